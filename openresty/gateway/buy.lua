@@ -1,0 +1,58 @@
+-- A purchase: the steps, in order. The first that returns an outcome ends it; the cheapest come first.
+
+local outcome = require "gateway.outcome"
+local metrics = require "gateway.metrics"
+
+local ngx = ngx
+local match = string.match
+
+local STEPS = {
+  require "gateway.steps.shape",
+  require "gateway.steps.item_state",
+  require "gateway.steps.path_key",
+  require "gateway.steps.token",
+  require "gateway.steps.reserve",
+}
+
+local PENDING_POLL_MS = 500
+
+local _M = {}
+
+local function run(req)
+  for i = 1, #STEPS do
+    local code, detail, retry_after_ms = STEPS[i](req)
+    if code then
+      return code, detail, retry_after_ms
+    end
+  end
+  error("the last step must decide")
+end
+
+local function location_of(req)
+  return '"reservation_id":"' .. req.reservation_id
+    .. '","status_url":"/v1/reservations/' .. req.reservation_id .. '"'
+end
+
+--- Content handler of POST /v1/items/{item}/{path_key}/buy.
+function _M.handle()
+  local item_id, path_key = match(ngx.var.uri, "^/v1/items/([1-9]%d*)/([%w_%-]+)/buy$")
+  if not item_id then
+    return outcome.refuse("not_found")
+  end
+  local req = { item_id = item_id, path_key = path_key }
+  local code, detail, retry_after_ms = run(req)
+  metrics.count("buys", code)
+  ngx.var.sluice_item = item_id
+  if code == "reserved" then
+    ngx.var.sluice_reservation = req.reservation_id
+    return outcome.answer(code, '{"outcome":"reserved",' .. location_of(req)
+      .. ',"item":' .. item_id .. ',"qty":' .. req.qty .. "}")
+  elseif code == "pending" then
+    ngx.var.sluice_reservation = req.reservation_id
+    return outcome.answer(code, '{"outcome":"pending",' .. location_of(req)
+      .. ',"retry_after_ms":' .. PENDING_POLL_MS .. "}", PENDING_POLL_MS)
+  end
+  return outcome.refuse(code, detail, retry_after_ms)
+end
+
+return _M

@@ -1,0 +1,59 @@
+-- What anybody may read: a campaign and the time.
+
+local cjson = require "cjson.safe"
+local outcome = require "gateway.outcome"
+local snapshot = require "gateway.snapshot"
+
+local ngx = ngx
+local sub = string.sub
+
+local PUBLIC_ITEM_FIELDS =
+  { "id", "sku", "title", "price_minor", "currency", "units", "limit", "state", "start_ms", "end_ms" }
+
+local _M = {}
+
+local function now_ms()
+  return math.floor(ngx.now() * 1000)
+end
+
+-- Field by field, so that a new secret in the snapshot is not published by forgetting it here.
+local function public_item(item)
+  local public = {}
+  for _, name in ipairs(PUBLIC_ITEM_FIELDS) do
+    public[name] = item[name]
+  end
+  return public
+end
+
+--- Content handler of GET /v1/campaigns/{slug}.
+function _M.handle()
+  local view = snapshot.current()
+  if not view then
+    return outcome.refuse("busy")
+  end
+  local campaign = view.campaigns[sub(ngx.var.uri, #"/v1/campaigns/" + 1)]
+  if not campaign then
+    return outcome.refuse("not_found")
+  end
+  local items = {}
+  for i, id in ipairs(campaign.items) do
+    items[i] = public_item(view.items[tostring(id)])
+  end
+  return outcome.read(cjson.encode({
+    slug = campaign.slug,
+    title = campaign.title,
+    state = campaign.state,
+    start_ms = campaign.start_ms,
+    end_ms = campaign.end_ms,
+    now_ms = now_ms(),
+    items = items,
+  }))
+end
+
+--- Content handler of GET /v1/time: the gateway's clock, Unix time in ms.
+function _M.time()
+  ngx.update_time()
+  return outcome.read('{"now_ms":' .. now_ms() .. "}")
+end
+
+return _M

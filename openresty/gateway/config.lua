@@ -1,0 +1,105 @@
+-- The environment of one gateway, read and checked once in the master: a wrong value stops the start.
+
+local _M = {}
+
+local function fail(name, reason)
+  error("SLUICE configuration: " .. name .. " " .. reason, 0)
+end
+
+local function required(getenv, name)
+  local value = getenv(name)
+  if not value or value == "" then
+    fail(name, "is missing")
+  end
+  return value
+end
+
+local function secret(getenv, name)
+  local value = required(getenv, name)
+  if #value < 32 then
+    fail(name, "must have at least 32 characters")
+  end
+  return value
+end
+
+local function integer(getenv, name, default, min, max)
+  local value = getenv(name)
+  if not value or value == "" then
+    return default
+  end
+  local number = tonumber(value)
+  if not number or number % 1 ~= 0 or number < min or number > max then
+    fail(name, "must be an integer from " .. min .. " to " .. max .. ", not " .. value)
+  end
+  return number
+end
+
+local function endpoint(name, text)
+  local host, port = string.match(text, "^([%w%.%-]+):(%d+)$")
+  port = tonumber(port)
+  if not host or port < 1 or port > 65535 then
+    fail(name, "must be host:port, not " .. text)
+  end
+  return { host = host, port = port }
+end
+
+local function endpoints(getenv, name)
+  local list = {}
+  for text in string.gmatch(required(getenv, name), "[^,]+") do
+    list[#list + 1] = endpoint(name, text)
+  end
+  return list
+end
+
+-- redis://[user]:password@host:port/db
+local function redis_url(getenv, name)
+  local url = required(getenv, name)
+  local credentials, rest = string.match(url, "^redis://([^@/]*)@(.+)$")
+  if not credentials then
+    credentials, rest = "", string.match(url, "^redis://(.+)$")
+  end
+  local address, db = string.match(rest or "", "^([^/]+)/?(%d*)$")
+  if not address then
+    fail(name, "must be redis://[user:password@]host:port[/db]")
+  end
+  local target = endpoint(name, address)
+  target.user, target.password = string.match(credentials, "^([^:]*):(.*)$")
+  target.db = tonumber(db) or 0
+  return target
+end
+
+local function http_url(getenv, name)
+  local address = string.match(required(getenv, name), "^http://([^/]+)/?$")
+  if not address then
+    fail(name, "must be http://host:port")
+  end
+  return endpoint(name, address)
+end
+
+--- Read and check every variable of the gateway.
+-- getenv: function(name) → string or nil, os.getenv in production.
+-- Returns the configuration table; times in ms. Raises a string that names the variable and the fault.
+function _M.read(getenv)
+  local config = {
+    stock_redis = endpoints(getenv, "SLUICE_STOCK_REDIS"),
+    stock_redis_user = required(getenv, "SLUICE_STOCK_REDIS_USER"),
+    stock_redis_password = required(getenv, "SLUICE_STOCK_REDIS_PASSWORD"),
+    work_redis = redis_url(getenv, "SLUICE_WORK_REDIS_URL"),
+    control_plane = http_url(getenv, "SLUICE_CONTROL_PLANE_URL"),
+    snapshot_key = secret(getenv, "SLUICE_SNAPSHOT_KEY"),
+    internal_token = required(getenv, "SLUICE_INTERNAL_TOKEN"),
+    reservation_key = secret(getenv, "SLUICE_RESERVATION_KEY"),
+    var_dir = required(getenv, "SLUICE_VAR_DIR"),
+    -- One script call holds Redis for about 3 µs a request; 512 is 1.5 ms.
+    batch_max = integer(getenv, "SLUICE_BATCH_MAX", 512, 1, 1024),
+    -- Requests one worker may hold while Redis works; beyond it they hear `busy` at once.
+    queue_max = integer(getenv, "SLUICE_QUEUE_MAX", 10000, 1, 1000000),
+    reserve_timeout_ms = integer(getenv, "SLUICE_RESERVE_TIMEOUT_MS", 1000, 10, 60000),
+  }
+  if config.batch_max > config.queue_max then
+    fail("SLUICE_BATCH_MAX", "must not exceed SLUICE_QUEUE_MAX")
+  end
+  return config
+end
+
+return _M

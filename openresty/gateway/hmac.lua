@@ -1,0 +1,97 @@
+-- HMAC-SHA256 with the key's two pads hashed once (RFC 2104 §4).
+--
+-- OpenSSL's one-call HMAC() hashes the pads again for every message: 2.3 µs for 200 bytes. Copying the two
+-- prepared SHA-256 states costs 0.24 µs. The low-level SHA256_* calls are deprecated in OpenSSL 3 but
+-- present in 1.1 and 3; the struct is the public one of <openssl/sha.h>.
+
+local ffi = require "ffi"
+
+local copy, string_of = ffi.copy, ffi.string
+
+ffi.cdef [[
+typedef struct {
+  unsigned int h[8];
+  unsigned int Nl, Nh;
+  unsigned int data[16];
+  unsigned int num, md_len;
+} sluice_sha256_ctx;
+int SHA256_Init(sluice_sha256_ctx *c);
+int SHA256_Update(sluice_sha256_ctx *c, const void *data, size_t len);
+int SHA256_Final(unsigned char *md, sluice_sha256_ctx *c);
+]]
+
+local BLOCK, DIGEST = 64, 32
+local STATE_SIZE = ffi.sizeof("sluice_sha256_ctx")
+
+-- nginx is linked with libcrypto; a bare LuaJIT (unit tests) has to load it.
+local function libcrypto()
+  if pcall(function() return ffi.C.SHA256_Init end) then
+    return ffi.C
+  end
+  for _, name in ipairs({ "libcrypto.so.3", "libcrypto.so.1.1", "crypto" }) do
+    local ok, library = pcall(ffi.load, name)
+    if ok then
+      return library
+    end
+  end
+  error("libcrypto not found")
+end
+
+local crypto = libcrypto()
+local new_state = ffi.typeof("sluice_sha256_ctx")
+local scratch = new_state()
+local digest = ffi.new("unsigned char[?]", DIGEST)
+
+local function hash(text)
+  crypto.SHA256_Init(scratch)
+  crypto.SHA256_Update(scratch, text, #text)
+  crypto.SHA256_Final(digest, scratch)
+  return string_of(digest, DIGEST)
+end
+
+local function padded_state(key, byte)
+  local pad = {}
+  for i = 1, BLOCK do
+    pad[i] = string.char(bit.bxor(string.byte(key, i) or 0, byte))
+  end
+  local state = new_state()
+  crypto.SHA256_Init(state)
+  crypto.SHA256_Update(state, table.concat(pad), BLOCK)
+  return state
+end
+
+local _M = {}
+
+--- Prepare a key. key: string of any length ≥ 1. Returns function(message) → 32 raw bytes.
+function _M.new(key)
+  if type(key) ~= "string" or key == "" then
+    error("an HMAC key is a non-empty string", 2)
+  end
+  if #key > BLOCK then
+    key = hash(key)
+  end
+  local inner, outer = padded_state(key, 0x36), padded_state(key, 0x5c)
+  return function(message)
+    copy(scratch, inner, STATE_SIZE)
+    crypto.SHA256_Update(scratch, message, #message)
+    crypto.SHA256_Final(digest, scratch)
+    copy(scratch, outer, STATE_SIZE)
+    crypto.SHA256_Update(scratch, digest, DIGEST)
+    crypto.SHA256_Final(digest, scratch)
+    return string_of(digest, DIGEST)
+  end
+end
+
+--- Compare two strings of equal length without leaking where they differ.
+function _M.equal(a, b)
+  if #a ~= #b then
+    return false
+  end
+  local difference = 0
+  for i = 1, #a do
+    difference = bit.bor(difference, bit.bxor(string.byte(a, i), string.byte(b, i)))
+  end
+  return difference == 0
+end
+
+return _M

@@ -1,0 +1,125 @@
+-- GET /v1/reservations/{id}: what became of a reservation, for its own shopper only.
+--
+-- The order consumer's projection (work Redis) knows more and is asked first; the shard's buyers know that
+-- the units are held. Neither is truth, PostgreSQL is; but an answer here never contradicts it for long.
+
+local bearer = require "gateway.bearer"
+local cjson = require "cjson.safe"
+local cluster = require "gateway.redis_cluster"
+local outcome = require "gateway.outcome"
+local reservation_id = require "gateway.reservation_id"
+local snapshot = require "gateway.snapshot"
+
+local ok_resty, redis = pcall(require, "resty.redis")
+if not ok_resty then
+  redis = require "nginx.redis"
+end
+
+local ngx = ngx
+local find, match, sub = string.find, string.match, string.sub
+
+local TIMEOUT_MS = 300
+local KEEPALIVE_MS, POOL_SIZE = 60000, 64
+-- Entry tokens live two minutes, paying takes longer; an expired token still reads its own reservation.
+local READ_GRACE_S = 3600
+
+local _M = {}
+
+local work
+
+function _M.configure(config)
+  work = config.work_redis
+end
+
+local function connect_work()
+  local client = redis:new()
+  client:set_timeouts(TIMEOUT_MS, TIMEOUT_MS, TIMEOUT_MS)
+  local ok, err = client:connect(work.host, work.port, { pool = "work" })
+  if ok and client:get_reused_times() == 0 then
+    if work.password then
+      ok, err = client:auth(work.password)
+    end
+    if ok then
+      ok, err = client:select(work.db)
+    end
+  end
+  if not ok then
+    return nil, err
+  end
+  return client
+end
+
+-- Returns the projection (table), false when there is none, or nil when work Redis cannot say.
+local function read_projection(id)
+  local client = connect_work()
+  if not client then
+    return nil
+  end
+  local text = client:get("reservation:" .. id)
+  if not text then
+    client:close()
+    return nil
+  end
+  client:set_keepalive(KEEPALIVE_MS, POOL_SIZE)
+  return text ~= ngx.null and cjson.decode(text) or false
+end
+
+-- Returns the quantity held, false when the shard has no such reservation, nil when it cannot say.
+local function read_shard(item, shard_number, shopper, id)
+  local shard = item.shards[shard_number]
+  if not shard then
+    return nil
+  end
+  local held = cluster.hget(shard.tag .. ":buyers", shopper)
+  if not held then
+    return held
+  end
+  local at = find(held, id .. "=", 1, true)
+  return at and tonumber(match(held, "^%d+", at + #id + 1)) or false
+end
+
+local function status_of(id, item, shard_number, shopper)
+  local projection = read_projection(id)
+  if projection and projection.shopper == shopper then
+    projection.shopper = nil
+    return projection
+  end
+  if projection then
+    return nil, "not_found" -- another shopper's
+  end
+  local qty = read_shard(item, shard_number, shopper, id)
+  if qty then
+    return { reservation_id = id, item = item.id, qty = qty, state = "reserved" }
+  end
+  -- Only two clear answers make a "no"; if either could not be asked, nobody knows.
+  return nil, (projection == false and qty == false) and "not_found" or "busy"
+end
+
+--- Content handler. 200 with the state, or bad_token, not_found, busy, bad_request.
+function _M.handle()
+  if ngx.req.get_method() ~= "GET" then
+    return outcome.refuse("bad_request", "method must be GET")
+  end
+  local view = snapshot.current()
+  if not view then
+    return outcome.refuse("busy")
+  end
+  local claims = bearer.claims(view.entry_keys, READ_GRACE_S)
+  if not claims then
+    return outcome.refuse("bad_token")
+  end
+  local id = sub(ngx.var.uri, #"/v1/reservations/" + 1)
+  local item_id, shard_number = reservation_id.parse(id)
+  local item = item_id and view.items[item_id]
+  if not item or claims.item ~= item.id then
+    return outcome.refuse("not_found")
+  end
+  local status, refusal = status_of(id, item, shard_number, claims.sub)
+  if not status then
+    return outcome.refuse(refusal)
+  end
+  ngx.var.sluice_item, ngx.var.sluice_reservation = item_id, id
+  return outcome.read(cjson.encode(status))
+end
+
+return _M

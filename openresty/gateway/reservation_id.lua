@@ -1,0 +1,35 @@
+-- The id of a reservation, made before the reservation: a retry has the same one (DESIGN §4.6).
+
+local base64 = require "ngx.base64"
+local hmac = require "gateway.hmac"
+
+local sub, match = string.sub, string.match
+
+local DIGEST_CHARS = 22 -- 132 bits: cannot be guessed or met by chance
+
+local _M = {}
+
+local mac
+
+function _M.configure(config)
+  mac = hmac.new(config.reservation_key)
+end
+
+--- item, shard: integers; shopper, idempotency_key: strings of the checked character sets, which need no
+-- JSON escapes. Returns "<item>-<shard>-<22 characters>".
+function _M.make(item, shard, shopper, idempotency_key)
+  local message = "[" .. item .. ',"' .. shopper .. '","' .. idempotency_key .. '"]'
+  local digest = base64.encode_base64url(mac(message), true)
+  return item .. "-" .. shard .. "-" .. sub(digest, 1, DIGEST_CHARS)
+end
+
+--- Returns item (string), shard (integer), or nil when the text cannot be an id of ours.
+function _M.parse(text)
+  local item, shard, digest = match(text, "^([1-9]%d*)%-(%d+)%-([%w_%-]+)$")
+  if not item or #item > 15 or #shard > 3 or #digest ~= DIGEST_CHARS then
+    return nil
+  end
+  return item, tonumber(shard)
+end
+
+return _M

@@ -1,0 +1,65 @@
+-- The Redis wire format (RESP2) on a cosocket, for the batch path.
+--
+-- lua-resty-redis serves everything else. It encodes each argument of each call anew; a batch is made
+-- of fragments that were encoded once, by each request.
+
+local sub, tonumber = string.sub, tonumber
+
+local _M = {}
+
+--- Encode one argument.
+function _M.arg(value)
+  value = tostring(value)
+  return "$" .. #value .. "\r\n" .. value .. "\r\n"
+end
+
+--- Encode a whole command from its arguments.
+function _M.command(...)
+  local args = { ... }
+  local parts = { "*" .. #args .. "\r\n" }
+  for i = 1, #args do
+    parts[i + 1] = _M.arg(args[i])
+  end
+  return table.concat(parts)
+end
+
+--- Read one reply. Returns value (string, number, list or false for nil), or nil and the text of an
+-- error reply and "reply", or nil and the socket's error and "socket". After "socket" the connection
+-- holds an unknown rest and must be closed.
+function _M.read(sock)
+  local line, err = sock:receive()
+  if not line then
+    return nil, err, "socket"
+  end
+  local kind, rest = sub(line, 1, 1), sub(line, 2)
+  if kind == "+" then
+    return rest
+  elseif kind == "-" then
+    return nil, rest, "reply"
+  elseif kind == ":" then
+    return tonumber(rest)
+  elseif kind == "$" then
+    local size = tonumber(rest)
+    if size == -1 then
+      return false
+    end
+    local data, fault = sock:receive(size + 2)
+    if not data then
+      return nil, fault, "socket"
+    end
+    return sub(data, 1, size)
+  elseif kind == "*" then
+    local list = {}
+    for i = 1, tonumber(rest) do
+      local value, fault, where = _M.read(sock)
+      if value == nil then
+        return nil, fault, where
+      end
+      list[i] = value
+    end
+    return list
+  end
+  return nil, "not RESP: " .. sub(line, 1, 40), "socket"
+end
+
+return _M

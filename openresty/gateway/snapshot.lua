@@ -1,0 +1,175 @@
+-- The configuration this worker runs, and how a new one reaches it.
+--
+-- Worker 0 long-polls the control plane, checks, writes the last good copy to disk and puts it into shared
+-- memory; every worker looks there every WATCH_S and builds its own view. Redis plays no part in this:
+-- switches must work when Redis does not (DESIGN §8).
+
+local cjson = require "cjson.safe"
+local hmac = require "gateway.hmac"
+local http = require "gateway.http"
+local metrics = require "gateway.metrics"
+local view_builder = require "gateway.snapshot_view"
+
+local ngx = ngx
+
+local WATCH_S = 0.05
+-- A worker that is told to stop ends its poll first, so this bounds a reload.
+local POLL_WAIT_MS = 5000
+local RETRY_S = 0.5
+
+local _M = {}
+
+local view
+local config, mac
+
+--- The view of the newest good snapshot, or nil before the first.
+function _M.current()
+  return view
+end
+
+local function to_hex(bytes)
+  return (string.gsub(bytes, ".", function(char)
+    return string.format("%02x", string.byte(char))
+  end))
+end
+
+-- Returns the document, or nil and what is wrong with the envelope.
+local function open_envelope(text)
+  local envelope = cjson.decode(text)
+  if type(envelope) ~= "table" or type(envelope.body) ~= "string"
+      or type(envelope.mac) ~= "string" then
+    return nil, "not an envelope"
+  end
+  if not hmac.equal(to_hex(mac(envelope.body)), envelope.mac) then
+    return nil, "wrong MAC"
+  end
+  local document = cjson.decode(envelope.body)
+  if type(document) ~= "table" or document.version ~= envelope.version then
+    return nil, "body and version disagree"
+  end
+  return document
+end
+
+-- Build a view; nil and the reason when the snapshot is not usable.
+local function build(text)
+  local document, fault = open_envelope(text)
+  if not document then
+    return nil, fault
+  end
+  local ok, result = pcall(view_builder.build, document)
+  if not ok then
+    return nil, result
+  end
+  return result
+end
+
+local function disk_path()
+  return config.var_dir .. "/snapshot.json"
+end
+
+local function write_disk(text)
+  local path = disk_path()
+  local file, err = io.open(path .. ".new", "w")
+  if file then
+    file:write(text)
+    file:close()
+    file, err = os.rename(path .. ".new", path)
+  end
+  if not file then
+    ngx.log(ngx.ERR, "cannot keep the snapshot on disk: ", err)
+  end
+end
+
+local function share(text, version)
+  local shared = ngx.shared.sluice_snapshot
+  shared:set("envelope", text)
+  shared:set("version", version)
+end
+
+local function adopt(new_view)
+  view = new_view
+  metrics.snapshot_version(new_view.version)
+end
+
+local function load_disk()
+  local file = io.open(disk_path(), "r")
+  if not file then
+    return
+  end
+  local text = file:read("*a")
+  file:close()
+  local good, fault = build(text)
+  if not good then
+    ngx.log(ngx.ERR, "snapshot on disk refused: ", fault)
+    return
+  end
+  share(text, good.version)
+end
+
+local function watch()
+  local shared = ngx.shared.sluice_snapshot
+  local version = shared:get("version")
+  if not version or (view and view.version == version) then
+    return
+  end
+  local good, fault = build(shared:get("envelope"))
+  if good then
+    adopt(good)
+  else
+    ngx.log(ngx.ERR, "shared snapshot ", version, " refused: ", fault)
+  end
+end
+
+-- One poll. Returns true, or nil and the reason.
+local function poll_once()
+  local after = ngx.shared.sluice_snapshot:get("version") or 0
+  local status, body = http.get(config.control_plane,
+    "/internal/snapshot?audience=gateway&after=" .. after .. "&wait_ms=" .. POLL_WAIT_MS,
+    { Authorization = "Bearer " .. config.internal_token }, POLL_WAIT_MS + 5000)
+  if status == 304 then
+    return true
+  end
+  if status ~= 200 then
+    return nil, status and ("status " .. status) or body
+  end
+  local good, fault = build(body)
+  if not good then
+    return nil, "refused: " .. fault
+  end
+  write_disk(body)
+  share(body, good.version)
+  return true
+end
+
+local function poll(premature)
+  if premature then
+    return
+  end
+  local ok, err = poll_once()
+  if not ok then
+    ngx.log(ngx.WARN, "snapshot poll: ", err)
+  end
+  -- A new timer each round: a handler's memory is freed only when it ends.
+  if not ngx.worker.exiting() then
+    ngx.timer.at(ok and 0 or RETRY_S, poll)
+  end
+end
+
+--- Start this worker's watch, and in worker 0 the poll. config: gateway.config's table.
+function _M.start(gateway_config)
+  config = gateway_config
+  mac = hmac.new(config.snapshot_key)
+  if ngx.worker.id() == 0 then
+    if not ngx.shared.sluice_snapshot:get("version") then
+      load_disk()
+    end
+    ngx.timer.at(0, poll)
+  end
+  watch()
+  local ok, err = ngx.timer.every(WATCH_S, watch)
+  if not ok then
+    error("snapshot watch: " .. err)
+  end
+end
+
+return _M

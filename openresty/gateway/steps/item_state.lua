@@ -1,0 +1,28 @@
+-- Step 2: does this item sell now? From worker memory, before anything costs more. Fills item.
+
+local snapshot = require "gateway.snapshot"
+
+local ngx = ngx
+
+--- req: the purchase; req.item_id is the text from the path. Returns nil to go on, or a refusal.
+return function(req)
+  local view = snapshot.current()
+  if not view then
+    return "busy"
+  end
+  local item = view.items[req.item_id]
+  if not item then
+    return "not_found"
+  end
+  req.view, req.item = view, item
+  local now_ms = ngx.now() * 1000
+  if item.state == "ended" or now_ms >= item.end_ms then
+    return "ended"
+  end
+  if now_ms < item.start_ms then
+    return "not_started", nil, math.ceil(item.start_ms - now_ms)
+  end
+  if not view.switches.sale_enabled then
+    return "busy"
+  end
+end

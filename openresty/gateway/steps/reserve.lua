@@ -1,0 +1,45 @@
+-- Last step: take the units, in one batch with whoever else is waiting (DESIGN §4.5).
+
+local batch = require "gateway.batch"
+local reservation_id = require "gateway.reservation_id"
+local shards = require "gateway.shards"
+
+local ngx = ngx
+
+-- What each verdict of the batch means to the shopper. Not answered is not refused: `pending`.
+local OUTCOMES = {
+  R = "reserved",
+  A = "reserved",
+  L = "limit_reached",
+  S = "sold_out",
+  E = "busy", -- this shard is empty, but units may still come to it
+  unknown = "pending",
+  full = "busy",
+  refused = "busy",
+  fenced = "busy",
+  broken = "busy",
+}
+
+-- The Kafka value (workers/README.md). Every field has a checked character set, so nothing needs escaping.
+local function intent_of(req, shard)
+  local claims = req.claims
+  return '{"v":1,"reservation_id":"' .. req.reservation_id .. '","item":' .. req.item.id
+    .. ',"shard":' .. shard.shard .. ',"epoch":' .. shard.epoch .. ',"shopper":"' .. claims.sub
+    .. '","qty":' .. req.qty .. ',"device":"' .. claims.dev .. '","level":"' .. claims.lvl
+    .. '","at_ms":' .. string.format("%d", ngx.now() * 1000) .. "}"
+end
+
+--- req: the purchase. Always returns an outcome; fills reservation_id and, when reserved, qty.
+return function(req)
+  local shard = shards.home(req.item, req.claims.sub)
+  if not shard then
+    return "busy" -- approved, but not armed yet
+  end
+  req.reservation_id =
+    reservation_id.make(req.item.id, shard.shard, req.claims.sub, req.idempotency_key)
+  local arguments = batch.encode_arguments(
+    req.claims.sub, req.reservation_id, req.qty, intent_of(req, shard))
+  local verdict, stored_qty = batch.reserve(shard.lane, arguments)
+  req.qty = stored_qty or req.qty
+  return OUTCOMES[verdict]
+end

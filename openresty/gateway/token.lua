@@ -1,0 +1,131 @@
+-- Verify entry tokens: JWT, HS256 only, one algorithm per kid, every claim bound (DESIGN §7, RFC 7519, RFC 8725).
+
+local base64 = require "ngx.base64"
+local cjson = require "cjson.safe"
+local hmac = require "gateway.hmac"
+
+local find, sub = string.find, string.sub
+local decode, encode = base64.decode_base64url, base64.encode_base64url
+
+local MAX_TOKEN_BYTES = 2048
+local LEEWAY_S = 5
+local MAX_LIFETIME_S = 120
+local ISSUER, AUDIENCE = "sluice-edge", "sluice-gateway"
+
+local _M = { LEEWAY_S = LEEWAY_S }
+
+--- Prepare the keys of one snapshot. entry_keys: list of {kid, secret = base64url of ≥ 32 bytes}.
+-- Returns the key set for verify; raises on a malformed key, so that a bad snapshot is refused whole.
+function _M.key_set(entry_keys)
+  local by_kid = {}
+  for _, key in ipairs(entry_keys) do
+    local secret = type(key.secret) == "string" and decode(key.secret)
+    if type(key.kid) ~= "string" or not secret or #secret < 32 then
+      error("entry key " .. tostring(key.kid) .. " is malformed", 2)
+    end
+    by_kid[key.kid] = hmac.new(secret)
+  end
+  -- known_headers: header segment → HMAC function, filled only after a signature proved right, so a
+  -- stranger cannot grow it.
+  return { by_kid = by_kid, known_headers = {} }
+end
+
+local function decode_object(segment)
+  local text = decode(segment)
+  -- Encoding again catches padding, stray characters and non-zero trailing bits.
+  if not text or encode(text, true) ~= segment then
+    return nil
+  end
+  -- cjson makes the same table of {} and []; the first character tells them apart.
+  if sub(text, 1, 1) ~= "{" then
+    return nil
+  end
+  local object = cjson.decode(text)
+  return type(object) == "table" and object or nil
+end
+
+local HEADER_FIELDS = { alg = true, typ = true, kid = true }
+
+local function mac_of_header(keys, segment)
+  local header = decode_object(segment)
+  if not header or header.alg ~= "HS256" or header.typ ~= "JWT" then
+    return nil
+  end
+  for name in pairs(header) do
+    if not HEADER_FIELDS[name] then
+      return nil -- jwk, jku, x5u, crit …: a key or a rule from the token itself
+    end
+  end
+  return type(header.kid) == "string" and keys.by_kid[header.kid] or nil
+end
+
+local function is_integer(value)
+  return type(value) == "number" and value % 1 == 0
+end
+
+local function matches(value, pattern, max_length)
+  return type(value) == "string" and #value <= max_length and find(value, pattern) ~= nil
+end
+
+local function check_claims(claims, now_s, grace_s)
+  if claims.iss ~= ISSUER or claims.aud ~= AUDIENCE then
+    return "issuer or audience"
+  end
+  if not (matches(claims.sub, "^[%w%._:%-]+$", 64) and is_integer(claims.item)
+      and matches(claims.dev, "^[%w_%-]+$", 64) and #claims.dev >= 8
+      and matches(claims.lvl, "^[a-z_]+$", 32) and matches(claims.jti, "^[%w_%-]+$", 64)) then
+    return "malformed claim"
+  end
+  if not is_integer(claims.rs) or claims.rs < 0 or claims.rs > 100 then
+    return "malformed claim"
+  end
+  if not (is_integer(claims.nbf) and is_integer(claims.exp) and is_integer(claims.iat)) then
+    return "malformed time"
+  end
+  if claims.exp - claims.nbf > MAX_LIFETIME_S or claims.exp - claims.iat > MAX_LIFETIME_S then
+    return "lives too long"
+  end
+  if now_s < claims.nbf - LEEWAY_S then
+    return "not valid yet"
+  end
+  if now_s >= claims.exp + LEEWAY_S + grace_s then
+    return "expired"
+  end
+  return nil
+end
+
+--- Verify a token. keys: from key_set; now_s: Unix seconds; grace_s: seconds after expiry still accepted
+-- (0 for buying; reading one's own reservation allows more). Returns the claims, or nil and the reason
+-- (for the log; the shopper hears bad_token only).
+function _M.verify(keys, token, now_s, grace_s)
+  if #token > MAX_TOKEN_BYTES then
+    return nil, "too long"
+  end
+  local first = find(token, ".", 1, true)
+  local second = first and find(token, ".", first + 1, true)
+  if not second or find(token, ".", second + 1, true) then
+    return nil, "not three segments"
+  end
+  local header = sub(token, 1, first - 1)
+  local mac = keys.known_headers[header] or mac_of_header(keys, header)
+  if not mac then
+    return nil, "header or key"
+  end
+  -- The MAC is encoded, not the signature decoded: only the canonical spelling is equal.
+  local expected = encode(mac(sub(token, 1, second - 1)), true)
+  if not hmac.equal(expected, sub(token, second + 1)) then
+    return nil, "signature"
+  end
+  keys.known_headers[header] = mac
+  local claims = decode_object(sub(token, first + 1, second - 1))
+  if not claims then
+    return nil, "payload"
+  end
+  local fault = check_claims(claims, now_s, grace_s)
+  if fault then
+    return nil, fault
+  end
+  return claims
+end
+
+return _M
