@@ -1,0 +1,205 @@
+"""Where marketers work: a campaign with its items, approved and ended by a button."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.campaigns import services
+from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.campaigns.moves import MOVES, Move
+from control_plane.orders.models import LIVE_STATES, Order
+
+
+class ItemInline(admin.TabularInline):
+    """Items are edited while the campaign is a draft."""
+
+    model = Item
+    extra = 0
+    min_num = 1
+    fields = ("sku", "title", "units", "price_minor", "currency", "limit_per_shopper")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Drafts only."""
+        return _is_draft(obj) and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Drafts only."""
+        return _is_draft(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Drafts only."""
+        return _is_draft(obj) and super().has_delete_permission(request, obj)
+
+
+@admin.register(Campaign)
+class CampaignAdmin(admin.ModelAdmin):
+    """A draft can be edited and deleted; after the approval everything is read-only."""
+
+    list_display = ("title", "state_badge", "starts_at", "ends_at", "units", "sold", "merchant")
+    actions = None
+    list_filter = ("state", "merchant")
+    list_select_related = ("merchant",)
+    search_fields = ("title", "slug", "items__sku", "items__title")
+    date_hierarchy = "starts_at"
+    prepopulated_fields = {"slug": ("title",)}
+    inlines = (ItemInline,)
+    readonly_fields = ("state", "approved_at", "approved_by", "ended_at", "ended_by")
+    change_form_template = "admin/campaigns/campaign_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the sums the list shows; each in a subquery, since joined they would multiply."""
+        units = Item.objects.filter(campaign=OuterRef("pk")).values("campaign")
+        live = Order.objects.filter(item__campaign=OuterRef("pk"), state__in=LIVE_STATES)
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                units=Coalesce(Subquery(units.values(sum=Sum("units"))), 0),
+                sold=Coalesce(Subquery(live.values("item__campaign").values(sum=Sum("qty"))), 0),
+            )
+        )
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The merchant is chosen here and edited on his own page."""
+        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
+        widget = formfield.widget if formfield else None
+        if isinstance(widget, RelatedFieldWidgetWrapper):
+            widget.can_add_related = widget.can_change_related = False
+            widget.can_delete_related = widget.can_view_related = False
+        return formfield
+
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """What was done to the campaign is shown once something was done."""
+        what = (None, {"fields": ("title", "slug", "merchant", ("starts_at", "ends_at"))})
+        if _is_draft(obj):
+            return (what,)
+        history = ("state", ("approved_at", "approved_by"), ("ended_at", "ended_by"))
+        return (what, (_("History"), {"fields": history}))
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """Only while the slug is not in use anywhere."""
+        return {} if obj else self.prepopulated_fields
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_badge(self, campaign: Campaign) -> SafeString:
+        """The state with its colour."""
+        return format_html(
+            '<span class="state state-{}">{}</span>', campaign.state, campaign.get_state_display()
+        )
+
+    @admin.display(description=_("units"), ordering="units")
+    def units(self, campaign: Any) -> int:
+        """Units of all items."""
+        return int(campaign.units)
+
+    @admin.display(description=_("sold"), ordering="sold")
+    def sold(self, campaign: Any) -> int:
+        """Units in unpaid and paid orders."""
+        return int(campaign.sold)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Drafts only; the list asks without a campaign."""
+        return _is_draft(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Drafts only."""
+        return _is_draft(obj) and super().has_delete_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: bool) -> None:
+        """The permission was checked on what was read; the lock holds until the items are saved."""
+        if change:
+            services.lock_draft(obj.pk)
+        super().save_model(request, obj, form, change)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page of one campaign, with the buttons this user may press."""
+        context = dict(extra_context or {})
+        if object_id is not None:
+            context["moves"] = self._moves(request, object_id)
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except services.NotDraft as error:
+            # Somebody approved it between this user's reading and saving.
+            messages.error(request, error.message)
+            return HttpResponseRedirect(request.path)
+
+    def get_urls(self) -> list[URLPattern]:
+        """`…/<id>/approve/` and `…/<id>/end/` in front of the admin's own."""
+        own = [
+            path(
+                f"<int:campaign_id>/{move.name}/",
+                self.admin_site.admin_view(self._move_view(move)),
+                name=f"campaigns_campaign_{move.name}",
+            )
+            for move in MOVES
+        ]
+        return own + super().get_urls()
+
+    def _moves(self, request: HttpRequest, object_id: str) -> list[dict[str, Any]]:
+        campaign = self.get_object(request, object_id)
+        return [
+            {
+                "name": move.name,
+                "label": move.button,
+                "url": reverse(move.url_name, args=[campaign.pk]),
+            }
+            for move in MOVES
+            if campaign and campaign.state in move.possible_in and move.is_allowed(request.user)
+        ]
+
+    def _move_view(self, move: Move) -> Callable[..., HttpResponse]:
+        """GET asks, POST does it: a link must never change anything."""
+
+        def view(request: HttpRequest, campaign_id: int) -> HttpResponse:
+            if not move.is_allowed(request.user):
+                raise PermissionDenied
+            campaign = get_object_or_404(self.get_queryset(request), pk=campaign_id)
+            if request.method != "POST":
+                return self._ask(request, campaign, move)
+            try:
+                move.perform(campaign, request.user, timezone.now())
+            except services.CampaignError as error:
+                messages.error(request, error.message)
+            else:
+                messages.success(request, move.done % {"campaign": campaign})
+                self.log_change(request, campaign, str(move.button))
+            return HttpResponseRedirect(
+                reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+            )
+
+        return view
+
+    def _ask(self, request: HttpRequest, campaign: Campaign, move: Move) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": move.button,
+            "opts": self.opts,
+            "campaign": campaign,
+            "items": campaign.items.all(),
+            "move": move,
+        }
+        return TemplateResponse(request, "admin/campaigns/campaign_move.html", context)
+
+
+def _is_draft(campaign: Campaign | None) -> bool:
+    """True also for the campaign that is being created."""
+    return campaign is None or campaign.state == CampaignState.DRAFT

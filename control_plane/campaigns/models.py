@@ -1,0 +1,135 @@
+"""Campaigns and the items they sell."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.merchants.models import Merchant
+
+
+class CampaignState(models.TextChoices):
+    """draft → approved → live → ended; only `services` moves a campaign."""
+
+    DRAFT = "draft", _("draft")
+    APPROVED = "approved", _("approved")
+    LIVE = "live", _("live")
+    ENDED = "ended", _("ended")
+
+
+class Campaign(models.Model):
+    """A sale event with a start and an end. Selling is allowed in [starts_at, ends_at)."""
+
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("merchant")
+    )
+    slug = models.SlugField(
+        _("slug"), unique=True, help_text=_("Names the campaign in URLs; letters, digits, - and _.")
+    )
+    title = models.CharField(_("title"), max_length=200)
+    starts_at = models.DateTimeField(_("start"))
+    ends_at = models.DateTimeField(_("end"))
+    state = models.CharField(
+        _("state"),
+        max_length=10,
+        choices=CampaignState.choices,
+        default=CampaignState.DRAFT,
+        editable=False,
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    approved_at = models.DateTimeField(_("approved at"), null=True, editable=False)
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("approved by"),
+    )
+    ended_at = models.DateTimeField(_("ended at"), null=True, editable=False)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("ended by"),
+        help_text=_("Empty when the clock ended it."),
+    )
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering = ["-starts_at"]
+        permissions = [
+            ("approve_campaign", "Can approve a campaign"),
+            ("end_campaign", "Can end a campaign early"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="campaign_ends_after_start",
+                violation_error_message=_("The end must be after the start."),
+            )
+        ]
+        indexes = [
+            # The beat asks every second which of the unfinished campaigns are due.
+            models.Index(
+                fields=["starts_at", "ends_at"],
+                condition=models.Q(state__in=["approved", "live"]),
+                name="campaign_unfinished",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def clean(self) -> None:
+        """Say at the field what the constraint would say about the whole form."""
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": _("The end must be after the start.")})
+
+
+class Item(models.Model):
+    """One SKU in a campaign. `price_minor` is in the currency's smallest unit (分, cents)."""
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="items", verbose_name=_("campaign")
+    )
+    sku = models.CharField(_("SKU"), max_length=64)
+    title = models.CharField(_("title"), max_length=200)
+    units = models.PositiveIntegerField(_("units"), validators=[MinValueValidator(1)])
+    price_minor = models.PositiveBigIntegerField(
+        _("price in minor units"),
+        help_text=_("In the smallest unit of the currency: 1999 is 19.99."),
+    )
+    currency = models.CharField(
+        _("currency"),
+        max_length=3,
+        default="CNY",
+        validators=[RegexValidator("^[A-Z]{3}$", _("Three capital letters, as in CNY."))],
+    )
+    limit_per_shopper = models.PositiveSmallIntegerField(
+        _("limit per shopper"), default=1, validators=[MinValueValidator(1)]
+    )
+    path_key = models.CharField(_("path key"), max_length=32, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("item")
+        verbose_name_plural = _("items")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "sku"],
+                name="item_sku_once_per_campaign",
+                violation_error_message=_("This SKU is already in the campaign."),
+            ),
+            models.CheckConstraint(condition=models.Q(units__gte=1), name="item_units_positive"),
+            models.CheckConstraint(
+                condition=models.Q(limit_per_shopper__gte=1), name="item_limit_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sku} · {self.title}"

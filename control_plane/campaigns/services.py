@@ -1,0 +1,163 @@
+"""A campaign's way: draft → approved → live → ended. Nobody else changes a campaign's state."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.inventory import services as inventory
+from control_plane.merchants.models import Merchant
+from control_plane.snapshot import services as snapshots
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.utils.functional import _StrPromise
+
+# 16 random bytes are 22 characters of base64url; the buy URL cannot be guessed before the start.
+PATH_KEY_BYTES = 16
+
+
+class CampaignError(Exception):
+    """The campaign stays as it is. `code` is for programs, `message` for people."""
+
+    code = "campaign_error"
+    message: "_StrPromise" = _("The campaign cannot be changed like this.")
+
+    def __init__(self, campaign_id: int) -> None:
+        super().__init__(f"{self.code}: campaign {campaign_id}")
+
+
+class NotDraft(CampaignError):
+    """It was approved already, so it can be neither approved nor edited."""
+
+    code = "not_draft"
+    message = _("The campaign is not a draft any more: it can be neither approved nor edited.")
+
+
+class StartInThePast(CampaignError):
+    """It would be on sale at once, perhaps for a sale that is over."""
+
+    code = "start_in_the_past"
+    message = _("The start has passed. Move it into the future, then approve.")
+
+
+class NoItems(CampaignError):
+    """There is nothing to sell."""
+
+    code = "no_items"
+    message = _("The campaign sells nothing yet. Add at least one item, then approve.")
+
+
+class NotRunning(CampaignError):
+    """Only an approved or live campaign can be ended."""
+
+    code = "not_running"
+    message = _("Only an approved or live campaign can be ended.")
+
+
+def create_draft(
+    merchant: Merchant,
+    *,
+    slug: str,
+    title: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    items: Sequence[Mapping[str, Any]],
+) -> Campaign:
+    """A draft with its items; `items` are fields of Item. Raises Django's ValidationError."""
+    with transaction.atomic():
+        campaign = Campaign(
+            merchant=merchant, slug=slug, title=title, starts_at=starts_at, ends_at=ends_at
+        )
+        campaign.full_clean()
+        campaign.save()
+        for fields in items:
+            item = Item(campaign=campaign, **fields)
+            item.full_clean()
+            item.save()
+    return campaign
+
+
+def lock_draft(campaign_id: int) -> Campaign:
+    """The draft, locked until the transaction ends, so that nobody approves it while it is edited.
+
+    Raises NotDraft.
+    """
+    draft = Campaign.objects.select_for_update().filter(pk=campaign_id, state=CampaignState.DRAFT)
+    campaign = draft.first()
+    if campaign is None:
+        raise NotDraft(campaign_id)
+    return campaign
+
+
+def approve(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
+    """draft → approved: make the path keys, fill the pools and publish, all or nothing.
+
+    `by` is None when the command line approves. Raises NotDraft (also for a repeat),
+    StartInThePast, NoItems.
+    """
+    with transaction.atomic():
+        if not _leave_draft(campaign.pk, by, now):
+            raise NotDraft(campaign.pk)
+        # Read after the UPDATE, whose row lock keeps `lock_draft` out until the commit.
+        campaign = Campaign.objects.get(pk=campaign.pk)
+        if campaign.starts_at < now:
+            raise StartInThePast(campaign.pk)
+        items = list(campaign.items.order_by("pk"))
+        if not items:
+            raise NoItems(campaign.pk)
+        for item in items:
+            _put_on_sale(item)
+        snapshots.publish(f"campaign {campaign.slug} approved", now)
+    return campaign
+
+
+def open_due(now: datetime) -> int:
+    """approved → live for all whose start has come. Idempotent; returns how many."""
+    due = Campaign.objects.filter(state=CampaignState.APPROVED, starts_at__lte=now, ends_at__gt=now)
+    return _move(due, "opened", now, state=CampaignState.LIVE)
+
+
+def end_due(now: datetime) -> int:
+    """approved or live → ended for all whose end has come. Idempotent; returns how many."""
+    due = _running().filter(ends_at__lte=now)
+    return _move(due, "ended", now, state=CampaignState.ENDED, ended_at=now)
+
+
+def end_now(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
+    """End a campaign before its time; raises NotRunning (also for a repeat)."""
+    with transaction.atomic():
+        running = _running().filter(pk=campaign.pk)
+        if not running.update(state=CampaignState.ENDED, ended_at=now, ended_by=by):
+            raise NotRunning(campaign.pk)
+        snapshots.publish(f"campaign {campaign.slug} ended early", now)
+    return Campaign.objects.get(pk=campaign.pk)
+
+
+def _running() -> QuerySet[Campaign]:
+    return Campaign.objects.filter(state__in=[CampaignState.APPROVED, CampaignState.LIVE])
+
+
+def _leave_draft(campaign_id: int, by: "User | None", now: datetime) -> bool:
+    """One conditional UPDATE: of two who approve at once, one changes a row."""
+    draft = Campaign.objects.filter(pk=campaign_id, state=CampaignState.DRAFT)
+    return bool(draft.update(state=CampaignState.APPROVED, approved_at=now, approved_by=by))
+
+
+def _put_on_sale(item: Item) -> None:
+    item.path_key = secrets.token_urlsafe(PATH_KEY_BYTES)
+    item.save(update_fields=["path_key"])
+    inventory.open_pool(item)
+
+
+def _move(due: QuerySet[Campaign], verb: str, now: datetime, **changes: object) -> int:
+    with transaction.atomic():
+        moved = due.update(**changes)
+        if moved:
+            snapshots.publish(f"{moved} campaigns {verb} on time", now)
+    return moved

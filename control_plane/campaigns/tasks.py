@@ -1,0 +1,28 @@
+"""What the clock does to campaigns."""
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from control_plane.campaigns import services
+from control_plane.config.celery import app
+
+# Any constant; one number per singleton task.
+ADVANCE_LOCK = 0x51_0CA3
+
+
+@app.task(name="campaigns.advance_campaigns")
+def advance_campaigns() -> None:
+    """Open and end campaigns that are due. Idempotent; a run beside another does nothing."""
+    now = timezone.now()
+    for step in (services.open_due, services.end_due):
+        # A transaction for each: publishing has to be the last thing in a transaction.
+        with transaction.atomic():
+            if _is_alone():
+                step(now)
+
+
+def _is_alone() -> bool:
+    """Holds the singleton's lock until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ADVANCE_LOCK])
+        return bool(cursor.fetchone()[0])

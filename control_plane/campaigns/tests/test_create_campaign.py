@@ -1,0 +1,76 @@
+"""`python -m control_plane create_campaign`."""
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from control_plane.campaigns.models import Campaign, CampaignState
+from control_plane.warehouse.models import Stock
+
+pytestmark = pytest.mark.django_db(databases=["default", "inventory"])
+
+OPTIONS = {
+    "slug": "spring",
+    "title": "Spring",
+    "units": 10,
+    "price_minor": 1999,
+    "limit": 2,
+    "starts_in_s": 5,
+    "lasts_s": 60,
+}
+
+
+def _create(capsys, **options):
+    call_command("create_campaign", **(OPTIONS | options))
+    return json.loads(capsys.readouterr().out)
+
+
+def test_it_prints_an_approved_campaign_of_the_demo_shop(capsys):
+    printed = _create(capsys, approve=True)
+    campaign = Campaign.objects.get(slug="spring")
+    item = campaign.items.get()
+    assert printed == {
+        "id": campaign.pk,
+        "slug": "spring",
+        "merchant": "demo",
+        "state": CampaignState.APPROVED,
+        "start_ms": round(campaign.starts_at.timestamp() * 1000),
+        "end_ms": round(campaign.starts_at.timestamp() * 1000) + 60_000,
+        "items": [
+            {
+                "id": item.pk,
+                "sku": "SPRING",
+                "units": 10,
+                "limit": 2,
+                "price_minor": 1999,
+                "path_key": item.path_key,
+            }
+        ],
+    }
+    assert item.pool.unallocated == 10
+
+
+def test_it_stocks_the_warehouse(capsys):
+    _create(capsys)
+    assert Stock.objects.get(sku="SPRING").on_hand == 10
+
+
+def test_without_approve_it_stays_a_draft(capsys):
+    assert _create(capsys)["state"] == CampaignState.DRAFT
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"units": 0}, "units"),
+        ({"lasts_s": 0}, "The end must be after the start."),
+        ({"slug": "no spaces"}, "slug"),
+        ({"starts_in_s": -5, "approve": True}, "The start has passed."),
+    ],
+)
+def test_what_it_refuses_leaves_nothing_behind(options, reason):
+    with pytest.raises(CommandError, match=reason):
+        call_command("create_campaign", **(OPTIONS | options))
+    assert not Campaign.objects.exists()
+    assert not Stock.objects.exists()

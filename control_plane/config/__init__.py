@@ -1,0 +1,1 @@
+"""Settings, URLs and process entry points of the control plane."""

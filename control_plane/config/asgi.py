@@ -1,0 +1,25 @@
+"""ASGI entry point: `uvicorn control_plane.config.asgi:application`."""
+
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
+django_application = get_asgi_application()
+
+from django.db import connections  # noqa: E402  (needs the applications loaded)
+
+from control_plane.snapshot import channel  # noqa: E402
+
+# Every request runs in a thread of its own, whose connection nobody would use again.
+for alias in connections:
+    connections.settings[alias]["CONN_MAX_AGE"] = 0
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Long polls wait outside of Django: its middleware would hold a thread for each of them."""
+    if scope["type"] == "http" and scope["path"] == channel.PATH:
+        await channel.application(scope, receive, send)
+    else:
+        await django_application(scope, receive, send)

@@ -1,0 +1,57 @@
+"""Celery: `celery -A control_plane.config worker` and `… beat`."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
+
+from django.conf import settings
+
+TASK_SOFT_LIMIT_S = 20
+TASK_LIMIT_S = 30
+# A task is delivered again when its worker has not acknowledged it within this time, so a task
+# that is still allowed to run must never reach it.
+REDELIVERY_AFTER_S = 120
+assert TASK_SOFT_LIMIT_S < TASK_LIMIT_S < REDELIVERY_AFTER_S
+
+app = Celery("sluice")
+app.conf.update(
+    broker_url=settings.ENV.work_redis_url,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": REDELIVERY_AFTER_S,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+    },
+    task_default_queue="celery",
+    task_ignore_result=True,
+    # Tasks are idempotent: run again after a crash rather than lose one.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_soft_time_limit=TASK_SOFT_LIMIT_S,
+    task_time_limit=TASK_LIMIT_S,
+    task_serializer="json",
+    accept_content=["json"],
+    timezone="UTC",
+    # The shortest period is a second and every task asks the database what is due, so beat has
+    # nothing to remember between two starts and needs no schedule file.
+    beat_scheduler="celery.beat:Scheduler",
+    beat_max_loop_interval=1,
+    beat_schedule={
+        "advance-campaigns": {
+            "task": "campaigns.advance_campaigns",
+            "schedule": 1.0,
+            # A tick nobody took in time is worthless: the next one does the same work.
+            "options": {"expires": 2},
+        }
+    },
+)
+app.autodiscover_tasks(["control_plane.campaigns"])
+
+
+@setup_logging.connect
+def keep_django_logging(**_: object) -> None:
+    """Celery would replace the root logger's handlers; the JSON lines of `settings` stay."""

@@ -1,0 +1,185 @@
+"""The only place where the control plane reads its environment.
+
+`read` reports every wrong variable at once, so that one start shows all that has to be mended.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+# 32 bytes is what RFC 7518 §3.2 asks of an HS256 key; the other secrets get the same floor.
+SECRET_MIN_LENGTH = 32
+EXIT_BAD_ENVIRONMENT = 2
+
+T = TypeVar("T")
+
+
+class BadEnvironment(ValueError):
+    """Some variables are missing or wrong; `problems` has one line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Database:
+    """A PostgreSQL address taken apart for Django; `options` are libpq's (sslmode, …)."""
+
+    name: str
+    user: str
+    password: str = field(repr=False)
+    host: str
+    port: int
+    options: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Env:
+    """The environment, checked."""
+
+    profile: str
+    sale: Database
+    inventory: Database
+    work_redis_url: str = field(repr=False)
+    snapshot_key: str = field(repr=False)
+    internal_token: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    debug: bool
+    demo: bool
+    allowed_hosts: list[str]
+    log_level: str
+    time_zone: str
+
+
+def read(environ: Mapping[str, str]) -> Env:
+    """Check every variable; raises BadEnvironment with all that is wrong."""
+    reader = _Reader(environ)
+    env = Env(
+        profile=reader.take("SLUICE_PROFILE", _one_of("dev", "test"), "dev"),
+        sale=reader.take("SLUICE_SALE_DSN", _database),
+        inventory=reader.take("SLUICE_INVENTORY_DSN", _database),
+        work_redis_url=reader.take("SLUICE_WORK_REDIS_URL", _redis_url),
+        snapshot_key=reader.take("SLUICE_SNAPSHOT_KEY", _secret),
+        internal_token=reader.take("SLUICE_INTERNAL_TOKEN", _secret),
+        secret_key=reader.take("SLUICE_SECRET_KEY", _secret),
+        debug=reader.take("SLUICE_DEBUG", _flag, "0"),
+        demo=reader.take("SLUICE_DEMO", _flag, "0"),
+        allowed_hosts=reader.take("SLUICE_ALLOWED_HOSTS", _hosts, "127.0.0.1,localhost"),
+        log_level=reader.take(
+            "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"
+        ),
+        time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
+    )
+    if reader.problems:
+        raise BadEnvironment(reader.problems)
+    return env
+
+
+def read_or_exit(environ: Mapping[str, str]) -> Env:
+    """Like `read`, but a wrong environment ends the process with a message and no traceback."""
+    try:
+        return read(environ)
+    except BadEnvironment as error:
+        for problem in error.problems:
+            print(f"sluice control plane: {problem}", file=sys.stderr)
+    raise SystemExit(EXIT_BAD_ENVIRONMENT)
+
+
+class _Reader:
+    """Reads one variable at a time and collects what is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def take(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T:
+        """The parsed value. After a problem the return value is meaningless: `read` raises."""
+        value = self._environ.get(name, default)
+        if value is None:
+            self.problems.append(f"{name} is not set")
+        elif value == "":
+            self.problems.append(f"{name} is empty")
+        else:
+            try:
+                return parse(value)
+            except ValueError as error:
+                self.problems.append(f"{name} {error}")
+        return cast(T, None)
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}, not {value!r}")
+        return value
+
+    return parse
+
+
+def _flag(value: str) -> bool:
+    return _one_of("0", "1")(value) == "1"
+
+
+def _secret(value: str) -> str:
+    if len(value.encode()) < SECRET_MIN_LENGTH:
+        raise ValueError(f"must have at least {SECRET_MIN_LENGTH} bytes, it has {len(value)}")
+    return value
+
+
+def _hosts(value: str) -> list[str]:
+    hosts = value.split(",")
+    if any(not host or host != host.strip() for host in hosts):
+        raise ValueError("must be host names separated by commas, without spaces")
+    return hosts
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"must be an IANA time zone such as Asia/Shanghai, not {value!r}"
+        ) from None
+    return value
+
+
+def _database(value: str) -> Database:
+    """Messages never repeat the value: it carries a password."""
+    url, port = _split(value, ("postgresql", "postgres"))
+    name = unquote(url.path.removeprefix("/"))
+    if not name or "/" in name:
+        raise ValueError(
+            "must end with one database name, as in postgresql://user:pw@host:5433/sale"
+        )
+    return Database(
+        name=name,
+        user=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+        host=url.hostname or "",
+        port=port or 5432,
+        options=dict(parse_qsl(url.query, strict_parsing=bool(url.query))),
+    )
+
+
+def _redis_url(value: str) -> str:
+    url, _ = _split(value, ("redis", "rediss"))
+    if not url.path.removeprefix("/").isdecimal():
+        raise ValueError("must end with a database number, as in redis://127.0.0.1:7100/0")
+    return value
+
+
+def _split(value: str, schemes: tuple[str, ...]) -> tuple[SplitResult, int | None]:
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:
+        raise ValueError("must be a URL with a port between 0 and 65535") from None
+    if url.scheme not in schemes:
+        raise ValueError(f"must start with {schemes[0]}://")
+    if not url.hostname:
+        raise ValueError("must name a host")
+    return url, port

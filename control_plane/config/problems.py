@@ -1,0 +1,61 @@
+"""Refusals as `application/problem+json` (RFC 9457)."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_exception_handler
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def document(status_code: int, code: str, title: str, **members: Any) -> dict[str, Any]:
+    """The body of a refusal; `code` is what programs look at, `title` is for people."""
+    return {
+        "type": f"urn:sluice:problem:{code}",
+        "title": title,
+        "status": status_code,
+        "code": code,
+        **members,
+    }
+
+
+def response(status_code: int, code: str, title: str, **members: Any) -> JsonResponse:
+    """A refusal outside of the REST framework."""
+    body = document(status_code, code, title, **members)
+    return JsonResponse(body, status=status_code, content_type=MEDIA_TYPE)
+
+
+class Conflict(exceptions.APIException):
+    """The request is well formed, but the state of the thing does not allow it."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "The state does not allow this."
+    default_code = "conflict"
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn every refusal of the REST framework into a problem document."""
+    answer = drf_exception_handler(error, context)
+    if answer is None:
+        return None
+    answer.content_type = MEDIA_TYPE
+    if isinstance(error, exceptions.ValidationError):
+        answer.data = document(
+            answer.status_code, "invalid", "Some fields are wrong.", errors=answer.data
+        )
+    elif isinstance(error, exceptions.APIException):
+        # A ValidationError is the only one whose codes are not a single string.
+        answer.data = document(answer.status_code, str(error.get_codes()), str(error.detail))
+    else:
+        answer.data = _for_django(error, answer.status_code)
+    return answer
+
+
+def _for_django(error: Exception, status_code: int) -> dict[str, Any]:
+    if isinstance(error, Http404):
+        return document(status_code, "not_found", "There is no such thing here.")
+    assert isinstance(error, PermissionDenied), error
+    return document(status_code, "permission_denied", "You may not do this.")

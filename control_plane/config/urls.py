@@ -1,0 +1,17 @@
+"""URLs of the control plane. `/internal/snapshot` is answered before Django, see asgi.py."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from control_plane.config import health
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="landing"),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("api/v1/", include("control_plane.campaigns.urls")),
+    path("api/v1/", include("control_plane.merchants.urls")),
+]

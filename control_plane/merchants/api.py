@@ -1,0 +1,46 @@
+"""Signing sessions for shoppers of the demo shop."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import Http404
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from control_plane.merchants import services
+
+SESSION_LIFETIME = timedelta(hours=1)
+
+
+class DemoSessionRequest(serializers.Serializer[None]):
+    """The body: who the shopper claims to be."""
+
+    shopper = serializers.RegexField(
+        rf"^(?:{services.SHOPPER_PATTERN.pattern})\Z",
+        error_messages={"invalid": "Must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"},
+        trim_whitespace=False,
+    )
+
+
+class DemoSessions(APIView):
+    """A session for anybody who asks: exists only where SLUICE_DEMO is 1."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def post(self, request: Request) -> Response:
+        """Sign a session of the demo shop for `shopper`."""
+        if not settings.ENV.demo:
+            raise Http404
+        body = DemoSessionRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        session = services.sign_session(
+            services.ensure_demo_merchant(),
+            body.validated_data["shopper"],
+            SESSION_LIFETIME,
+            timezone.now(),
+        )
+        return Response({"session": session})

@@ -1,0 +1,92 @@
+"""Orders and rejections. Read-only: `services` writes them."""
+
+import re
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.campaigns.models import Item
+from control_plane.config.read_only_admin import ReadOnlyAdmin
+from control_plane.orders.models import LedgerEntry, Order, Rejection
+
+NUMBER_PATTERN = re.compile(r"S0*([0-9]{1,18})", re.IGNORECASE)
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    """Found by order number, reservation or shopper, each exactly: the table is large."""
+
+    list_display = ("number", "item", "shopper", "qty", "amount", "state", "created_at", "pay_by")
+    list_filter = ("state",)
+    list_select_related = ("item",)
+    search_fields = ("shopper", "reservation_id")
+    search_help_text = _("Order number, reservation or shopper, complete.")
+    show_full_result_count = False
+    ordering = ("-pk",)
+    fields = (
+        "number",
+        "reservation_id",
+        "item",
+        "shopper",
+        "qty",
+        "amount",
+        "state",
+        ("shard", "epoch"),
+        ("reserved_at", "created_at", "pay_by"),
+        "ledger",
+    )
+    readonly_fields = ("number", "amount", "ledger")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        """Exact matches only, so that every search is answered by an index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        number = NUMBER_PATTERN.fullmatch(term)
+        # The index is (item, shopper): naming the items lets it answer for a shopper alone.
+        items = list(Item.objects.values_list("pk", flat=True))
+        found = queryset.filter(reservation_id=term) | queryset.filter(item__in=items, shopper=term)
+        if number:
+            found |= queryset.filter(pk=int(number[1]))
+        return found, False
+
+    @admin.display(description=_("number"), ordering="pk")
+    def number(self, order: Order) -> str:
+        """What the shopper sees."""
+        return order.number
+
+    @admin.display(description=_("amount"))
+    def amount(self, order: Order) -> str:
+        """In the smallest unit of the currency."""
+        return f"{order.amount_minor} {order.currency}"
+
+    @admin.display(description=_("ledger"))
+    def ledger(self, order: Order) -> SafeString:
+        """The entries of this order; their key has two columns, which the admin cannot list."""
+        entries = LedgerEntry.objects.filter(order_id=order.pk).order_by("created_at")
+        return format_html_join(
+            "",
+            "<div>{} · {} · {:%Y-%m-%d %H:%M:%S} UTC</div>",
+            ((entry.get_kind_display(), entry.qty, entry.created_at) for entry in entries),
+        )
+
+
+@admin.register(Rejection)
+class RejectionAdmin(ReadOnlyAdmin):
+    """Reservations that did not become an order."""
+
+    list_display = ("reservation_id", "item_id", "shopper", "qty", "reason", "created_at")
+    list_filter = ("reason",)
+    search_fields = ("=reservation_id", "=shopper")
+    ordering = ("-created_at",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """All of them."""
+        return [field.name for field in Rejection._meta.fields]

@@ -1,0 +1,155 @@
+"""Reservations become orders: a batch, one COPY, one transaction (DESIGN §4.8)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+# How long an order may stay unpaid before its units go back.
+PAY_WITHIN = timedelta(minutes=15)
+
+# Waiting longer means that something is wrong: the batch is given back and tried again.
+_BEGIN = """
+SET LOCAL lock_timeout = '10s';
+SET LOCAL statement_timeout = '30s';
+CREATE TEMPORARY TABLE IF NOT EXISTS landing (
+    reservation_id varchar(64) NOT NULL,
+    item bigint NOT NULL,
+    shard smallint NOT NULL,
+    epoch integer NOT NULL,
+    shopper varchar(64) NOT NULL,
+    qty integer NOT NULL,
+    at_ms bigint NOT NULL,
+    shopper_asks bigint NOT NULL,
+    allocation_asks bigint NOT NULL
+) ON COMMIT DELETE ROWS;
+"""
+_ROUND = (Path(__file__).parent / "landing.sql").read_text()
+_KNOWN = """
+SELECT known.reservation_id, known.item_id, known.shopper, known.qty, known.id, known.state, '',
+       item.sku, known.amount_minor, known.currency, known.created_at, known.pay_by
+  FROM orders_order known
+  JOIN landing USING (reservation_id)
+  JOIN campaigns_item item ON item.id = known.item_id
+UNION ALL
+SELECT known.reservation_id, known.item_id, known.shopper, known.qty, NULL, '', known.reason,
+       '', 0, '', known.created_at, NULL
+  FROM orders_rejection known
+  JOIN landing USING (reservation_id)
+"""
+
+
+class Intent(NamedTuple):
+    """What a reservation asks for. Its strings need no escaping in COPY, the caller has checked.
+
+    `reservation_id` begins with "<item>-<shard>-": one id never names two items.
+    """
+
+    reservation_id: str
+    item: int
+    shard: int
+    epoch: int
+    shopper: str
+    qty: int
+    at_ms: int
+
+
+class Landed(NamedTuple):
+    """What became of a reservation, once and for ever: an order, or a rejection with a reason."""
+
+    reservation_id: str
+    item: int
+    shopper: str
+    qty: int
+    order_id: int | None
+    state: str
+    reason: str
+    sku: str
+    amount_minor: int
+    currency: str
+    created_at: datetime
+    pay_by: datetime | None
+    # Decided by this call, not by an earlier one.
+    fresh: bool
+
+    @property
+    def number(self) -> str:
+        """What the shopper sees of the order, as `Order.number`."""
+        return f"S{self.order_id:010d}"
+
+
+def land(batch: Sequence[Intent], now: datetime) -> list[Landed]:
+    """Decide every reservation of the batch, in its order, and commit. Blocking.
+
+    First come, first served: an intent gets its order unless its epoch is closed or unknown, its
+    shopper would have more than the item's limit, or the allocation has too few units left; who is
+    refused takes nothing from those behind. Repeat safe: a known reservation gives its first
+    answer, whatever else the repeat says. Returns one Landed for each distinct reservation, in
+    batch order. Must not run inside a transaction. Raises Django's OperationalError or
+    InterfaceError when the database cannot do it now.
+    """
+    waiting: dict[str, Intent] = {}
+    for intent in batch:
+        waiting.setdefault(intent.reservation_id, intent)
+    order = list(waiting)
+    decided: dict[str, Landed] = {}
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute(_BEGIN)
+        # One round is enough unless something did not fit. Each decides at least its first row,
+        # whose running sums are its own: it fits, or it does not fit alone.
+        while waiting:
+            cursor.execute("DELETE FROM landing")
+            decided |= _round(cursor, waiting, now)
+            waiting = {name: waiting[name] for name in waiting if name not in decided}
+    return [decided[reservation_id] for reservation_id in order]
+
+
+def _round(cursor: Any, waiting: Mapping[str, Intent], now: datetime) -> dict[str, Landed]:
+    pay_by = now + PAY_WITHIN
+    # Django does not translate the errors of this one call by itself.
+    with connection.wrap_database_errors:
+        cursor.copy_expert("COPY landing FROM STDIN", StringIO(_rows(waiting.values())))
+    cursor.execute(_ROUND, {"now": now, "pay_by": pay_by})
+    decided = {}
+    for reservation_id, order_id, sku, amount_minor, currency, reason in cursor.fetchall():
+        _, item, _, _, shopper, qty, _ = waiting[reservation_id]
+        state, pay_until = ("", None) if reason else ("unpaid", pay_by)
+        decided[reservation_id] = Landed(
+            reservation_id,
+            item,
+            shopper,
+            qty,
+            order_id,
+            state,
+            reason,
+            sku,
+            amount_minor,
+            currency,
+            now,
+            pay_until,
+            True,
+        )
+    if len(decided) < len(waiting):
+        cursor.execute(_KNOWN)
+        for row in cursor.fetchall():
+            decided.setdefault(row[0], Landed._make((*row, False)))
+    return decided
+
+
+def _rows(intents: Iterable[Intent]) -> str:
+    shopper_asks: dict[tuple[int, str], int] = {}
+    allocation_asks: dict[tuple[int, int, int], int] = {}
+    lines = []
+    for reservation_id, item, shard, epoch, shopper, qty, at_ms in intents:
+        of_shopper = shopper_asks.get((item, shopper), 0) + qty
+        of_allocation = allocation_asks.get((item, shard, epoch), 0) + qty
+        shopper_asks[item, shopper] = of_shopper
+        allocation_asks[item, shard, epoch] = of_allocation
+        lines.append(
+            f"{reservation_id}\t{item}\t{shard}\t{epoch}\t{shopper}\t{qty}\t{at_ms}"
+            f"\t{of_shopper}\t{of_allocation}\n"
+        )
+    return "".join(lines)

@@ -1,0 +1,96 @@
+-- One round of landing a batch (DESIGN §4.8). `landing.py` runs it until every reservation is decided.
+--
+-- Reads the temporary table `landing`, in which no reservation stands twice, and the parameters now
+-- and pay_by. `shopper_asks` and `allocation_asks` are running sums over the rows so far, each row's own
+-- quantity included: all that its shopper, and all that its allocation, is asked for.
+-- Returns what this round decided: reservation, order or NULL, sku, amount, currency, reason or ''.
+--
+-- Locks: pools in item order, then allocations in (item, shard, epoch) order; the same order in every
+-- process, so two batches can wait for each other but never in a circle. A reservation id names its
+-- item, so whoever holds the item's pool is alone with everything about it: meanwhile no other
+-- landing can insert the same order, use up the same room or the same shopper's limit. NO KEY UPDATE is
+-- enough for that and does not hold up the foreign key checks of grants. The locks are statements
+-- of their own because a statement of READ COMMITTED sees what was committed before it began: the
+-- third one sees everything that was decided while the first two waited.
+SELECT FROM inventory_pool pool
+ WHERE pool.item_id IN (SELECT item FROM landing)
+ ORDER BY pool.item_id
+   FOR NO KEY UPDATE;
+
+SELECT FROM inventory_allocation allocation
+ WHERE (allocation.item_id, allocation.shard, allocation.epoch)
+       IN (SELECT item, shard, epoch FROM landing)
+ ORDER BY allocation.item_id, allocation.shard, allocation.epoch
+   FOR NO KEY UPDATE;
+
+-- The sums count every earlier row, also one that will be refused, so they are never too low: a row that
+-- is within both fits, whatever becomes of the rows before it. A row that does not fit even alone
+-- never will, because room and allowance only shrink while we hold the locks. The rest get no verdict
+-- and come again in the next round, without the rows that were decided in this one.
+WITH lease AS MATERIALIZED (
+    SELECT allocation.item_id, allocation.shard, allocation.epoch, allocation.closed,
+           allocation.granted - allocation.consumed AS room,
+           item.limit_per_shopper, item.price_minor, item.currency, item.sku
+      FROM inventory_allocation allocation
+      JOIN campaigns_item item ON item.id = allocation.item_id
+     WHERE (allocation.item_id, allocation.shard, allocation.epoch)
+           IN (SELECT item, shard, epoch FROM landing)
+),
+judged AS MATERIALIZED (
+    SELECT landing.*, lease.price_minor, lease.currency,
+           CASE WHEN lease.item_id IS NULL THEN 'no_allocation'
+                WHEN lease.closed THEN 'closed_epoch'
+                WHEN held.units + landing.qty > lease.limit_per_shopper THEN 'over_limit'
+                WHEN landing.qty > lease.room THEN 'over_granted'
+                WHEN held.units + landing.shopper_asks <= lease.limit_per_shopper
+                 AND landing.allocation_asks <= lease.room THEN 'fits' END AS verdict
+      FROM landing
+      LEFT JOIN lease
+        ON lease.item_id = landing.item
+       AND lease.shard = landing.shard
+       AND lease.epoch = landing.epoch
+     CROSS JOIN LATERAL (SELECT coalesce(sum(live.qty), 0) AS units FROM orders_order live
+                          WHERE live.item_id = landing.item
+                            AND live.shopper = landing.shopper
+                            AND live.state IN ('unpaid', 'paid')) held
+     WHERE NOT EXISTS (SELECT FROM orders_order known
+                        WHERE known.reservation_id = landing.reservation_id)
+       AND NOT EXISTS (SELECT FROM orders_rejection known
+                        WHERE known.reservation_id = landing.reservation_id)
+),
+made AS (
+    INSERT INTO orders_order (reservation_id, item_id, shard, epoch, shopper, qty, amount_minor,
+                              currency, state, reserved_at, created_at, pay_by)
+    SELECT reservation_id, item, shard, epoch, shopper, qty, qty * price_minor,
+           currency, 'unpaid', 'epoch'::timestamptz + at_ms * interval '1 millisecond',
+           %(now)s, %(pay_by)s
+      FROM judged WHERE verdict = 'fits'
+    RETURNING id, reservation_id, item_id, shard, epoch, qty, amount_minor, currency
+),
+-- An item without a pool has no lock: two landings may refuse the same reservation at once. Sorted, so
+-- that they cannot wait for each other.
+refused AS (
+    INSERT INTO orders_rejection (reservation_id, item_id, shard, epoch, shopper, qty, reason,
+                                  created_at)
+    SELECT reservation_id, item, shard, epoch, shopper, qty, verdict, %(now)s
+      FROM judged WHERE verdict <> 'fits'
+     ORDER BY reservation_id
+    ON CONFLICT (reservation_id) DO NOTHING
+    RETURNING reservation_id, reason
+),
+confirmed AS (
+    INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)
+    SELECT id, 'confirm', item_id, qty, %(now)s FROM made
+),
+consumed AS (
+    UPDATE inventory_allocation allocation SET consumed = allocation.consumed + taken.qty
+      FROM (SELECT item_id, shard, epoch, sum(qty) AS qty FROM made
+             GROUP BY item_id, shard, epoch) taken
+     WHERE allocation.item_id = taken.item_id
+       AND allocation.shard = taken.shard
+       AND allocation.epoch = taken.epoch
+)
+SELECT made.reservation_id, made.id, lease.sku, made.amount_minor, made.currency, ''
+  FROM made JOIN lease USING (item_id, shard, epoch)
+UNION ALL
+SELECT reservation_id, NULL, '', 0, '', reason FROM refused;

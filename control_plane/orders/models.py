@@ -1,0 +1,120 @@
+"""Orders, the reservations that could not become one, and the append-only ledger."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.campaigns.models import Item
+
+
+class OrderState(models.TextChoices):
+    """A row is CONFIRMED from its insertion on; the state says what became of the payment."""
+
+    UNPAID = "unpaid", _("unpaid")
+    PAID = "paid", _("paid")
+    EXPIRED = "expired", _("expired")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+LIVE_STATES = (OrderState.UNPAID, OrderState.PAID)
+
+
+class Order(models.Model):
+    """A confirmed reservation. Only `services` inserts it or changes its state.
+
+    `item` carries no database constraint: it is checked once a batch in `landing.sql`, and a
+    foreign key check a row is the dearest part of landing an order.
+    """
+
+    reservation_id = models.CharField(_("reservation"), max_length=64)
+    item = models.ForeignKey(
+        Item,
+        on_delete=models.PROTECT,
+        related_name="orders",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("item"),
+    )
+    shard = models.PositiveSmallIntegerField(_("shard"))
+    epoch = models.PositiveIntegerField(_("epoch"))
+    shopper = models.CharField(_("shopper"), max_length=64)
+    qty = models.PositiveIntegerField(_("quantity"))
+    amount_minor = models.PositiveBigIntegerField(_("amount in minor units"))
+    currency = models.CharField(_("currency"), max_length=3)
+    state = models.CharField(
+        _("state"), max_length=10, choices=OrderState.choices, default=OrderState.UNPAID
+    )
+    reserved_at = models.DateTimeField(_("reserved at"))
+    created_at = models.DateTimeField(_("created at"))
+    pay_by = models.DateTimeField(_("pay by"))
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        indexes = [models.Index(fields=["item", "shopper"], name="order_item_shopper")]
+        constraints = [
+            # Not `unique=True`: that would add a second index, for LIKE, to every landed row.
+            models.UniqueConstraint(fields=["reservation_id"], name="order_once_per_reservation"),
+            models.CheckConstraint(condition=models.Q(qty__gte=1), name="order_qty_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def number(self) -> str:
+        """What the shopper sees."""
+        return f"S{self.pk:010d}"
+
+
+class RejectionReason(models.TextChoices):
+    """Why a RESERVED did not become an order. Zero rows in any run without a failover."""
+
+    OVER_GRANTED = "over_granted", _("over granted")
+    OVER_LIMIT = "over_limit", _("over limit")
+    NO_ALLOCATION = "no_allocation", _("no allocation")
+    CLOSED_EPOCH = "closed_epoch", _("closed epoch")
+
+
+class Rejection(models.Model):
+    """A reservation that PostgreSQL refused, with the reason; decided once, like an order."""
+
+    reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
+    item_id = models.BigIntegerField(_("item"))
+    shard = models.PositiveSmallIntegerField(_("shard"))
+    epoch = models.PositiveIntegerField(_("epoch"))
+    shopper = models.CharField(_("shopper"), max_length=64)
+    qty = models.PositiveIntegerField(_("quantity"))
+    reason = models.CharField(_("reason"), max_length=16, choices=RejectionReason.choices)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("rejection")
+        verbose_name_plural = _("rejections")
+
+    def __str__(self) -> str:
+        return self.reservation_id
+
+
+class LedgerKind(models.TextChoices):
+    """CONFIRM takes units for an order, RETURN gives them back to the pool."""
+
+    CONFIRM = "confirm", _("confirm")
+    RETURN = "return", _("return")
+
+
+class LedgerEntry(models.Model):
+    """At most one CONFIRM and one RETURN per order. A trigger refuses UPDATE and DELETE."""
+
+    pk = models.CompositePrimaryKey("order_id", "kind")
+    order_id = models.BigIntegerField(_("order"))
+    kind = models.CharField(_("kind"), max_length=8, choices=LedgerKind.choices)
+    item_id = models.BigIntegerField(_("item"))
+    qty = models.PositiveIntegerField(_("quantity"))
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("ledger entry")
+        verbose_name_plural = _("ledger entries")
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.kind}"

@@ -1,0 +1,120 @@
+"""Publishing versions of the configuration, wrapping them for their readers, and the entry keys."""
+
+import enum
+import hashlib
+import hmac
+import json
+import secrets
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from control_plane.snapshot import document
+from control_plane.snapshot.models import EntryKey, Snapshot
+
+NOTIFY_CHANNEL = "sluice_snapshot"
+# Any constant; pg_locks shows it while somebody publishes.
+PUBLISH_LOCK = 0x51_01CE
+ENTRY_SECRET_BYTES = 32
+ENTRY_KEYS_LIVE = 2
+
+
+class Audience(enum.StrEnum):
+    """Who reads the document. Merchants' keys go to the edge alone, which checks sessions."""
+
+    GATEWAY = "gateway"
+    EDGE = "edge"
+
+
+def publish(reason: str, now: datetime | None = None) -> Snapshot | None:
+    """Write a new version unless nothing changed; readers are woken when the caller commits.
+
+    Call it **last** in the transaction that made the change: it holds a lock until the commit, and
+    a row lock taken after it could wait for somebody who waits for this one. The lock makes
+    versions commit in their order, and a document shows every change that was published before it.
+    """
+    now = now or timezone.now()
+    with transaction.atomic():
+        _lock_publishing()
+        ensure_entry_key()
+        content = document.build(now)
+        digest = _hash(content)
+        last = Snapshot.objects.order_by("-version").only("version", "hash").first()
+        if last is not None and last.hash == digest:
+            return None
+        version = _next_version(last, now)
+        snapshot = Snapshot.objects.create(
+            version=version,
+            hash=digest,
+            reason=reason,
+            document={"version": version, "built_at_ms": document.epoch_ms(now), **content},
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(version)])
+    return snapshot
+
+
+def envelope(snapshot: Snapshot, audience: Audience) -> dict[str, Any]:
+    """What goes over the wire: the document as a string, and the MAC over exactly its bytes."""
+    content = dict(snapshot.document)
+    if audience is not Audience.EDGE:
+        content.pop("merchants", None)
+    body = _serialise(content)
+    mac = hmac.new(settings.ENV.snapshot_key.encode(), body.encode(), hashlib.sha256).hexdigest()
+    return {"version": snapshot.version, "mac": mac, "body": body}
+
+
+def ensure_entry_key() -> EntryKey:
+    """The key that signs; made when there is none. Idempotent."""
+    with transaction.atomic():
+        _lock_publishing()
+        key = EntryKey.objects.filter(active=True).order_by("-created_at", "kid").first()
+        return key or _create_entry_key()
+
+
+def rotate_entry_key() -> EntryKey:
+    """A new key signs from now on, the one before it still verifies, older ones do not any more.
+
+    Rotating twice within a token's life (120 s) refuses tokens that were signed before the first.
+    """
+    with transaction.atomic():
+        _lock_publishing()
+        key = _create_entry_key()
+        live = EntryKey.objects.filter(active=True).order_by("-created_at", "kid")
+        kept = list(live.values_list("kid", flat=True)[:ENTRY_KEYS_LIVE])
+        EntryKey.objects.filter(active=True).exclude(kid__in=kept).update(active=False)
+        publish(f"entry key {key.kid} signs")
+    return key
+
+
+def _create_entry_key() -> EntryKey:
+    return EntryKey.objects.create(
+        kid=f"e-{secrets.token_hex(6)}", secret=secrets.token_urlsafe(ENTRY_SECRET_BYTES)
+    )
+
+
+def _lock_publishing() -> None:
+    """Held until the transaction ends; taking it twice is harmless."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PUBLISH_LOCK])
+
+
+def _next_version(last: Snapshot | None, now: datetime) -> int:
+    """Seconds since 1970, or one more than the last version where that is later.
+
+    Readers keep their copy on disk and take only newer versions. Counting from 1 would leave them
+    on a stale copy after the database was restored from a backup or made anew; the clock does not.
+    """
+    clock = int(now.timestamp())
+    return clock if last is None else max(clock, last.version + 1)
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_serialise(content).encode()).hexdigest()
+
+
+def _serialise(content: dict[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

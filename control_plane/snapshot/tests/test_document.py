@@ -1,0 +1,99 @@
+"""What edge and gateways read."""
+
+from datetime import timedelta
+
+import pytest
+
+from control_plane.campaigns import services as campaigns
+from control_plane.campaigns.models import Campaign, CampaignState
+from control_plane.inventory import services as inventory
+from control_plane.inventory.models import Allocation
+from control_plane.snapshot import document
+from control_plane.snapshot.models import Snapshot
+
+pytestmark = pytest.mark.django_db
+
+HOUR_MS = 3_600_000
+SHA = "a" * 40
+
+
+def test_a_draft_is_nobodys_business(draft, now):
+    built = document.build(now)
+    assert (built["campaigns"], built["items"]) == ({}, {})
+
+
+def test_an_approved_campaign_is_there_with_all_its_fields(approved, item, now):
+    allocation = inventory.open_allocation(item.pk, shard=0)
+    inventory.record_armed(allocation.pk, SHA)
+    start_ms = round(now.timestamp() * 1000) + HOUR_MS
+    built = document.build(now)
+    assert built["campaigns"] == {
+        "spring": {
+            "id": approved.pk,
+            "slug": "spring",
+            "title": "Spring",
+            "merchant": "shop",
+            "state": "approved",
+            "start_ms": start_ms,
+            "end_ms": start_ms + HOUR_MS,
+            "items": [item.pk],
+        }
+    }
+    assert built["items"] == {
+        str(item.pk): {
+            "id": item.pk,
+            "campaign": "spring",
+            "merchant": "shop",
+            "sku": "TEA",
+            "title": "Tea",
+            "price_minor": 1999,
+            "currency": "CNY",
+            "units": 10,
+            "limit": 1,
+            "state": "approved",
+            "start_ms": start_ms,
+            "end_ms": start_ms + HOUR_MS,
+            "path_key": item.path_key,
+            "shards": [{"shard": 0, "epoch": 1, "sha": SHA}],
+        }
+    }
+    assert built["switches"] == {"sale_enabled": True}
+
+
+def test_shards_are_in_their_order_and_only_those_armed_and_open(item, now):
+    for shard in (2, 1, 0, 3):
+        allocation = inventory.open_allocation(item.pk, shard)
+        if shard != 1:
+            inventory.record_armed(allocation.pk, SHA)
+    Allocation.objects.filter(shard=3).update(closed=True)
+    shards = document.build(now)["items"][str(item.pk)]["shards"]
+    assert [entry["shard"] for entry in shards] == [0, 2]
+
+
+def test_an_ended_campaign_stays_for_a_day(approved, now):
+    campaigns.end_now(approved, None, now)
+    almost = now + document.ENDED_KEPT_FOR - timedelta(seconds=1)
+    assert document.build(almost)["campaigns"]["spring"]["state"] == CampaignState.ENDED
+    assert document.build(now + document.ENDED_KEPT_FOR)["campaigns"] == {}
+
+
+def test_an_item_has_the_state_of_its_campaign(approved, item, now):
+    campaigns.open_due(approved.starts_at)
+    assert document.build(now)["items"][str(item.pk)]["state"] == CampaignState.LIVE
+
+
+def test_the_cost_does_not_grow_with_the_campaigns(approved, now, django_assert_num_queries):
+    other = Campaign.objects.get(pk=approved.pk)
+    other.pk, other.slug = None, "other"
+    other.save()
+    with django_assert_num_queries(5):
+        assert len(document.build(now)["campaigns"]) == 2
+
+
+def test_a_year_2026_time_is_exact_to_the_millisecond(now):
+    assert document.epoch_ms(now + timedelta(milliseconds=7)) == round(now.timestamp()) * 1000 + 7
+
+
+def test_entry_keys_are_made_with_the_first_version(approved):
+    (key,) = Snapshot.objects.get().document["entry_keys"]
+    assert key["sign"] is True
