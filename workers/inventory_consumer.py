@@ -1,0 +1,90 @@
+"""Topic `order-events` → warehouse books, database `inventory` → `stock.deducted` (DESIGN §4.9).
+
+python -m workers.inventory_consumer
+"""
+
+import logging
+from collections.abc import Sequence
+from threading import Event
+
+from confluent_kafka import Message, Producer
+
+from control_plane.config.routers import WAREHOUSE_DATABASE
+from control_plane.warehouse.services import Deducted, Deduction, deduct
+from workers import dead_letters, order_events
+from workers.runtime import kafka, metrics, process
+from workers.runtime.clock import Clock
+from workers.runtime.consumer import ConsumerLoop, DeadLetter
+from workers.runtime.database import unavailable_when_down
+
+GROUP = "inventory-consumer"
+BATCH_MAX = 2000
+
+_log = logging.getLogger("workers.inventory_consumer")
+
+
+class WarehouseHandler:
+    """Deducts orders; announces every deduction of a batch again whenever the batch repeats."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        clock: Clock,
+        stop: Event,
+        events_topic: str = kafka.ORDER_EVENTS,
+        dead_letter_topic: str = kafka.DEAD_LETTERS,
+    ) -> None:
+        self._producer = producer
+        self._clock = clock
+        self._stop = stop
+        self._events_topic = events_topic
+        self._dead_letter_topic = dead_letter_topic
+
+    def decode(self, message: Message) -> Deduction | None:
+        """What the order takes; None for our own and others' events; raises InvalidMessage."""
+        return order_events.read_created(message.value())
+
+    def apply(self, batch: list[Deduction]) -> list[Deducted]:
+        """Deduct and commit the batch; raises Unavailable."""
+        with unavailable_when_down(WAREHOUSE_DATABASE):
+            deducted = deduct(batch, self._clock.now())
+        fresh = sum(1 for one in deducted if one.fresh)
+        metrics.DEDUCTED.labels("fresh").inc(fresh)
+        metrics.DEDUCTED.labels("repeated").inc(len(deducted) - fresh)
+        return deducted
+
+    def announce(self, applied: list[Deducted] | None, dead: Sequence[DeadLetter]) -> None:
+        """Tell Kafka and wait for its acknowledgement; raises Unavailable."""
+        outgoing = [
+            kafka.Outgoing(self._events_topic, one.shopper.encode(), order_events.deducted(one))
+            for one in applied or ()
+        ]
+        for letter in dead:
+            _log.error("dead letter: %s", letter.error)
+            outgoing.append(dead_letters.outgoing(letter, self._dead_letter_topic))
+        kafka.deliver(self._producer, outgoing, self._stop)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    started = process.start(kafka=True)
+    env = started.env
+    assert env.kafka_brokers
+    handler = WarehouseHandler(
+        kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)),
+        started.clock,
+        started.stop,
+    )
+    settings = kafka.consumer_settings(env.kafka_brokers, GROUP, env.instance)
+    ConsumerLoop(
+        kafka.connect_consumer(settings),
+        kafka.ORDER_EVENTS,
+        handler,
+        clock=started.clock,
+        stop=started.stop,
+        batch_max=BATCH_MAX,
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Topic `reservations` → orders in PostgreSQL → `order-events`, shopper's status (DESIGN §4.8).
+
+python -m workers.order_consumer
+"""
+
+import logging
+from collections.abc import Sequence
+from threading import Event
+
+import redis
+from confluent_kafka import Message, Producer
+
+from control_plane.orders.services import Intent, Landed, land
+from workers import dead_letters, intent, order_events, status_projection
+from workers.runtime import kafka, metrics, process
+from workers.runtime.clock import Clock
+from workers.runtime.consumer import ConsumerLoop, DeadLetter
+from workers.runtime.database import unavailable_when_down
+
+GROUP = "order-consumer"
+# 40 ms of database work; a larger batch gains little and makes a crash replay more.
+BATCH_MAX = 2000
+
+_log = logging.getLogger("workers.order_consumer")
+
+
+class OrderHandler:
+    """Lands reservations; a batch that is repeated is announced again as it was decided."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        work_redis: "redis.Redis",
+        clock: Clock,
+        stop: Event,
+        events_topic: str = kafka.ORDER_EVENTS,
+        dead_letter_topic: str = kafka.DEAD_LETTERS,
+    ) -> None:
+        self._producer = producer
+        self._work_redis = work_redis
+        self._clock = clock
+        self._stop = stop
+        self._events_topic = events_topic
+        self._dead_letter_topic = dead_letter_topic
+
+    def decode(self, message: Message) -> Intent:
+        """The intent; raises InvalidMessage."""
+        return intent.decode(message.value())
+
+    def apply(self, batch: list[Intent]) -> list[Landed]:
+        """Decide and commit the batch; raises Unavailable."""
+        now = self._clock.now()
+        with unavailable_when_down("default"):
+            outcomes = land(batch, now)
+        oldest_s = now.timestamp() - min(one.at_ms for one in batch) / 1000
+        metrics.DECIDED_AFTER_SECONDS.observe(max(oldest_s, 0))
+        _count(outcomes)
+        return outcomes
+
+    def announce(self, applied: list[Landed] | None, dead: Sequence[DeadLetter]) -> None:
+        """Events and dead letters until Kafka has them, then the status; raises Unavailable."""
+        outgoing = [
+            kafka.Outgoing(self._events_topic, one.shopper.encode(), order_events.decided(one))
+            for one in applied or ()
+        ]
+        for letter in dead:
+            _log.error("dead letter: %s", letter.error, extra={"source": _source(letter.message)})
+            outgoing.append(dead_letters.outgoing(letter, self._dead_letter_topic))
+        kafka.deliver(self._producer, outgoing, self._stop)
+        try:
+            status_projection.write(self._work_redis, applied or ())
+        except redis.RedisError as error:
+            # Orders do not wait for a cache: the gateway falls back to the shard's own answer.
+            metrics.PROJECTION_FAILURES.inc()
+            _log.warning("status of %d reservations not written: %s", len(applied or ()), error)
+
+
+def _count(outcomes: list[Landed]) -> None:
+    for one in outcomes:
+        if one.reason and one.fresh:
+            metrics.LANDED.labels(one.reason).inc()
+            # A RESERVED that is refused is a broken promise: an operator must see each one.
+            _log.error(
+                "reservation rejected: %s",
+                one.reason,
+                extra={"item": one.item, "reservation_id": one.reservation_id},
+            )
+    confirmed = sum(1 for one in outcomes if one.fresh and not one.reason)
+    metrics.LANDED.labels("confirmed").inc(confirmed)
+    metrics.REPEATED.inc(sum(1 for one in outcomes if not one.fresh))
+
+
+def _source(message: Message) -> str:
+    return f"{message.topic()}/{message.partition()}/{message.offset()}"
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    started = process.start(kafka=True, work_redis=True)
+    env = started.env
+    assert env.kafka_brokers and env.work_redis_url
+    handler = OrderHandler(
+        kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)),
+        status_projection.connect(env.work_redis_url),
+        started.clock,
+        started.stop,
+    )
+    settings = kafka.consumer_settings(env.kafka_brokers, GROUP, env.instance)
+    ConsumerLoop(
+        kafka.connect_consumer(settings),
+        kafka.RESERVATIONS,
+        handler,
+        clock=started.clock,
+        stop=started.stop,
+        batch_max=BATCH_MAX,
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The messages of topic `order-events`, written and read."""
+
+import json
+from typing import Any
+
+from control_plane.orders.services import Landed
+from control_plane.warehouse.services import Deducted, Deduction
+from workers.runtime.clock import to_ms
+from workers.runtime.verdicts import InvalidMessage
+
+VERSION = 1
+ORDER_CREATED = "order.created"
+RESERVATION_REJECTED = "reservation.rejected"
+STOCK_DEDUCTED = "stock.deducted"
+# Twice the longest event we write.
+VALUE_BYTES_MAX = 4096
+ID_MAX = 2**63 - 1
+QTY_MAX = 2**31 - 1
+SKU_CHARACTERS_MAX = 64
+SHOPPER_CHARACTERS_MAX = 64
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def decided(landed: Landed) -> bytes:
+    """order.created or reservation.rejected; the same bytes for every repeat of the decision."""
+    if landed.order_id is None:
+        return _encode(
+            {
+                "v": VERSION,
+                "type": RESERVATION_REJECTED,
+                "reservation_id": landed.reservation_id,
+                "item": landed.item,
+                "shopper": landed.shopper,
+                "qty": landed.qty,
+                "reason": landed.reason,
+                "at_ms": to_ms(landed.created_at),
+            }
+        ).encode()
+    return _encode(
+        {
+            "v": VERSION,
+            "type": ORDER_CREATED,
+            "order_id": landed.order_id,
+            "number": landed.number,
+            "reservation_id": landed.reservation_id,
+            "item": landed.item,
+            "sku": landed.sku,
+            "shopper": landed.shopper,
+            "qty": landed.qty,
+            "amount_minor": landed.amount_minor,
+            "currency": landed.currency,
+            "at_ms": to_ms(landed.created_at),
+        }
+    ).encode()
+
+
+def deducted(entry: Deducted) -> bytes:
+    """stock.deducted; the same bytes for every repeat."""
+    return _encode(
+        {
+            "v": VERSION,
+            "type": STOCK_DEDUCTED,
+            "order_id": entry.order_id,
+            "sku": entry.sku,
+            "qty": entry.qty,
+            "at_ms": to_ms(entry.created_at),
+        }
+    ).encode()
+
+
+def read_created(value: bytes | None) -> Deduction | None:
+    """What an order.created takes from the warehouse; None for the other types of event.
+
+    Raises InvalidMessage with the field and the reason.
+    """
+    if value is None or len(value) > VALUE_BYTES_MAX:
+        raise InvalidMessage("value: missing" if value is None else "value: too long")
+    try:
+        event = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(f"value: not JSON: {error}") from None
+    if type(event) is not dict:
+        raise InvalidMessage("value: not a JSON object")
+    if type(event.get("v")) is not int or event["v"] != VERSION:
+        raise InvalidMessage("v: unknown version")
+    if type(event.get("type")) is not str:
+        raise InvalidMessage("type: must be a text")
+    if event["type"] != ORDER_CREATED:
+        return None
+    return Deduction(
+        order_id=_integer(event, "order_id", ID_MAX),
+        sku=_text(event, "sku", SKU_CHARACTERS_MAX),
+        item=_integer(event, "item", ID_MAX),
+        qty=_integer(event, "qty", QTY_MAX),
+        shopper=_text(event, "shopper", SHOPPER_CHARACTERS_MAX),
+    )
+
+
+def _integer(event: dict[str, Any], name: str, most: int) -> int:
+    value = event.get(name)
+    if type(value) is not int or not 1 <= value <= most:
+        raise InvalidMessage(f"{name}: must be an integer from 1 to {most}")
+    return value
+
+
+def _text(event: dict[str, Any], name: str, characters_max: int) -> str:
+    """PostgreSQL text holds no NUL and no lone surrogate; JSON can carry both."""
+    value = event.get(name)
+    if type(value) is not str or not 1 <= len(value) <= characters_max or "\0" in value:
+        raise InvalidMessage(f"{name}: must be 1 to {characters_max} characters")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidMessage(f"{name}: has a lone surrogate")
+    return value

@@ -1,0 +1,193 @@
+"""Outbox streams of the stock Redis → topic `reservations`, at least once (DESIGN §4.7).
+
+    python -m workers.relay
+
+An entry is acknowledged in Redis only after Kafka has acknowledged every intent in it, so a relay
+may die anywhere: its entries stay pending and are delivered again, by itself or by another relay.
+"""
+
+import logging
+from collections.abc import Iterable
+from threading import Event
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from workers.outbox_keeper import OutboxKeeper
+from workers.runtime import kafka, metrics, process
+from workers.runtime.clock import Clock
+from workers.runtime.verdicts import InvalidMessage
+from workers.stock.cluster import StockCluster
+from workers.stock.keys import Shard
+from workers.stock.outbox import Entry, OutboxReader, shopper_of
+
+# What may wait for Kafka: 20,000 intents are 6 MB here and in librdkafka's queue. More stays in
+# Redis.
+IN_FLIGHT_MAX = 20_000
+ENTRIES_A_READ_MAX = 32
+# The largest batch of a gateway; only an estimate of how many entries fill the room that is left.
+INTENTS_AN_ENTRY = 128
+IDLE_S = 0.005
+CLAIM_EVERY_S = 10.0
+SEND_AGAIN_S = 1.0
+STOP_WAIT_S = 10.0
+
+_log = logging.getLogger("workers.relay")
+
+
+class _Delivery:
+    """One entry on its way: how many of its intents Kafka has not acknowledged."""
+
+    __slots__ = ("entry", "failed", "missing")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.missing = len(entry.intents)
+        self.failed: KafkaError | None = None
+
+
+class Relay:
+    """Moves entries from the reader to Kafka. One thread; the delivery callbacks run in `turn`."""
+
+    def __init__(
+        self,
+        reader: OutboxReader,
+        producer: Producer,
+        clock: Clock,
+        topic: str = kafka.RESERVATIONS,
+        dead_letter_topic: str = kafka.DEAD_LETTERS,
+    ) -> None:
+        self._reader = reader
+        self._producer = producer
+        self._clock = clock
+        self._topic = topic
+        self._dead_letter_topic = dead_letter_topic
+        self._under_way: dict[tuple[Shard, bytes], _Delivery] = {}
+        self._in_flight = 0
+        self._delivered: list[Entry] = []
+        self._failed: list[_Delivery] = []
+        self._send_again_at = float("inf")
+        self._claimed_at = clock.monotonic()
+
+    def turn(self, shards: Iterable[Shard]) -> int:
+        """Read, send, acknowledge once; returns how many entries were read. Waits IDLE_S when none.
+
+        Raises KafkaException when the producer is broken for good.
+        """
+        entries = self._read(list(shards))
+        for entry in entries:
+            self._send(entry)
+        self._producer.poll(0 if entries else IDLE_S)
+        self._send_failed_again()
+        self._acknowledge()
+        metrics.RELAY_IN_FLIGHT.set(self._in_flight)
+        return len(entries)
+
+    def finish(self, wait_s: float = STOP_WAIT_S) -> None:
+        """Wait for what is in flight and acknowledge it; the rest stays pending for a restart."""
+        self._producer.flush(wait_s)
+        self._acknowledge()
+
+    def _read(self, shards: list[Shard]) -> list[Entry]:
+        room = IN_FLIGHT_MAX - self._in_flight
+        if room <= 0 or not shards:
+            return []
+        a_shard = min(ENTRIES_A_READ_MAX, max(1, room // INTENTS_AN_ENTRY // len(shards)))
+        entries = self._reader.read(shards, a_shard)
+        if self._clock.monotonic() - self._claimed_at > CLAIM_EVERY_S:
+            self._claimed_at = self._clock.monotonic()
+            entries += self._reader.claim(shards, a_shard)
+        # While Kafka is away our own entries grow old enough to be claimed, by ourselves too.
+        return [entry for entry in entries if (entry.shard, entry.id) not in self._under_way]
+
+    def _send(self, entry: Entry) -> None:
+        if not entry.intents:
+            self._delivered.append(entry)
+            return
+        delivery = _Delivery(entry)
+        self._under_way[entry.shard, entry.id] = delivery
+        self._in_flight += delivery.missing
+        self._produce(delivery)
+
+    def _produce(self, delivery: _Delivery) -> None:
+        def note(error: KafkaError | None, _message: Message) -> None:
+            self._note(delivery, error)
+
+        entry = delivery.entry
+        headers: list[tuple[str, str | bytes | None]] = [("outbox", entry.id)]
+        for intent in entry.intents:
+            topic, key, sent = self._topic, None, headers
+            try:
+                key = shopper_of(intent)
+            except InvalidMessage as error:
+                topic, sent = self._dead_letter_topic, headers + self._explain(entry, error)
+            # Cannot meet a full queue: IN_FLIGHT_MAX is a fifth of librdkafka's own bound.
+            self._producer.produce(topic, intent, key, headers=sent, on_delivery=note)
+
+    def _explain(self, entry: Entry, error: InvalidMessage) -> list[tuple[str, str | bytes | None]]:
+        _log.error("dead letter: %s", error, extra={"source": f"{entry.shard.outbox} {entry.id!r}"})
+        metrics.RELAY_INVALID.inc()
+        return [("error", str(error).encode()), ("source_topic", entry.shard.outbox.encode())]
+
+    def _note(self, delivery: _Delivery, error: KafkaError | None) -> None:
+        delivery.missing -= 1
+        if error is not None:
+            delivery.failed = error
+        if delivery.missing:
+            return
+        entry = delivery.entry
+        if delivery.failed is not None:
+            self._failed.append(delivery)
+            self._send_again_at = self._clock.monotonic() + SEND_AGAIN_S
+            return
+        del self._under_way[entry.shard, entry.id]
+        self._in_flight -= len(entry.intents)
+        metrics.RELAYED.inc(len(entry.intents))
+        self._delivered.append(entry)
+
+    def _send_failed_again(self) -> None:
+        """The whole entry: who was delivered the first time becomes a duplicate, nobody is lost."""
+        if not self._failed:
+            return
+        for delivery in self._failed:
+            if delivery.failed is not None and delivery.failed.fatal():
+                raise KafkaException(delivery.failed)
+        if self._clock.monotonic() < self._send_again_at:
+            return
+        failed, self._failed = self._failed, []
+        _log.warning("sending %d entries again: %s", len(failed), failed[0].failed)
+        metrics.RELAY_RESTARTS.inc()
+        for delivery in failed:
+            delivery.missing, delivery.failed = len(delivery.entry.intents), None
+            self._produce(delivery)
+
+    def _acknowledge(self) -> None:
+        if self._delivered:
+            self._delivered = self._reader.acknowledge(self._delivered)
+
+
+def run(relay: Relay, keeper: OutboxKeeper, stop: Event) -> None:
+    """Relay until stopped; a failure of either thread ends the process."""
+    keeper.start()
+    try:
+        while not stop.is_set():
+            keeper.check()
+            relay.turn(keeper.shards)
+        relay.finish()
+    finally:
+        stop.set()
+        keeper.join(STOP_WAIT_S)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    started = process.start(stock_redis=True, kafka=True)
+    env, clock = started.env, started.clock
+    assert env.stock_redis and env.kafka_brokers
+    reader = OutboxReader(StockCluster(env.stock_redis, "relay"), env.instance, clock)
+    producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))
+    keeper = OutboxKeeper(StockCluster(env.stock_redis, "relay"), clock, started.stop)
+    run(Relay(reader, producer, clock), keeper, started.stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Time, passed in: a worker never asks the machine directly, so a test can."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time for records, monotonic time for durations."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds; only differences mean something."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds; only differences mean something."""
+        return time.monotonic()
+
+
+def to_ms(moment: datetime) -> int:
+    """Unix milliseconds of an aware time, rounded down."""
+    return int(moment.timestamp() * 1000)

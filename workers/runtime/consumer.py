@@ -1,0 +1,217 @@
+"""The consumer loop: read a batch, apply it to the database, announce it, commit its offsets.
+
+While one batch is announced (events, projections) the next one is applied: two batches are under
+way at most, and offsets are committed in order, each after its announcement. A crash anywhere
+replays whole batches; `apply` gives a repeated message its first answer.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
+from typing import Generic, Protocol, TypeVar
+
+from confluent_kafka import Consumer, Message
+
+from workers.runtime import metrics
+from workers.runtime.clock import Clock
+from workers.runtime.membership import PAUSED_POLL_S, Membership, Offsets, Partitions, next_offsets
+from workers.runtime.verdicts import DeadLetterCap, InvalidMessage, Unavailable
+
+IDLE_POLL_S = 0.2
+# With a batch being announced, look at it again this soon when no new message comes.
+BUSY_POLL_S = 0.002
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 5.0
+# How long a stop or a rebalance waits for an announcement before it leaves the batch to a replay.
+FINISH_S = 10.0
+
+D = TypeVar("D")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was not understood, and why."""
+
+    message: Message
+    error: str
+
+
+class Handler(Protocol[D, R]):
+    """What a worker does with messages. `apply` and `announce` may be repeated with a batch."""
+
+    def decode(self, message: Message) -> D | None:
+        """The message's content, None when it is none of ours; raises InvalidMessage."""
+        ...
+
+    def apply(self, batch: list[D]) -> R:
+        """Commit the batch to the database; raises Unavailable."""
+        ...
+
+    def announce(self, applied: R | None, dead_letters: Sequence[DeadLetter]) -> None:
+        """Tell the world, also of what was applied before; raises Unavailable. Second thread."""
+        ...
+
+
+@dataclass
+class _Announcement(Generic[R]):
+    applied: R | None
+    dead_letters: list[DeadLetter]
+    offsets: Offsets
+    # None after an attempt that failed.
+    attempt: "Future[None] | None"
+
+
+class ConsumerLoop(Generic[D, R]):
+    """Runs a handler over a topic until `stop` is set. Not thread safe; one loop a process."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        topic: str,
+        handler: Handler[D, R],
+        *,
+        clock: Clock,
+        stop: Event,
+        batch_max: int = 2000,
+        cap: DeadLetterCap | None = None,
+    ) -> None:
+        self._topic = topic
+        self._handler = handler
+        self._clock = clock
+        self._stop = stop
+        self._batch_max = batch_max
+        self._cap = cap or DeadLetterCap()
+        self._member = Membership(consumer, topic, clock=clock, stop=stop, on_going=self._release)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="announce")
+        self._announcing: _Announcement[R] | None = None
+        # Of the batch that is read and not yet being announced.
+        self._offsets: Offsets = {}
+
+    def run(self) -> None:
+        """Consume until stopped, then finish what is under way and leave; raises to crash."""
+        self._member.join()
+        try:
+            while not self._stop.is_set():
+                self._turn()
+            self._finish_announcing()
+        except Unavailable as error:
+            _log.warning("stopped with a batch unfinished; it will be replayed: %s", error)
+        finally:
+            # Also ends an announcement that waits for Kafka: a crash must not hang in its thread.
+            self._stop.set()
+            self._announcing, self._offsets = None, {}
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._member.leave()
+
+    def _turn(self) -> None:
+        wait_s = BUSY_POLL_S if self._announcing else IDLE_POLL_S
+        messages = self._member.read(self._batch_max, wait_s)
+        if not messages:
+            self._finish_announcing()
+            return
+        self._offsets = next_offsets(messages)
+        decoded, dead_letters = self._decode(messages)
+        applied = self._apply(decoded) if decoded else None
+        self._finish_announcing()
+        self._announcing = _Announcement(
+            applied, dead_letters, self._offsets, self._submit(applied, dead_letters)
+        )
+        self._offsets = {}
+
+    def _decode(self, messages: list[Message]) -> tuple[list[D], list[DeadLetter]]:
+        decoded: list[D] = []
+        dead_letters: list[DeadLetter] = []
+        for message in messages:
+            try:
+                content = self._handler.decode(message)
+            except InvalidMessage as error:
+                dead_letters.append(DeadLetter(message, str(error)))
+                continue
+            if content is not None:
+                decoded.append(content)
+        metrics.CONSUMED.labels(self._topic).inc(len(messages))
+        metrics.BATCH_SIZE.labels(self._topic).observe(len(messages))
+        # Before anything is applied or sent: a consumer that is wrong about everything stops here.
+        self._cap.check(len(messages), len(dead_letters))
+        return decoded, dead_letters
+
+    def _apply(self, decoded: list[D]) -> R:
+        started = self._clock.monotonic()
+        applied = self._insist(lambda: self._handler.apply(decoded))
+        metrics.APPLY_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
+        return applied
+
+    def _submit(self, applied: R | None, dead_letters: list[DeadLetter]) -> "Future[None]":
+        return self._thread.submit(self._announce, applied, dead_letters)
+
+    def _announce(self, applied: R | None, dead_letters: list[DeadLetter]) -> None:
+        started = self._clock.monotonic()
+        self._handler.announce(applied, dead_letters)
+        metrics.DEAD_LETTERS.labels(self._topic).inc(len(dead_letters))
+        metrics.ANNOUNCE_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
+
+    def _finish_announcing(self) -> None:
+        """Wait until the announcement under way has succeeded, then commit its offsets."""
+        under_way = self._announcing
+        if under_way is None:
+            return
+
+        def finish() -> None:
+            if under_way.attempt is None:
+                under_way.attempt = self._submit(under_way.applied, under_way.dead_letters)
+            try:
+                self._wait_for(under_way.attempt)
+            except Unavailable:
+                under_way.attempt = None
+                raise
+
+        self._insist(finish)
+        self._announcing = None
+        self._member.commit(under_way.offsets)
+
+    def _wait_for(self, attempt: "Future[None]") -> None:
+        """The attempt's result; polls meanwhile, so that an outage of Kafka costs no membership."""
+        stop_seen_at: float | None = None
+        while not wait([attempt], PAUSED_POLL_S).done:
+            self._member.stand_still(0)
+            if self._stop.is_set():
+                stop_seen_at = stop_seen_at or self._clock.monotonic()
+                if self._clock.monotonic() - stop_seen_at > FINISH_S:
+                    raise Unavailable("the announcement did not end in time")
+        attempt.result()
+
+    def _insist(self, step: Callable[[], T]) -> T:
+        """Repeat a step while it is Unavailable, with back-pressure; gives up only when stopped."""
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            try:
+                return step()
+            except Unavailable as error:
+                if self._stop.is_set():
+                    raise
+                _log.warning("trying again in %.1f s: %s", backoff_s, error)
+                metrics.RETRIES.labels(self._topic).inc()
+            self._member.stand_still(backoff_s)
+            backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
+
+    def _release(self, partitions: Partitions, lost: bool) -> None:
+        """Partitions are leaving. What is announced in time is committed, unless they are lost.
+
+        The batch not yet announced is forgotten for them: the next owner reads it again from the
+        last commit and gets the first answers.
+        """
+        announcing = self._announcing
+        attempt = announcing.attempt if announcing else None
+        if announcing and attempt and not lost:
+            done = wait([attempt], FINISH_S).done
+            if done and attempt.exception() is None:
+                self._member.commit(announcing.offsets)
+        for offsets in (self._offsets, announcing.offsets if announcing else {}):
+            for partition in partitions:
+                offsets.pop(partition, None)

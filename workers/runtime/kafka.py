@@ -1,0 +1,138 @@
+"""Kafka clients with every setting that matters written down.
+
+A producer is made once per process: one per request would open connections for each message and
+leave unflushed messages behind.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from threading import Event
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+
+from workers.runtime.verdicts import Unavailable
+
+RESERVATIONS = "reservations"
+ORDER_EVENTS = "order-events"
+DEAD_LETTERS = "reservations.dlq"
+
+SESSION_TIMEOUT_MS = 10_000
+MAX_POLL_INTERVAL_MS = 120_000
+FLUSH_SLICE_S = 0.25
+assert SESSION_TIMEOUT_MS < MAX_POLL_INTERVAL_MS
+
+_log = logging.getLogger(__name__)
+
+
+class Outgoing(NamedTuple):
+    """A message to be produced."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def consumer_settings(brokers: str, group: str, instance: str) -> dict[str, Any]:
+    """Settings of a consumer in `group`; `instance` must be unique in it and survive a restart."""
+    return {
+        "bootstrap.servers": brokers,
+        "group.id": group,
+        # Static membership: a restarted worker gets its partitions back without a rebalance.
+        "group.instance.id": f"{group}-{instance}",
+        # Only the partitions that move stop; an "eager" rebalance stops all of them.
+        "partition.assignment.strategy": "cooperative-sticky",
+        # A group without an offset begins at the first message. `latest` would skip reservations.
+        "auto.offset.reset": "earliest",
+        # Offsets are committed after the database has committed, by the loop.
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # How long a dead worker's partitions wait for it to come back.
+        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
+        # A worker that hangs in one batch for this long has lost its partitions.
+        "max.poll.interval.ms": MAX_POLL_INTERVAL_MS,
+        # Read ahead little: a stalled consumer must not fill its memory with the topic.
+        "queued.max.messages.kbytes": 16 * 1024,
+        # The broker answers as soon as there is anything; batches form while the last one lands.
+        "fetch.min.bytes": 1,
+        "fetch.wait.max.ms": 100,
+    }
+
+
+def producer_settings(brokers: str) -> dict[str, Any]:
+    """Settings of the process's one producer."""
+    return {
+        "bootstrap.servers": brokers,
+        # The broker drops librdkafka's own retries, and one partition's order survives them.
+        "enable.idempotence": True,
+        "acks": "all",
+        # The same partition for the same key as the Java clients; librdkafka's default is CRC32.
+        "partitioner": "murmur2_random",
+        # Never give up on a message: callers bound what is in flight and wait (back-pressure).
+        "message.timeout.ms": 0,
+        # One partition's next request leaves with what came in this time.
+        "linger.ms": 2,
+        "compression.type": "lz4",
+    }
+
+
+def connect_consumer(settings: dict[str, Any]) -> Consumer:
+    """A consumer that logs the client's complaints; lost connections heal by themselves."""
+    return Consumer(settings | {"error_cb": _log_error}, logger=_log)
+
+
+def connect_producer(settings: dict[str, Any]) -> Producer:
+    """A producer that logs the client's own complaints."""
+    return Producer(settings | {"error_cb": _log_error}, logger=_log)
+
+
+def deliver(producer: Producer, messages: Iterable[Outgoing], stop: Event) -> None:
+    """Produce all and wait until the brokers have acknowledged each; blocking, may be repeated.
+
+    Waits as long as Kafka is down. Raises Unavailable when asked to stop meanwhile or when a
+    message was refused for a passing reason, KafkaException when the producer is broken for good.
+    """
+    failures: list[KafkaError] = []
+
+    def note(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failures.append(error)
+
+    for message in messages:
+        _produce(producer, message, note, stop)
+    while producer.flush(FLUSH_SLICE_S) > 0:
+        if stop.is_set():
+            raise Unavailable("Kafka did not acknowledge before the stop")
+    if failures:
+        raise_for(failures[0])
+
+
+def _produce(producer: Producer, message: Outgoing, note: Any, stop: Event) -> None:
+    while True:
+        try:
+            producer.produce(
+                message.topic,
+                message.value,
+                message.key,
+                headers=list(message.headers),
+                on_delivery=note,
+            )
+            return
+        except BufferError:
+            # The local queue is full because the brokers take nothing: wait for room.
+            producer.poll(FLUSH_SLICE_S)
+            if stop.is_set():
+                raise Unavailable("Kafka took no more messages before the stop") from None
+
+
+def raise_for(error: KafkaError) -> None:
+    """A broken producer ends the process; anything else is worth another try."""
+    if error.fatal():
+        raise KafkaException(error)
+    raise Unavailable(f"Kafka refused a message: {error}")
+
+
+def _log_error(error: KafkaError) -> None:
+    _log.warning("kafka client: %s", error.str(), extra={"kafka_error": error.name()})

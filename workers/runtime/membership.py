@@ -1,0 +1,153 @@
+"""A member of a consumer group: reading, standing still without leaving, giving partitions back."""
+
+import logging
+from collections.abc import Callable
+from threading import Event
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from workers.runtime import metrics
+from workers.runtime.clock import Clock
+
+# A paused consumer polls this often, far below max.poll.interval.ms.
+PAUSED_POLL_S = 0.1
+
+Partitions = set[tuple[str, int]]
+Offsets = dict[tuple[str, int], int]
+
+_log = logging.getLogger(__name__)
+
+
+class Membership:
+    """One consumer of one topic. `on_going(partitions, lost)` is called before partitions leave us.
+
+    lost = False: we still own them and may commit; lost = True: somebody else has them already.
+    Callbacks run inside `read` and `stand_still` only, in the caller's thread.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        topic: str,
+        *,
+        clock: Clock,
+        stop: Event,
+        on_going: Callable[[Partitions, bool], None],
+    ) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._clock = clock
+        self._stop = stop
+        self._on_going = on_going
+        self._paused = False
+
+    def join(self) -> None:
+        """Subscribe; partitions come during the next reads."""
+        self._consumer.subscribe(
+            [self._topic],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+
+    def read(self, most: int, wait_s: float) -> list[Message]:
+        """Wait for one message, then take what is here already: never waits to fill a batch."""
+        if self._paused:
+            self._paused = False
+            metrics.STALLED.labels(self._topic).set(0)
+            self._consumer.resume(self._consumer.assignment())
+        first = self._consumer.poll(wait_s)
+        if first is None:
+            return []
+        found = [first, *self._consumer.consume(most - 1, 0)]
+        return [message for message in found if not _is_error(message)]
+
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass, or the stop come, without taking messages; the group keeps us.
+
+        A consumer that does not poll for max.poll.interval.ms is thrown out, so it polls with every
+        partition paused until the next `read`.
+        """
+        if not self._paused:
+            self._paused = True
+            metrics.STALLED.labels(self._topic).set(1)
+            self._consumer.pause(self._consumer.assignment())
+        until = self._clock.monotonic() + seconds
+        while True:
+            left_s = max(until - self._clock.monotonic(), 0)
+            message = self._consumer.poll(min(left_s, PAUSED_POLL_S))
+            if message is not None and not _is_error(message):
+                # It was on its way when its partition was paused: have it delivered again.
+                self._consumer.seek(position_of(message))
+            if left_s == 0 or self._stop.is_set():
+                return
+
+    def commit(self, offsets: Offsets) -> None:
+        """Blocking. A refused commit only means that some messages will be read again."""
+        if not offsets:
+            return
+        positions = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
+        try:
+            self._consumer.commit(offsets=positions, asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].fatal():
+                raise
+            metrics.COMMIT_FAILURES.labels(self._topic).inc()
+            _log.warning("offsets not committed: %s", error)
+
+    def leave(self) -> None:
+        """Close. The static id keeps the partitions for a restart within the session timeout."""
+        self._consumer.close()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        if self._paused:
+            consumer.pause(partitions)
+        _log.info("assigned partitions %s", _numbers(partitions))
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._on_going(_names(partitions), False)
+        consumer.incremental_unassign(partitions)
+        _log.info("revoked partitions %s", _numbers(partitions))
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._on_going(_names(partitions), True)
+        consumer.incremental_unassign(partitions)
+        _log.warning("lost partitions %s", _numbers(partitions))
+
+
+def next_offsets(messages: list[Message]) -> Offsets:
+    """Where each partition goes on after these messages."""
+    positions = (position_of(message) for message in messages)
+    return {(at.topic, at.partition): at.offset + 1 for at in positions}
+
+
+def position_of(message: Message) -> TopicPartition:
+    """Where a message that was consumed came from."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    # The client's types allow for messages that were never sent; a consumed one has a place.
+    assert topic is not None and partition is not None and offset is not None
+    return TopicPartition(topic, partition, offset)
+
+
+def _is_error(message: Message) -> bool:
+    """True for an event that is not a message; raises when the consumer is broken for good.
+
+    Being fenced by a second process with our group.instance.id is such an end.
+    """
+    error = message.error()
+    if error is None:
+        return False
+    if error.fatal():
+        raise KafkaException(error)
+    if error.code() != KafkaError._PARTITION_EOF:
+        _log.warning("kafka consumer: %s", error.str(), extra={"kafka_error": error.name()})
+    return True
+
+
+def _names(partitions: list[TopicPartition]) -> Partitions:
+    return {(partition.topic, partition.partition) for partition in partitions}
+
+
+def _numbers(partitions: list[TopicPartition]) -> list[int]:
+    return sorted(partition.partition for partition in partitions)

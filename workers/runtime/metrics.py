@@ -1,0 +1,81 @@
+"""Every metric of the workers: its name, type, labels and meaning, and nowhere else.
+
+Labels are of small closed sets or item ids; never a shopper or a reservation.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# From one message to a full batch that waits for a slow database.
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4000)
+
+# Consumers -----------------------------------------------------------------------------------
+
+CONSUMED = Counter("sluice_consumed_messages", "Messages read from Kafka.", ["topic"])
+DEAD_LETTERS = Counter("sluice_dead_letters", "Messages that were not understood.", ["topic"])
+BATCH_SIZE = Histogram("sluice_batch_messages", "Messages in a batch.", ["topic"], buckets=_SIZES)
+APPLY_SECONDS = Histogram(
+    "sluice_apply_seconds", "Database work of one batch.", ["topic"], buckets=_SECONDS
+)
+ANNOUNCE_SECONDS = Histogram(
+    "sluice_announce_seconds", "Events and projections of one batch.", ["topic"], buckets=_SECONDS
+)
+RETRIES = Counter(
+    "sluice_batch_retries", "Retries of a batch because something was down.", ["topic"]
+)
+STALLED = Gauge(
+    "sluice_consumer_stalled", "1 while a batch waits for something that is down.", ["topic"]
+)
+COMMIT_FAILURES = Counter(
+    "sluice_offset_commit_failures", "Kafka refused an offset commit.", ["topic"]
+)
+
+# Orders --------------------------------------------------------------------------------------
+
+LANDED = Counter("sluice_reservations_decided", "Reservations PostgreSQL decided now.", ["outcome"])
+REPEATED = Counter("sluice_reservations_repeated", "Reservations that were decided before.")
+DECIDED_AFTER_SECONDS = Histogram(
+    "sluice_reserved_to_decided_seconds",
+    "From the reservation in Redis to the commit in PostgreSQL, oldest of each batch.",
+    buckets=_SECONDS,
+)
+PROJECTION_FAILURES = Counter(
+    "sluice_projection_failures", "Batches whose status could not be written to the work Redis."
+)
+
+# Warehouse -----------------------------------------------------------------------------------
+
+DEDUCTED = Counter(
+    "sluice_stock_deductions", "Order lines deducted from the warehouse.", ["outcome"]
+)
+
+# Relay ---------------------------------------------------------------------------------------
+
+RELAYED = Counter("sluice_relay_delivered", "Intents that Kafka acknowledged.")
+RELAY_IN_FLIGHT = Gauge("sluice_relay_in_flight", "Intents handed to Kafka and not acknowledged.")
+RELAY_INVALID = Counter("sluice_relay_invalid_intents", "Outbox lines without a readable shopper.")
+RELAY_RESTARTS = Counter(
+    "sluice_relay_restarts", "Deliveries started over from the pending entries."
+)
+RELAY_OUTBOXES = Gauge("sluice_relay_outboxes", "Outboxes the relay looks after.")
+RELAY_TRIMMED = Counter(
+    "sluice_relay_trimmed_entries", "Outbox entries dropped after the decision."
+)
+STOCK_REDIS_ERRORS = Counter(
+    "sluice_stock_redis_errors", "Calls to the stock Redis that failed.", ["process", "kind"]
+)
+
+# Stock agent ---------------------------------------------------------------------------------
+
+AGENT_LEADS = Gauge("sluice_agent_leads", "1 in the one agent that holds the lock.")
+AGENT_LOOP_SECONDS = Histogram("sluice_agent_loop_seconds", "One round.", buckets=_SECONDS)
+SHARD_FENCED = Gauge(
+    "sluice_shard_fenced",
+    "1 while a shard refuses to sell until it is armed anew.",
+    ["item", "shard"],
+)
+SHARD_AVAIL = Gauge("sluice_shard_units_free", "Units free in the shard.", ["item", "shard"])
+POOL_UNALLOCATED = Gauge("sluice_pool_units_unallocated", "Units no shard holds.", ["item"])
+GRANTED = Counter(
+    "sluice_granted_units", "Units moved from the pool to a shard.", ["item", "shard"]
+)

@@ -1,0 +1,44 @@
+"""From `python -m workers.<name>` to a running worker: environment, log, metrics, signals."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client import disable_created_metrics, start_http_server
+
+from workers.runtime import env as environment
+from workers.runtime import log
+from workers.runtime.clock import Clock, SystemClock
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a worker's main function is given."""
+
+    env: environment.Env
+    clock: Clock
+    stop: threading.Event
+
+
+def start(environ: Mapping[str, str] = os.environ, **needs: bool) -> Process:
+    """Read the environment (or exit 2), set the log up, serve metrics, turn SIGTERM into `stop`."""
+    env = environment.read_or_exit(environ, **needs)
+    log.configure(env.log_level)
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, _frame: object) -> None:
+        _log.info("stopping", extra={"signal": signal.Signals(number).name})
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    # A timestamp series beside every counter doubles the scrape and nobody reads it.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+
+    start_http_server(env.metrics_port, addr=env.metrics_address)
+    return Process(env, SystemClock(), stop)

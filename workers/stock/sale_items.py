@@ -1,0 +1,47 @@
+"""What PostgreSQL says is on sale and leased. Reads only; services make every change."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from control_plane.campaigns.models import CampaignState, Item
+from control_plane.inventory.models import Allocation, Pool
+from workers.stock.keys import Shard
+
+
+@dataclass(frozen=True)
+class SaleItem:
+    """An item that shards must be armed for."""
+
+    id: int
+    limit: int
+    unallocated: int
+
+
+def on_sale(now: datetime, lead: timedelta) -> list[SaleItem]:
+    """Items of campaigns that are live, or approved and starting within `lead`."""
+    running = Q(campaign__state=CampaignState.LIVE)
+    soon = Q(campaign__state=CampaignState.APPROVED, campaign__starts_at__lte=now + lead)
+    pools = (
+        Pool.objects.filter(item__in=Item.objects.filter(running | soon))
+        .order_by("item_id")
+        .values_list("item_id", "item__limit_per_shopper", "unallocated")
+    )
+    return [SaleItem(*row) for row in pools]
+
+
+def open_allocations(items: Iterable[SaleItem]) -> dict[tuple[int, int], Allocation]:
+    """The open allocations of these items by (item, shard)."""
+    found = Allocation.objects.filter(item_id__in=[item.id for item in items], closed=False)
+    return {(allocation.item_id, allocation.shard): allocation for allocation in found}
+
+
+def outboxes(now: datetime, keep: timedelta) -> list[Shard]:
+    """Shards whose outbox may hold intents: all of campaigns that ended less than `keep` ago.
+
+    Closed epochs too: what their outbox still holds was promised to shoppers.
+    """
+    rows = Allocation.objects.filter(item__campaign__ends_at__gt=now - keep).order_by("pk")
+    return [Shard(*row) for row in rows.values_list("item_id", "shard", "epoch")]

@@ -1,0 +1,1 @@
+"""Tests of the workers; what needs a server takes its address from SLUICE_*."""
