@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { News } from "./messages.ts";
+import { buy } from "./purchase.ts";
+
+const VISITOR = { shopper: "shopper-1", device: "device-1" };
+const SESSION = { session: "the-session" };
+const ENTRY = { entry_token: "the-entry-token", buy_url: "/v1/items/7/key/buy" };
+const RESERVED = { outcome: "reserved", status_url: "/v1/reservations/r" };
+
+type Scripted = [status: number, body: object] | "no connection";
+
+let script: Record<string, Scripted[]>;
+let sent: { path: string; token: string | null; body: unknown }[];
+let waited: number[];
+let told: (string | undefined)[][];
+
+/** Answers each path with the next line of its script; the last line repeats. */
+beforeEach(() => {
+  sent = [];
+  waited = [];
+  told = [];
+  script = {
+    "/demo/sessions": [[200, SESSION]],
+    "/v1/items/7/entry": [[200, ENTRY]],
+    "/v1/items/7/key/buy": [[200, RESERVED]],
+    "/v1/reservations/r": [[200, { state: "confirmed", order: "S1" }]],
+  };
+  vi.stubGlobal("fetch", async (path: string, init: RequestInit = {}) => {
+    const token = new Headers(init.headers).get("authorization");
+    sent.push({ path, token, body: init.body ? JSON.parse(String(init.body)) : null });
+    const lines = script[path] ?? [];
+    const line = lines.length > 1 ? lines.shift() : lines[0];
+    if (line === undefined || line === "no connection") throw new TypeError("fetch failed");
+    return new Response(JSON.stringify(line[1]), { status: line[0] });
+  });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+function purchase(): Promise<News> {
+  return buy(
+    7,
+    VISITOR,
+    (news, order) => told.push(order === undefined ? [news] : [news, order]),
+    async (ms) => void waited.push(ms),
+  );
+}
+
+test("a purchase goes from session to entry to buy to the order", async () => {
+  expect(await purchase()).toBe("confirmed");
+  expect(sent).toEqual([
+    { path: "/demo/sessions", token: null, body: { shopper: "shopper-1" } },
+    { path: "/v1/items/7/entry", token: "Bearer the-session", body: { device: "device-1" } },
+    { path: "/v1/items/7/key/buy", token: "Bearer the-entry-token", body: { qty: 1 } },
+    { path: "/v1/reservations/r", token: "Bearer the-entry-token", body: null },
+  ]);
+  expect(told).toEqual([["entering"], ["buying"], ["reserved"], ["confirmed", "S1"]]);
+});
+
+test("the status is asked for until it is decided, gaps in the connection included", async () => {
+  script["/v1/items/7/key/buy"] = [[202, { ...RESERVED, outcome: "pending" }]];
+  script["/v1/reservations/r"] = [
+    [503, { code: "busy", retry_after_ms: 700 }],
+    "no connection",
+    [200, { state: "reserved" }],
+    [200, { state: "rejected", reason: "late" }],
+  ];
+  expect(await purchase()).toBe("rejected");
+  expect(told.map(([news]) => news)).toEqual([
+    "entering",
+    "buying",
+    "pending",
+    "busy",
+    "offline",
+    "reserved",
+    "rejected",
+  ]);
+  expect(waited[0]).toBe(700);
+});
+
+test.each(["busy", "rate_limited", "not_started"])("%s is waited out", async (code) => {
+  script["/v1/items/7/entry"] = [
+    [503, { code, retry_after_ms: 321 }],
+    [200, ENTRY],
+  ];
+  expect(await purchase()).toBe("confirmed");
+  expect(told).toContainEqual([code]);
+  expect(waited).toEqual([321]);
+});
+
+test.each(["sold_out", "limit_reached", "ended", "challenge", "denied", "bad_token", "not_found"])(
+  "%s is told once and not repeated",
+  async (code) => {
+    script["/v1/items/7/key/buy"] = [[410, { code }]];
+    expect(await purchase()).toBe(code);
+    expect(sent.filter(({ path }) => path.endsWith("/buy"))).toHaveLength(1);
+    expect(waited).toEqual([]);
+  },
+);
+
+test("an error page of somebody between is busy, not the end", async () => {
+  script["/v1/items/7/key/buy"] = [
+    [502, {}],
+    [200, RESERVED],
+  ];
+  expect(await purchase()).toBe("confirmed");
+  expect(told).toContainEqual(["busy"]);
+});
+
+test("a page without a demo shop says so", async () => {
+  script["/demo/sessions"] = [[404, { code: "not_found" }]];
+  expect(await purchase()).toBe("no_demo");
+});
+
+test("patience ends when nothing but busy comes", async () => {
+  script["/v1/items/7/entry"] = [[503, { code: "busy", retry_after_ms: 1 }]];
+  expect(await purchase()).toBe("busy");
+  expect(waited.length).toBeLessThan(100);
+});

@@ -1,0 +1,46 @@
+/** The edge worker, composed: every route in the order it is tried. */
+
+import { Hono } from "hono";
+import type { Log } from "./env/log.ts";
+import type { Settings } from "./env/settings.ts";
+import { pass_through } from "./pass_through/pass_through.ts";
+import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
+import { demo_session_route } from "./routes/demo_session/demo_session.ts";
+import { entry_route } from "./routes/entry/entry.ts";
+import { type PageFile, pages_route } from "./routes/pages/pages.ts";
+import { time_route } from "./routes/time/time.ts";
+import { SnapshotStore } from "./snapshot/store.ts";
+
+/** Everything the worker takes from outside. Time and randomness are among it, for the tests. */
+export interface Surroundings {
+  settings: Settings;
+  page_files: readonly PageFile[];
+  clock: () => number;
+  random: () => number;
+  token_id: () => string;
+  fetch: typeof fetch;
+  log: Log;
+}
+
+/** Builds the worker. Its snapshot store lives as long as the app, that is: as the isolate. */
+export function create_app(surroundings: Surroundings): Hono {
+  const { settings, clock, random, token_id, log } = surroundings;
+  const store = new SnapshotStore(surroundings);
+  const app = new Hono();
+
+  app.route("/", time_route(clock));
+  app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
+  app.route("/", entry_route({ store, clock, random, token_id }));
+  app.all("/v1/*", (c) => pass_through(c.req.raw, settings.gateway_url, surroundings));
+  app.route("/", demo_session_route(settings, surroundings));
+  app.route("/", pages_route(surroundings.page_files));
+
+  app.notFound(() => problem("not_found"));
+  app.onError((error) => {
+    if (error instanceof Refusal) return problem(error.outcome, error.details);
+    log("error", "request_failed", { reason: error.message });
+    const { outcome, details } = busy(random, "something went wrong here");
+    return problem(outcome, details);
+  });
+  return app;
+}

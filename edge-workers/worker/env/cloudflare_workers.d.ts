@@ -1,0 +1,9 @@
+/** The module through which workerd and Cloudflare hand bindings to code at load time. */
+declare module "cloudflare:workers" {
+  export const env: Readonly<Record<string, unknown>>;
+}
+
+/** Made by `build.mjs` out of `storefront/`. */
+declare module "sluice:storefront" {
+  export const page_files: readonly import("../routes/pages/pages.ts").PageFile[];
+}

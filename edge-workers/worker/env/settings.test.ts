@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+import { read_settings } from "./settings.ts";
+
+const GOOD = {
+  SLUICE_SNAPSHOT_KEY: "snapshot-key-of-the-tests",
+  SLUICE_INTERNAL_TOKEN: "internal-token-of-the-tests",
+  SLUICE_CONTROL_PLANE_URL: "http://127.0.0.1:8000",
+  SLUICE_GATEWAY_URL: "https://gateway.example/",
+  SLUICE_DEMO: "1",
+};
+
+test("good bindings become settings, addresses without a trailing slash", () => {
+  expect(read_settings(GOOD)).toEqual({
+    snapshot_key: "snapshot-key-of-the-tests",
+    internal_token: "internal-token-of-the-tests",
+    control_plane_url: "http://127.0.0.1:8000",
+    gateway_url: "https://gateway.example",
+    demo: true,
+  });
+});
+
+test.each([null, undefined, "", "0"])("the demo is off when SLUICE_DEMO is %o", (value) => {
+  expect(read_settings({ ...GOOD, SLUICE_DEMO: value }).demo).toBe(false);
+});
+
+describe("a wrong binding is refused by name", () => {
+  test.each([
+    ["SLUICE_SNAPSHOT_KEY", null, "is not set"],
+    ["SLUICE_SNAPSHOT_KEY", "short", "at least 16 characters"],
+    ["SLUICE_INTERNAL_TOKEN", undefined, "is not set"],
+    ["SLUICE_INTERNAL_TOKEN", "", "is not set"],
+    ["SLUICE_CONTROL_PLANE_URL", "127.0.0.1:8000", "is not a URL"],
+    ["SLUICE_CONTROL_PLANE_URL", "control plane", "is not a URL"],
+    ["SLUICE_CONTROL_PLANE_URL", 8000, "must be text"],
+    ["SLUICE_GATEWAY_URL", "ftp://gateway.example", "http:// or https://"],
+    ["SLUICE_GATEWAY_URL", "http://gateway.example/v1", "origin only"],
+    ["SLUICE_GATEWAY_URL", "http://user:pw@gateway.example", "origin only"],
+    ["SLUICE_GATEWAY_URL", "http://gateway.example/?a=1", "origin only"],
+    ["SLUICE_DEMO", "yes", "must be 0 or 1"],
+    ["SLUICE_DEMO", true, "must be 0 or 1"],
+  ])("%s = %o", (name, value, reason) => {
+    expect(() => read_settings({ ...GOOD, [name]: value })).toThrow(name);
+    expect(() => read_settings({ ...GOOD, [name]: value })).toThrow(reason);
+  });
+});
+
+test("a refused secret is not repeated in the message", () => {
+  expect(() => read_settings({ ...GOOD, SLUICE_SNAPSHOT_KEY: "hunter2" })).not.toThrow("hunter2");
+});

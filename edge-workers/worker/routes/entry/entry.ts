@@ -1,0 +1,93 @@
+/**
+ * `POST /v1/items/{item}/entry`: the door of a sale. Token and `path_key` are handed out from the
+ * start on, never before, and only to a shopper whom the item's own merchant vouches for.
+ */
+
+import { type Context, Hono } from "hono";
+import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
+import type { Item } from "../../snapshot/document.ts";
+import type { Snapshot } from "../../snapshot/envelope.ts";
+import type { SnapshotStore } from "../../snapshot/store.ts";
+import { issue_entry } from "../../tokens/entry.ts";
+import { type Session, verify_session } from "../../tokens/session.ts";
+import { read_device } from "./body.ts";
+
+export interface EntryOptions {
+  store: Pick<SnapshotStore, "current">;
+  clock: () => number;
+  random: () => number;
+  token_id: () => string;
+}
+
+const ITEM_ID = /^[1-9][0-9]{0,14}$/;
+const BEARER = /^Bearer ([A-Za-z0-9._-]+)$/;
+/** Risk claim while nothing at the edge judges a visitor. */
+const RISK_UNJUDGED = 0;
+
+/** Mounts the route; other methods get 405. */
+export function entry_route(options: EntryOptions): Hono {
+  return new Hono()
+    .post("/v1/items/:item/entry", (c) => enter(c, options))
+    .all("/v1/items/:item/entry", () => method_not_allowed("POST"));
+}
+
+/** The steps, cheapest refusal first. */
+async function enter(c: Context, options: EntryOptions): Promise<Response> {
+  const device = await read_device(c.req.raw);
+  const snapshot = await options.store.current((work) => c.executionCtx.waitUntil(work));
+  if (snapshot === null) throw busy(options.random, "no configuration yet");
+  const item = find_item(snapshot, c.req.param("item") ?? "");
+  // One reading of the clock decides everything about this request.
+  const now_ms = options.clock();
+  check_on_sale(item, now_ms);
+  if (!snapshot.sale_enabled) throw busy(options.random, "sales are paused");
+  const session = await authenticate(c.req.header("authorization"), snapshot, item, now_ms);
+  const { token, expires_at_ms } = await issue_entry(
+    {
+      item: item.id,
+      shopper: session.shopper,
+      device,
+      level: session.level,
+      risk: RISK_UNJUDGED,
+    },
+    snapshot.signing_key,
+    now_ms,
+    options.token_id(),
+  );
+  const body = {
+    item: item.id,
+    entry_token: token,
+    path_key: item.path_key,
+    buy_url: `/v1/items/${item.id}/${item.path_key}/buy`,
+    expires_at_ms,
+  };
+  return c.json(body, 200, { "cache-control": "no-store" });
+}
+
+function find_item(snapshot: Snapshot, id: string): Item {
+  const item = ITEM_ID.test(id) ? snapshot.items.get(Number(id)) : undefined;
+  if (item === undefined) throw new Refusal("not_found", { detail: "no such item" });
+  return item;
+}
+
+/** The selling rule: not ended, and `start_ms ≤ now < end_ms`, exact to the millisecond. */
+function check_on_sale(item: Item, now_ms: number): void {
+  if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
+  if (now_ms < item.start_ms) {
+    throw new Refusal("not_started", { retry_after_ms: item.start_ms - now_ms });
+  }
+}
+
+/** One refusal for every fault of a session: which check failed helps only those who forge. */
+async function authenticate(
+  header: string | undefined,
+  snapshot: Snapshot,
+  item: Item,
+  now_ms: number,
+): Promise<Session> {
+  const token = BEARER.exec(header ?? "")?.[1];
+  const session =
+    token === undefined ? null : await verify_session(token, snapshot.session_keys, now_ms);
+  if (session === null || session.merchant !== item.merchant) throw new Refusal("bad_token");
+  return session;
+}

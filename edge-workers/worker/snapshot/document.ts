@@ -1,0 +1,137 @@
+/**
+ * What the edge reads of a snapshot document, and the check that it is there.
+ *
+ * Fields the edge does not read are not checked, so that the control plane may add some. A document
+ * with one wrong field is refused whole: half a configuration is worse than the last good one.
+ */
+
+export const ITEM_STATES = ["approved", "live", "ended"] as const;
+export type ItemState = (typeof ITEM_STATES)[number];
+
+/** One SKU on sale. Sold from `start_ms` (inclusive) to `end_ms` (exclusive). */
+export interface Item {
+  id: number;
+  merchant: string;
+  state: ItemState;
+  start_ms: number;
+  end_ms: number;
+  path_key: string;
+}
+
+/** An HMAC key as it travels: `secret` is canonical base64url, 32 bytes or more. */
+export interface KeyText {
+  kid: string;
+  secret: string;
+}
+
+export interface SnapshotDocument {
+  version: number;
+  built_at_ms: number;
+  items: ReadonlyMap<number, Item>;
+  /** The entry key that signs. Keys that only verify are the gateways' business. */
+  signing_key: KeyText;
+  session_keys: readonly (KeyText & { merchant: string })[];
+  sale_enabled: boolean;
+}
+
+/** The document is not one this worker can run; `message` says which field and why. */
+export class DocumentError extends Error {
+  override name = "DocumentError";
+}
+
+const PATH_KEY = /^[A-Za-z0-9_-]{22}$/;
+
+type Fields = Record<string, unknown>;
+
+function fail(where: string, expected: string): never {
+  throw new DocumentError(`${where} must be ${expected}`);
+}
+
+function fields(value: unknown, where: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) fail(where, "an object");
+  return value as Fields;
+}
+
+function list(value: unknown, where: string): unknown[] {
+  return Array.isArray(value) ? value : fail(where, "a list");
+}
+
+function whole(value: unknown, where: string, least: number): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least) {
+    fail(where, `a whole number from ${least}`);
+  }
+  return value;
+}
+
+function text(value: unknown, where: string): string {
+  return typeof value === "string" && value !== "" ? value : fail(where, "a non-empty text");
+}
+
+function key_text(value: unknown, where: string): KeyText {
+  const key = fields(value, where);
+  return { kid: text(key.kid, `${where}.kid`), secret: text(key.secret, `${where}.secret`) };
+}
+
+function read_item(value: unknown, where: string): Item {
+  const item = fields(value, where);
+  const state = ITEM_STATES.find((known) => known === item.state);
+  const path_key = text(item.path_key, `${where}.path_key`);
+  const start_ms = whole(item.start_ms, `${where}.start_ms`, 0);
+  return {
+    id: whole(item.id, `${where}.id`, 1),
+    merchant: text(item.merchant, `${where}.merchant`),
+    state: state ?? fail(`${where}.state`, `one of ${ITEM_STATES.join(", ")}`),
+    start_ms,
+    end_ms: whole(item.end_ms, `${where}.end_ms`, start_ms + 1),
+    path_key: PATH_KEY.test(path_key)
+      ? path_key
+      : fail(`${where}.path_key`, "22 base64url characters"),
+  };
+}
+
+function read_items(value: unknown): Map<number, Item> {
+  const items = new Map<number, Item>();
+  for (const [name, entry] of Object.entries(fields(value, "items"))) {
+    const item = read_item(entry, `items.${name}`);
+    if (String(item.id) !== name) fail(`items.${name}.id`, `${name}, as it is filed`);
+    items.set(item.id, item);
+  }
+  return items;
+}
+
+function read_signing_key(value: unknown): KeyText {
+  const signing = list(value, "entry_keys")
+    .map((entry, index) => ({ ...fields(entry, `entry_keys[${index}]`) }))
+    .filter((entry) => entry.sign === true);
+  if (signing.length !== 1) fail("entry_keys", "a list with exactly one signing key");
+  return key_text(signing[0], "entry_keys[sign]");
+}
+
+function read_session_keys(value: unknown): (KeyText & { merchant: string })[] {
+  const keys = new Map<string, KeyText & { merchant: string }>();
+  for (const [merchant, entry] of Object.entries(fields(value, "merchants"))) {
+    const where = `merchants.${merchant}.session_keys`;
+    for (const [index, raw] of list(fields(entry, where).session_keys, where).entries()) {
+      const key = key_text(raw, `${where}[${index}]`);
+      // A kid names one key of one merchant: the issuer a session may claim hangs on it.
+      if (keys.has(key.kid)) fail(`${where}[${index}].kid`, "used once in the document");
+      keys.set(key.kid, { merchant, ...key });
+    }
+  }
+  return [...keys.values()];
+}
+
+/** Reads a parsed document for audience `edge`. Throws `DocumentError`. */
+export function read_document(value: unknown): SnapshotDocument {
+  const document = fields(value, "document");
+  const { sale_enabled } = fields(document.switches, "switches");
+  if (typeof sale_enabled !== "boolean") fail("switches.sale_enabled", "true or false");
+  return {
+    version: whole(document.version, "version", 1),
+    built_at_ms: whole(document.built_at_ms, "built_at_ms", 0),
+    items: read_items(document.items),
+    signing_key: read_signing_key(document.entry_keys),
+    session_keys: read_session_keys(document.merchants),
+    sale_enabled,
+  };
+}

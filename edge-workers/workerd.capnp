@@ -1,0 +1,28 @@
+# Serves dist/worker.js with workerd, the open-source runtime of Cloudflare Workers.
+# The listening address is given on the command line: --socket-addr http=127.0.0.1:8700
+
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "edge", worker = .edge),
+    # Where the worker's fetch() may go. workerd's default is public addresses only; the gateway and
+    # the control plane of this stack are at private ones, and nothing else is needed.
+    (name = "origins", network = (allow = ["private"])),
+  ],
+  sockets = [(name = "http", http = (), service = "edge")],
+);
+
+const edge :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "dist/worker.js")],
+  # Not later than the pinned workerd's build, else it refuses to start. Same in wrangler.jsonc.
+  compatibilityDate = "2026-11-01",
+  globalOutbound = "origins",
+  bindings = [
+    (name = "SLUICE_SNAPSHOT_KEY", fromEnvironment = "SLUICE_SNAPSHOT_KEY"),
+    (name = "SLUICE_INTERNAL_TOKEN", fromEnvironment = "SLUICE_INTERNAL_TOKEN"),
+    (name = "SLUICE_CONTROL_PLANE_URL", fromEnvironment = "SLUICE_CONTROL_PLANE_URL"),
+    (name = "SLUICE_GATEWAY_URL", fromEnvironment = "SLUICE_GATEWAY_URL"),
+    (name = "SLUICE_DEMO", fromEnvironment = "SLUICE_DEMO"),
+  ],
+);
