@@ -1,0 +1,40 @@
+# Everything a person types. What each target does stands behind its name: `make` prints the list.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status demo test check bench lock
+
+# Which stack: `dev` (yours) or `test` (the one `make test` starts, beside yours).
+PROFILE ?= dev
+
+PYTHON := .venv/bin/python
+STACK := $(PYTHON) -m deploy.local
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: system packages, .venv, node_modules, Kafka's jars
+	@deploy/local/setup.sh
+
+up: setup ## start the stack and wait until every process is healthy
+	@$(STACK) up --profile $(PROFILE)
+
+down: ## stop the stack; its data stays in var/
+	@if [ -x $(PYTHON) ]; then $(STACK) down --profile $(PROFILE); fi
+
+status: ## show every process, its health, its address and the admin's password file
+	@$(STACK) status --profile $(PROFILE)
+
+demo: up ## run one flash sale with simulated shoppers and print what came of it
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.demo
+
+test: setup ## run every test against a stack of its own
+	@deploy/local/run_all.sh test
+
+check: setup ## lint, types and tidiness
+	@deploy/local/run_all.sh check
+
+bench: up ## measure reservations per second beside the machine's limit
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) tests/load/bench_reserve.py
+
+lock: setup ## pin the newest Python requirements again, with hashes
+	@deploy/local/lock.sh

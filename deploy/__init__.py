@@ -1,0 +1,1 @@
+"""How Sluice is set up and run; `deploy.local` is the stack behind `make up`."""

@@ -1,0 +1,1 @@
+"""The local stack: one supervised process tree with its state in `var/<profile>/`."""

@@ -1,0 +1,136 @@
+"""The one place where the values of SLUICE_* are made. Each process gets only what it needs.
+
+`values` is everything (tests, demo, `python -m deploy.local env`); `of` is one process's share.
+"""
+
+import os
+from pathlib import Path
+
+from deploy.local.site import ROOT, Site
+
+# What a person may set, in the environment or in `.env`, with the stack's own values where it has
+# any; everything else is computed. None: the process that reads it has the default.
+TUNABLES: dict[str, str | None] = {
+    "SLUICE_LOG_LEVEL": "info",
+    "SLUICE_TIME_ZONE": None,
+    "SLUICE_DEBUG": None,
+    "SLUICE_DEMO": "1",
+    "SLUICE_ALLOWED_HOSTS": None,
+    "SLUICE_ARM_LEAD_S": None,
+    "SLUICE_GATEWAY_WORKERS": "2",
+    "SLUICE_BATCH_MAX": None,
+    "SLUICE_RESERVE_TIMEOUT_MS": None,
+    "SLUICE_QUEUE_MAX": None,
+}
+
+_COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL")
+_DJANGO = (
+    *_COMMON,
+    "SLUICE_SALE_DSN",
+    "SLUICE_INVENTORY_DSN",
+    "SLUICE_WORK_REDIS_URL",
+    "SLUICE_CONTROL_PLANE_URL",
+    "SLUICE_SNAPSHOT_KEY",
+    "SLUICE_INTERNAL_TOKEN",
+    "SLUICE_SECRET_KEY",
+    "SLUICE_DEBUG",
+    "SLUICE_DEMO",
+    "SLUICE_ALLOWED_HOSTS",
+    "SLUICE_TIME_ZONE",
+)
+_STOCK = ("SLUICE_STOCK_REDIS", "SLUICE_STOCK_REDIS_USER", "SLUICE_STOCK_REDIS_PASSWORD")
+_METRICS = ("SLUICE_METRICS_PORT",)
+_KAFKA = ("SLUICE_KAFKA_BROKERS",)
+_SNAPSHOT_READER = (
+    "SLUICE_CONTROL_PLANE_URL",
+    "SLUICE_SNAPSHOT_KEY",
+    "SLUICE_INTERNAL_TOKEN",
+)
+
+# A process that is not named here gets nothing but PATH and HOME.
+NEEDED = {
+    "control-plane": _DJANGO,
+    "celery-worker": (*_DJANGO, *_STOCK, *_KAFKA),
+    "celery-beat": _DJANGO,
+    "stock-agent": (*_DJANGO, *_STOCK, *_METRICS, "SLUICE_ARM_LEAD_S"),
+    "relay": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
+    "order-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
+    "inventory-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
+    "gateway": (
+        *_COMMON,
+        *_STOCK,
+        *_SNAPSHOT_READER,
+        "SLUICE_WORK_REDIS_URL",
+        "SLUICE_RESERVATION_KEY",
+        "SLUICE_VAR_DIR",
+        "SLUICE_GATEWAY_WORKERS",
+        "SLUICE_BATCH_MAX",
+        "SLUICE_RESERVE_TIMEOUT_MS",
+        "SLUICE_QUEUE_MAX",
+    ),
+    "edge": (*_SNAPSHOT_READER, "SLUICE_GATEWAY_URL", "SLUICE_DEMO"),
+}
+
+
+def values(site: Site) -> dict[str, str]:
+    """Every variable of a site, as the workers see it (user `worker` of the stock Redis)."""
+    secret = site.secrets
+    postgres = f"127.0.0.1:{site.port('postgres')}"
+    computed = {
+        # The processes know two kinds of profile; `stacktest` is a test like `test`.
+        "SLUICE_PROFILE": "dev" if site.profile == "dev" else "test",
+        "SLUICE_SALE_DSN": f"postgresql://sale:{secret['sale_password']}@{postgres}/sale",
+        "SLUICE_INVENTORY_DSN": (
+            f"postgresql://inventory:{secret['inventory_password']}@{postgres}/inventory"
+        ),
+        "SLUICE_STOCK_REDIS": f"127.0.0.1:{site.port('redis-stock')}",
+        "SLUICE_STOCK_REDIS_USER": "worker",
+        "SLUICE_STOCK_REDIS_PASSWORD": secret["stock_worker_password"],
+        "SLUICE_WORK_REDIS_URL": (
+            f"redis://:{secret['work_redis_password']}@127.0.0.1:{site.port('redis-work')}/0"
+        ),
+        "SLUICE_KAFKA_BROKERS": f"127.0.0.1:{site.port('kafka')}",
+        "SLUICE_CONTROL_PLANE_URL": f"http://127.0.0.1:{site.port('control-plane')}",
+        "SLUICE_GATEWAY_URL": f"http://127.0.0.1:{site.port('gateway')}",
+        "SLUICE_EDGE_URL": f"http://127.0.0.1:{site.port('edge')}",
+        "SLUICE_SNAPSHOT_KEY": secret["snapshot_key"],
+        "SLUICE_INTERNAL_TOKEN": secret["internal_token"],
+        "SLUICE_RESERVATION_KEY": secret["reservation_key"],
+        "SLUICE_SECRET_KEY": secret["django_secret_key"],
+        "SLUICE_VAR_DIR": str(site.state / "gateway"),
+    }
+    return computed | tunables()
+
+
+def of(site: Site, process: str) -> dict[str, str]:
+    """What one process may know; KeyError when NEEDED names a variable nobody computes."""
+    known = values(site)
+    if process == "gateway":
+        known["SLUICE_STOCK_REDIS_USER"] = "gateway"
+        known["SLUICE_STOCK_REDIS_PASSWORD"] = site.secrets["stock_gateway_password"]
+    needed = NEEDED.get(process, ())
+    if "SLUICE_METRICS_PORT" in needed:
+        known["SLUICE_METRICS_PORT"] = str(site.port(process))
+    return {name: known[name] for name in needed if name in known or name not in TUNABLES}
+
+
+def tunables() -> dict[str, str]:
+    """The stack's values, overridden by `.env`, overridden by the environment."""
+    chosen = TUNABLES | read_dotenv(ROOT / ".env")
+    chosen |= {name: os.environ[name] for name in TUNABLES if name in os.environ}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """NAME=value lines; refuses a name that is not a tunable, so that a typing error is seen."""
+    if not path.exists():
+        return {}
+    found = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        name, equals, value = line.strip().partition("=")
+        if not name or name.startswith("#"):
+            continue
+        if not equals or name not in TUNABLES:
+            raise SystemExit(f".env line {number}: {name!r} is none of {', '.join(TUNABLES)}")
+        found[name] = value
+    return found

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# run_all.sh test|check: every runner runs, whatever the ones before said; the exit code is 1 when one
+# of them failed. pytest comes last, so that its closing line is the last of the output.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
+BIN=$PWD/.venv/bin
+failed=()
+
+runner() { # runner NAME COMMAND…
+  local name=$1
+  shift
+  printf '\n── %s\n' "$name"
+  "$@" || failed+=("$name")
+}
+
+stop_stack() { "$BIN/python" -m deploy.local down --profile test >/dev/null; }
+
+run_tests() {
+  stop_stack # a run that was interrupted may have left an older one
+  trap stop_stack EXIT
+  printf '\n── start the test stack\n'
+  "$BIN/python" -m deploy.local up --profile test || return 1
+  runner busted busted
+  runner vitest npm --prefix edge-workers test
+  runner pytest "$BIN/pytest"
+}
+
+run_checks() {
+  runner ruff "$BIN/ruff" check
+  runner "ruff format" "$BIN/ruff" format --check
+  runner mypy "$BIN/mypy"
+  runner luacheck luacheck --quiet openresty lua
+  runner "edge check" npm --prefix edge-workers run --silent check
+  runner tidy "$BIN/pytest" tests/tidy
+}
+
+case ${1:-} in
+  test) run_tests || failed+=("test stack") ;;
+  check) run_checks ;;
+  *) echo "run_all.sh test|check" >&2 && exit 2 ;;
+esac
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\nfailed: %s\n' "$(IFS=,; echo "${failed[*]}")" >&2
+  exit 1
+fi

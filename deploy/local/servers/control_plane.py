@@ -1,0 +1,114 @@
+"""Django: the web process, Celery's worker and beat, and what must be done before they start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from celery import Celery
+
+from deploy.local import environment, sources
+from deploy.local.checks import http_answers
+from deploy.local.process import CannotStart, OneShot, Process, Unhealthy
+from deploy.local.servers import postgres
+from deploy.local.site import ROOT, Site, write_private
+
+SOURCES = ("control_plane",)
+PING_TIMEOUT_S = 1.0
+# Long polls hold their connections for up to 25 s; a stop does not wait for them.
+GRACEFUL_STOP_S = "3"
+
+
+def migrate(site: Site) -> None:
+    """Bring both databases up to date, make the user `admin` and the demo merchant."""
+    _run(site, "-m", "control_plane", "migrate", "--no-input")
+    _run(site, "-m", "control_plane", "migrate", "--no-input", "--database", "inventory")
+    _run(site, "-m", "control_plane", "ensure_demo_merchant")
+    password_file(site)
+    _run(site, "-m", "deploy.local.admin_user", str(password_file(site)))
+    _stamp(site).write_text(sources.digest(SOURCES))
+
+
+def migrated(site: Site) -> bool:
+    """Whether this very code has migrated this very cluster: the stamp lies beside its data."""
+    stamp = _stamp(site)
+    return stamp.exists() and stamp.read_text() == sources.digest(SOURCES)
+
+
+def password_file(site: Site) -> Path:
+    """Where a person finds the password of the user `admin`."""
+    path = site.state / "admin-password"
+    write_private(path, site.secrets["admin_password"] + "\n")
+    return path
+
+
+def celery_answers(site: Site) -> None:
+    """A worker on this broker answers a ping."""
+    app = Celery(broker=environment.values(site)["SLUICE_WORK_REDIS_URL"], set_as_current=False)
+    try:
+        answers = app.control.ping(timeout=PING_TIMEOUT_S, limit=1)
+    except OSError as error:
+        raise Unhealthy(f"celery ping: {error}") from error
+    finally:
+        app.close()
+    if not answers:
+        raise Unhealthy(f"no Celery worker answered a ping within {PING_TIMEOUT_S} s")
+
+
+def beat_runs(site: Site) -> None:
+    """Beat answers nobody; `silent` makes the stack look at supervisord's word for it."""
+
+
+def _stamp(site: Site) -> Path:
+    return postgres.home(site) / "migrated"
+
+
+def _run(site: Site, *arguments: str) -> None:
+    """A command in the control plane's environment; what it said is shown when it fails."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        check=False,
+        cwd=ROOT,
+        env=kept | environment.of(site, "control-plane"),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        said = (done.stderr + done.stdout).strip()[-4000:]
+        raise CannotStart(f"{' '.join(arguments[1:])} failed:\n{said}")
+
+
+def _web(site: Site) -> list[str]:
+    address = ["--host", "127.0.0.1", "--port", str(site.port("control-plane"))]
+    quiet = ["--no-access-log", "--timeout-graceful-shutdown", GRACEFUL_STOP_S]
+    application = "control_plane.config.asgi:application"
+    return [sys.executable, "-m", "uvicorn", application, *address, *quiet]
+
+
+def _celery(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "control_plane.config", *arguments]
+
+
+MIGRATIONS = OneShot(name="migrations", run=migrate, done=migrated)
+WEB = Process(
+    name="control-plane",
+    command=_web,
+    healthy=http_answers("control-plane", "/readyz"),
+    ports=("control-plane",),
+    url_path="/admin/",
+    sources=SOURCES,
+)
+CELERY_WORKER = Process(
+    name="celery-worker",
+    command=lambda site: _celery("worker", "--concurrency", "1", "--loglevel", "info"),
+    healthy=celery_answers,
+    sources=SOURCES,
+)
+CELERY_BEAT = Process(
+    name="celery-beat",
+    command=lambda site: _celery("beat", "--loglevel", "info", "--pidfile="),
+    healthy=beat_runs,
+    silent=True,
+    sources=SOURCES,
+)

@@ -1,0 +1,48 @@
+"""The edge worker, run by workerd: the same bundle that is deployed to Cloudflare."""
+
+import subprocess
+from pathlib import Path
+
+from deploy.local import sources
+from deploy.local.checks import http_answers
+from deploy.local.process import CannotStart, Process
+from deploy.local.site import ROOT, Site
+
+HOME = ROOT / "edge-workers"
+BUNDLE = HOME / "dist" / "worker.js"
+
+
+def workerd() -> Path:
+    """The native binary that npm put beside its wrapper, so that no Node runs in between."""
+    found = sorted(HOME.glob("node_modules/@cloudflare/workerd-*/bin/workerd"))
+    if not found:
+        raise CannotStart("workerd is missing in edge-workers/node_modules: run `make setup`")
+    return found[0]
+
+
+def prepare(site: Site) -> None:
+    """Build the bundle when a source is younger than it."""
+    if BUNDLE.exists() and BUNDLE.stat().st_mtime_ns > sources.newest_ns((HOME,)):
+        return
+    built = subprocess.run(
+        ["npm", "run", "--silent", "build"], check=False, cwd=HOME, capture_output=True, text=True
+    )
+    if built.returncode != 0:
+        raise CannotStart(f"npm run build in edge-workers:\n{built.stderr.strip()}")
+
+
+def command(site: Site) -> list[str]:
+    """workerd in the foreground."""
+    address = f"http=127.0.0.1:{site.port('edge')}"
+    return [str(workerd()), "serve", str(HOME / "workerd.capnp"), "--socket-addr", address]
+
+
+PROCESS = Process(
+    name="edge",
+    command=command,
+    prepare=prepare,
+    healthy=http_answers("edge", "/v1/time"),
+    ports=("edge",),
+    url_path="/",
+    sources=("edge-workers",),
+)

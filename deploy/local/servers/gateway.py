@@ -1,0 +1,107 @@
+"""The gateway: OpenResty, or Debian's nginx with the Lua module, on rendered configuration."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from deploy.local import environment
+from deploy.local.checks import http_answers
+from deploy.local.process import CannotStart, Process
+from deploy.local.site import ROOT, Site
+
+CONFIGURATION = ROOT / "openresty" / "conf"
+TEMPLATE = ".template"
+# Debian builds the Lua module apart; it needs the development kit loaded first.
+MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
+
+_PLACEHOLDER = re.compile(r"\$\{(SLUICE_[A-Z_]+)\}")
+
+
+def binary() -> str:
+    """OpenResty where it is installed, else nginx; Debian keeps the latter in /usr/sbin."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin"
+    for name in ("openresty", "nginx"):
+        if found := shutil.which(name, path=path):
+            return found
+    raise CannotStart("neither openresty nor nginx is installed: run `make setup`")
+
+
+def load_modules(program: str) -> str:
+    """The load_module lines this nginx needs; none where Lua is built in."""
+    told = subprocess.run([program, "-V"], check=True, capture_output=True, text=True).stderr
+    if "lua-nginx-module" in told or "ngx_lua" in told or Path(program).name == "openresty":
+        return ""
+    folder = re.search(r"--modules-path=(\S+)", told)
+    if not folder or not all((Path(folder[1]) / module).exists() for module in MODULES):
+        raise CannotStart(f"{program} has no Lua module: run `make setup`")
+    return "\n".join(f"load_module {folder[1]}/{module};" for module in MODULES)
+
+
+def prepare(site: Site) -> None:
+    """Render the configuration of this site."""
+    names = environment.of(site, "gateway") | {
+        "SLUICE_GATEWAY_PORT": str(site.port("gateway")),
+        "SLUICE_GATEWAY_INTERNAL_PORT": str(site.port("gateway-internal")),
+    }
+    render_tree(site.folder("gateway"), names)
+
+
+def render_tree(home: Path, names: dict[str, str]) -> None:
+    """Render openresty/conf/ into `home` anew; a file that is gone there must be gone here.
+
+    `names` has the ports and SLUICE_GATEWAY_WORKERS; what this machine decides is added here.
+    """
+    known = names | {
+        "SLUICE_ROOT": str(ROOT),
+        "SLUICE_NGINX_LOAD_MODULES": load_modules(binary()),
+        # An ordinary user's nginx ignores the line with a warning; root's would take `nobody`.
+        "SLUICE_NGINX_USER_LINE": "user root;" if os.getuid() == 0 else "",
+    }
+    shutil.rmtree(home / "conf", ignore_errors=True)
+    for source in sorted(path for path in CONFIGURATION.rglob("*") if path.is_file()):
+        target = home / "conf" / source.relative_to(CONFIGURATION)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.suffix == TEMPLATE:
+            target.with_suffix("").write_text(render(source, known))
+        else:
+            shutil.copyfile(source, target)
+    for name in ("logs", "temp"):
+        (home / name).mkdir(exist_ok=True)
+
+
+def render(template: Path, names: dict[str, str]) -> str:
+    """Replace every ${SLUICE_…}; an unknown name is an error, never an empty string."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            raise CannotStart(f"{template.relative_to(ROOT)}: nothing is known of ${{{match[1]}}}")
+        return names[match[1]]
+
+    return _PLACEHOLDER.sub(value, template.read_text())
+
+
+def command(site: Site) -> list[str]:
+    """The master in the foreground; errors before the configuration is read go to the log too."""
+    home = site.folder("gateway")
+    guard = [str(Path(__file__).with_name("after_orphans.sh")), str(home / "nginx.pid")]
+    return [*guard, *nginx(home)]
+
+
+def nginx(home: Path) -> list[str]:
+    """nginx in the foreground on what was rendered into `home`."""
+    start = [binary(), "-p", str(home), "-e", "stderr", "-c", "conf/nginx.conf"]
+    return [*start, "-g", "daemon off;"]
+
+
+PROCESS = Process(
+    name="gateway",
+    command=command,
+    prepare=prepare,
+    healthy=http_answers("gateway", "/readyz"),
+    ports=("gateway", "gateway-internal"),
+    url_path="/v1/time",
+    sources=("openresty",),
+    stop_signal="QUIT",  # answers what is in flight first
+)

@@ -1,0 +1,28 @@
+"""The workers of the order path: each a Python module with its metrics on a port."""
+
+import sys
+
+from deploy.local.checks import http_answers
+from deploy.local.process import Process
+
+# Workers call the control plane's services, and the stock agent renders the scripts in lua/.
+SOURCES = ("workers", "control_plane", "lua")
+
+
+def _worker(name: str) -> Process:
+    """A worker is healthy when its metrics can be read: it serves them once it works."""
+    module = f"workers.{name.replace('-', '_')}"
+    return Process(
+        name=name,
+        command=lambda site: [sys.executable, "-m", module],
+        healthy=http_answers(name, "/metrics"),
+        ports=(name,),
+        url_path="/metrics",
+        sources=SOURCES,
+    )
+
+
+STOCK_AGENT = _worker("stock-agent")
+RELAY = _worker("relay")
+ORDER_CONSUMER = _worker("order-consumer")
+INVENTORY_CONSUMER = _worker("inventory-consumer")

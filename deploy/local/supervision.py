@@ -1,0 +1,228 @@
+"""supervisord: its configuration, its start and end, and what it says about its programs.
+
+Every program is told by `setpriv --pdeathsig` to end when supervisord dies, however it dies.
+What is left all the same is found by its session: supervisord is the leader of one, and the kernel
+gives a session's number to nobody else while one member lives.
+"""
+
+import contextlib
+import http.client
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from deploy.local import linux
+from deploy.local.process import CannotStart, Process
+from deploy.local.site import ROOT, Site, write_private
+
+START_DEADLINE_S = 10
+# Programs end by themselves within this time once supervisord is gone; then they are killed.
+LEFTOVER_GRACE_S = 10
+# BACKOFF: it died and waits for the next try.
+RUNNING_STATES = ("STARTING", "RUNNING", "BACKOFF")
+FILE_DESCRIPTORS = 65_536
+
+_HEAD = """\
+[supervisord]
+logfile={state}/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={state}/supervisord.pid
+childlogdir={state}/logs
+minfds={descriptors}
+nocleanup=true
+{user}
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+# startsecs: an interpreter that dies on a wrong value does so within it, so it counts as a failed
+# start and the pauses between the tries grow. startretries: some three minutes of them.
+_PROGRAM = """
+[program:{name}]
+command={command}
+directory={folder}
+environment={environment}
+autostart=false
+autorestart=true
+startsecs=3
+startretries=20
+stopsignal={stop_signal}
+stopwaitsecs={stop_wait_s}
+stopasgroup=false
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={state}/logs/{name}.log
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=1
+"""
+
+
+class Supervisor:
+    """The supervisord of one site."""
+
+    def __init__(self, site: Site) -> None:
+        """Compute where its files are; nothing is started."""
+        self.site = site
+        self.config = site.state / "supervisord.conf"
+        self.pidfile = site.state / "supervisord.pid"
+        self.socket = site.socket_dir(site.state) / "supervisor.sock"
+
+    def configure(self, programs: Sequence[tuple[Process, dict[str, str]]]) -> None:
+        """Write the configuration of all programs, with mode 0600: it holds their secrets."""
+        self.site.folder("logs")
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        text = _HEAD.format(
+            state=_escape(str(self.site.state)),
+            socket=_escape(str(self.socket)),
+            descriptors=FILE_DESCRIPTORS if most < 0 else min(most, FILE_DESCRIPTORS),
+            user="user=root\n" if os.getuid() == 0 else "",
+        )
+        for process, environment in programs:
+            text += self._program(process, environment)
+        write_private(self.config, text)
+
+    def running(self) -> bool:
+        """Whether our supervisord lives, told by its pid and its command line."""
+        pid = self._recorded_pid()
+        return bool(pid) and linux.alive(pid) and str(self.config) in linux.command_line(pid)
+
+    def leftovers(self) -> list[int]:
+        """Programs that outlived their supervisord."""
+        pid = self._recorded_pid()
+        # A living process with that number means the session is gone and the number was reused.
+        return [] if not pid or linux.alive(pid) else linux.session_members(pid)
+
+    def clean(self) -> bool:
+        """End what a dead supervisord left behind; True when there was something to clean."""
+        if self.running():
+            return False
+        stale = self.pidfile.exists()
+        deadline = time.monotonic() + LEFTOVER_GRACE_S
+        while (left := self.leftovers()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for pid in left:
+            _kill(pid)
+        while self.leftovers():
+            time.sleep(0.05)
+        self.pidfile.unlink(missing_ok=True)
+        self.socket.unlink(missing_ok=True)
+        return stale
+
+    def start(self) -> None:
+        """Start the daemon and wait for its socket; its programs stay stopped."""
+        daemon = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
+        started = subprocess.run(
+            daemon, check=False, env=_bare_environment(), cwd="/", capture_output=True, text=True
+        )
+        if started.returncode != 0:
+            raise CannotStart(f"supervisord: {started.stderr.strip() or started.stdout.strip()}")
+        deadline = time.monotonic() + START_DEADLINE_S
+        while time.monotonic() < deadline:
+            try:
+                self.rpc.getPID()
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.05)
+            else:
+                return
+        raise CannotStart(f"supervisord does not answer; see {self.site.state}/supervisord.log")
+
+    def reload(self, concerned: Collection[str]) -> None:
+        """Take over what changed of the programs `concerned`: they are stopped, and not started."""
+        [[added, changed, removed]] = self.rpc.reloadConfig()
+        outdated = [*(name for name in changed if name in concerned), *removed]
+        self.stop(outdated)
+        for name in outdated:
+            self.rpc.removeProcessGroup(name)
+        for name in [*added, *(name for name in changed if name in concerned)]:
+            self.rpc.addProcessGroup(name)
+
+    def stop(self, names: Collection[str]) -> None:
+        """Stop programs side by side and wait for the last; stopped ones are left alone."""
+        for name, info in self.programs().items():
+            if name in names and info["statename"] in RUNNING_STATES:
+                self.rpc.stopProcess(name, False)
+        while any(
+            info["statename"] == "STOPPING" and name in names
+            for name, info in self.programs().items()
+        ):
+            time.sleep(0.05)
+
+    def shutdown(self) -> None:
+        """End supervisord and wait until it is gone; its programs are stopped before."""
+        pid = self._recorded_pid()
+        self.rpc.shutdown()
+        while linux.alive(pid):
+            time.sleep(0.05)
+
+    def programs(self) -> dict[str, dict[str, Any]]:
+        """Name → statename, pid, start, spawnerr, … of each program; empty when all is off."""
+        if not self.running():
+            return {}
+        try:
+            return {info["name"]: info for info in self.rpc.getAllProcessInfo()}
+        except (OSError, http.client.HTTPException):
+            return {}
+
+    @property
+    def rpc(self) -> Any:
+        """Supervisor's XML-RPC namespace, over the socket."""
+        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
+        return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+
+    def log(self, name: str) -> Path:
+        """The file a program's stdout and stderr go to."""
+        return self.site.state / "logs" / f"{name}.log"
+
+    def _recorded_pid(self) -> int:
+        try:
+            return int(self.pidfile.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def _program(self, process: Process, environment: dict[str, str]) -> str:
+        user = process.user()
+        owner = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
+        guarded = ["setpriv", *owner, "--pdeathsig", process.stop_signal, "--"]
+        return _PROGRAM.format(
+            name=process.name,
+            command=" ".join(_quote(word) for word in [*guarded, *process.command(self.site)]),
+            folder=_escape(str(self.site.folder("run"))),
+            environment=",".join(f"{key}={_quote(value)}" for key, value in environment.items()),
+            stop_signal=process.stop_signal,
+            stop_wait_s=process.stop_wait_s,
+            state=_escape(str(self.site.state)),
+        )
+
+
+def _bare_environment() -> dict[str, str]:
+    """Programs inherit supervisord's environment, so it has nothing that is not for all."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _quote(word: str) -> str:
+    if '"' in word or "\n" in word or "\\" in word:
+        raise CannotStart(f"supervisor cannot be given {word!r}")
+    return f'"{_escape(word)}"'
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
