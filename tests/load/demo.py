@@ -29,7 +29,7 @@ from tests.load.shoppers import Heard, Sale, Shopper, crowd
 if TYPE_CHECKING:
     from workers.runtime.env import StockRedis
 
-SUMMARY = Path(__file__).resolve().parents[2] / "var" / "demo" / "summary.json"
+SUMMARY = Path("var", "demo", "summary.json")
 LEAD_S = 8.0  # between approval and start: enough for early shoppers to be too early
 SALE_S = 300.0
 SETTLE_S = 60.0
@@ -62,12 +62,10 @@ def main() -> int:
     _wait_until(lambda: books.warehouse_count(item) >= books.confirmed_count(item), SETTLE_S)
     counted = books.read(item, arguments.units, arguments.limit, _stock_redis())
     summary = report.summarise(heard, counted, len(shoppers), time.monotonic() - began)
-    SUMMARY.parent.mkdir(parents=True, exist_ok=True)
-    SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
+    arguments.summary.parent.mkdir(parents=True, exist_ok=True)
+    arguments.summary.write_text(json.dumps(summary, indent=2) + "\n")
     report.show(CONSOLE, heard, counted, summary)
-    CONSOLE.print(
-        f"\nsummary in {SUMMARY.relative_to(Path.cwd())}; the stack stays up (`make down`)"
-    )
+    CONSOLE.print(f"\nsummary in {arguments.summary}; the stack stays up (`make down`)")
     edge, control_plane = os.environ["SLUICE_EDGE_URL"], os.environ["SLUICE_CONTROL_PLANE_URL"]
     CONSOLE.print(f"the sale's page: {edge}/?campaign={campaign['slug']}")
     CONSOLE.print(f"its orders: {control_plane}/admin/ (`make status` names the password's file)")
@@ -82,6 +80,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--shoppers", type=int, default=20_000)
     parser.add_argument("--units", type=int, default=2_000)
     parser.add_argument("--limit", type=int, default=1)
+    parser.add_argument("--lead-s", type=float, default=LEAD_S)
+    parser.add_argument("--summary", type=Path, default=SUMMARY)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--spike-s", type=float, default=5.0)
@@ -94,7 +94,7 @@ def _set_up_campaign(arguments: argparse.Namespace) -> report.JsonObject:
     command = [sys.executable, "-m", "control_plane", "create_campaign", "--approve"]
     command += ["--slug", slug, "--title", "Spring tea, first harvest", "--price-minor", "1999"]
     command += ["--units", str(arguments.units), "--limit", str(arguments.limit)]
-    command += ["--starts-in-s", str(LEAD_S), "--lasts-s", str(SALE_S)]
+    command += ["--starts-in-s", str(arguments.lead_s), "--lasts-s", str(SALE_S)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     campaign: report.JsonObject = json.loads(done.stdout)
     return campaign

@@ -1,0 +1,58 @@
+"""Prepared purchases for a load client: real signed entry tokens, one shopper and one use each."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from pathlib import Path
+
+LIFETIME_S = 120
+
+
+def write(path: Path, url_path: str, *, item: int, kid: str, secret: bytes, count: int) -> int:
+    """Write `count` HTTP/1.1 requests of one length behind each other; returns that length in bytes.
+
+    Tokens are valid for two minutes from now. Signing is plain HMAC here: preparing 200,000 requests
+    with a JWT library would outlive the first tokens.
+    """
+    head = _base64url(_json({"alg": "HS256", "typ": "JWT", "kid": kid}))
+    now = int(time.time())
+    lengths = set()
+    with path.open("wb") as file:
+        for number in range(count):
+            claims = {
+                "iss": "sluice-edge",
+                "aud": "sluice-gateway",
+                "sub": f"shopper-{number:07d}",
+                "item": item,
+                "dev": f"device-{number:09d}",
+                "lvl": "regular",
+                "rs": 0,
+                "jti": f"{number:016x}",
+                "nbf": now,
+                "iat": now,
+                "exp": now + LIFETIME_S,
+            }
+            signed = head + b"." + _base64url(_json(claims))
+            signature = _base64url(hmac.new(secret, signed, hashlib.sha256).digest())
+            lengths.add(file.write(_request(url_path, signed + b"." + signature)))
+    assert len(lengths) == 1, "requests differ in length"
+    return lengths.pop()
+
+
+def _request(url_path: str, token: bytes) -> bytes:
+    body = b'{"qty":1}'
+    head = (
+        f"POST {url_path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nAuthorization: Bearer "
+    )
+    return head.encode() + token + b"\r\n\r\n" + body
+
+
+def _json(value: dict[str, object]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _base64url(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
