@@ -8,6 +8,9 @@ export default defineConfig({
       "on_workerd/**/*.test.ts",
       "storefront/**/*.test.ts",
     ],
+    // Upper bounds for a busy machine; nothing is timed against them.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     setupFiles: ["./web_crypto_on_node.ts"],
   },
 });

@@ -16,7 +16,7 @@ const config :Workerd.Config = (
 const edge :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "dist/worker.js")],
   # Not later than the pinned workerd's build, else it refuses to start. Same in wrangler.jsonc.
-  compatibilityDate = "2026-11-01",
+  compatibilityDate = "2026-10-20",
   globalOutbound = "origins",
   bindings = [
     (name = "SLUICE_SNAPSHOT_KEY", fromEnvironment = "SLUICE_SNAPSHOT_KEY"),

@@ -182,7 +182,7 @@ describe("when an origin is away", () => {
     });
     const leaver = new AbortController();
     const left = enter(undefined, { signal: leaver.signal });
-    await vi.waitFor(() => expect(control_plane.received).toHaveLength(1));
+    await vi.waitFor(() => expect(control_plane.received).toHaveLength(1), PATIENCE);
     const stays = enter();
     leaver.abort();
     await expect(left).rejects.toThrow();

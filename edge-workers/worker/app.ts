@@ -1,7 +1,7 @@
 /** The edge worker, composed: every route in the order it is tried. */
 
 import { Hono } from "hono";
-import type { Log } from "./env/log.ts";
+import { type Log, without_floods } from "./env/log.ts";
 import type { Settings } from "./env/settings.ts";
 import { pass_through } from "./pass_through/pass_through.ts";
 import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
@@ -24,15 +24,17 @@ export interface Surroundings {
 
 /** Builds the worker. Its snapshot store lives as long as the app, that is: as the isolate. */
 export function create_app(surroundings: Surroundings): Hono {
-  const { settings, clock, random, token_id, log } = surroundings;
+  const { settings, clock, random, token_id, fetch } = surroundings;
+  const log = without_floods(surroundings.log, clock);
+  const origin = { fetch, random, log };
   const store = new SnapshotStore(surroundings);
   const app = new Hono();
 
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
   app.route("/", entry_route({ store, clock, random, token_id }));
-  app.all("/v1/*", (c) => pass_through(c.req.raw, settings.gateway_url, surroundings));
-  app.route("/", demo_session_route(settings, surroundings));
+  app.all("/v1/*", (c) => pass_through(c.req.raw, settings.gateway_url, origin));
+  app.route("/", demo_session_route(settings, origin));
   app.route("/", pages_route(surroundings.page_files));
 
   app.notFound(() => problem("not_found"));

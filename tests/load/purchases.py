@@ -10,21 +10,23 @@ from pathlib import Path
 LIFETIME_S = 120
 
 
-def write(path: Path, url_path: str, *, item: int, kid: str, secret: bytes, count: int) -> int:
-    """Write `count` HTTP/1.1 requests of one length behind each other; returns that length in bytes.
+def write(
+    path: Path, url_path: str, *, item: int, kid: str, secret: bytes, first: int, count: int
+) -> int:
+    """Write `count` HTTP/1.1 requests of one length; returns that length in bytes.
 
-    Tokens are valid for two minutes from now. Signing is plain HMAC here: preparing 200,000 requests
-    with a JWT library would outlive the first tokens.
+    Tokens are valid for two minutes from now. Signing is plain HMAC here: preparing 200,000
+    requests with a JWT library would outlive the first tokens.
     """
     head = _base64url(_json({"alg": "HS256", "typ": "JWT", "kid": kid}))
     now = int(time.time())
     lengths = set()
     with path.open("wb") as file:
-        for number in range(count):
+        for number in range(first, first + count):
             claims = {
                 "iss": "sluice-edge",
                 "aud": "sluice-gateway",
-                "sub": f"shopper-{number:07d}",
+                "sub": f"shopper-{number:08d}",
                 "item": item,
                 "dev": f"device-{number:09d}",
                 "lvl": "regular",

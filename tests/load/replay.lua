@@ -9,7 +9,7 @@ file:close()
 
 local length = tonumber(os.getenv("LEN"))
 local count = #requests / length
-local next_request = tonumber(os.getenv("FROM"))
+local next_request = 0
 
 function request()
   local at = (next_request % count) * length

@@ -82,6 +82,13 @@ test("an unreachable gateway is busy, never sold out", async () => {
     detail: "the gateway did not answer",
     retry_after_ms: 1500,
   });
+  expect(edge.log).toEqual([
+    {
+      level: "error",
+      event: "origin_did_not_answer",
+      fields: { origin: "http://gateway.example", reason: "fetch failed" },
+    },
+  ]);
 });
 
 test.each([

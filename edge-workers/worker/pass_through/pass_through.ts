@@ -1,10 +1,12 @@
 /** Everything under `/v1` that the edge does not answer itself goes to the gateway, streamed. */
 
+import type { Log } from "../env/log.ts";
 import { busy, method_not_allowed, Refusal } from "../problem/problem.ts";
 import { origin_headers } from "./headers.ts";
 
 export interface OriginOptions {
   fetch: typeof fetch;
+  log: Log;
   random: () => number;
 }
 
@@ -63,7 +65,9 @@ export async function send_to_origin(
   }
   try {
     return await options.fetch(url, init);
-  } catch {
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    options.log("error", "origin_did_not_answer", { origin: new URL(url).origin, reason });
     throw busy(options.random, "the gateway did not answer");
   }
 }

@@ -25,17 +25,21 @@ export function is_canonical_base64url(segment: string): boolean {
   return segment !== "" && CANONICAL.test(segment);
 }
 
+/** A byte a character. */
+const binary = (encoded: string): string => atob(encoded.replaceAll("-", "+").replaceAll("_", "/"));
+
 /** Bytes of a canonical base64url text; throws on any other text. */
 export function base64url_bytes(encoded: string): Uint8Array<ArrayBuffer> {
   if (!is_canonical_base64url(encoded)) throw new TypeError("not canonical base64url");
-  const binary = atob(encoded.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  return Uint8Array.from(binary(encoded), (character) => character.charCodeAt(0));
 }
 
 /** base64url without padding. */
 export function base64url(bytes: Uint8Array): string {
-  const binary = String.fromCharCode(...bytes);
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 /** The `kid` of a well-shaped HS256 token, or null: the token is then refused without more work. */
@@ -45,7 +49,8 @@ export function key_id(token: string): string | null {
   if (segments.length !== 3 || !segments.every(is_canonical_base64url)) return null;
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder().decode(base64url_bytes(segments[0] as string)));
+    // Read as Latin-1, which is right for ASCII; no key of ours has any other name.
+    header = JSON.parse(binary(segments[0] as string));
   } catch {
     return null;
   }

@@ -3,6 +3,7 @@
 import { Refusal } from "../../problem/problem.ts";
 
 const BODY_MAX_BYTES = 1024;
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const DEVICE = /^[A-Za-z0-9_-]{8,64}$/;
 // Matched on the text, because a JSON parser hides a field that is there twice.
 const EXACT =
@@ -37,7 +38,7 @@ async function read_bounded(request: Request): Promise<Uint8Array> {
 
 function decode(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     return refuse("the body must be UTF-8");
   }
