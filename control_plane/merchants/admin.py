@@ -18,8 +18,13 @@ class SessionKeyInline(admin.TabularInline):
     model = SessionKey
     extra = 0
     can_delete = False
-    fields = ("kid", "secret", "active", "created_at")
     readonly_fields = ("kid", "secret", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Whoever may only look sees which keys there are, not what they are."""
+        if self.has_change_permission(request, obj):
+            return ("kid", "secret", "active", "created_at")
+        return ("kid", "active", "created_at")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A typed key would be a weak key."""
@@ -38,6 +43,10 @@ class MerchantAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """The slug is the issuer of sessions that are out in the world."""
         return ("slug",) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: a shop that leaves gets its keys switched off, its sales stay on the books."""
+        return False
 
     @admin.display(description=_("active keys"))
     def active_keys(self, merchant: Merchant) -> int:

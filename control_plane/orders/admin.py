@@ -6,8 +6,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Item
@@ -21,7 +23,7 @@ NUMBER_PATTERN = re.compile(r"S0*([0-9]{1,18})", re.IGNORECASE)
 class OrderAdmin(ReadOnlyAdmin):
     """Found by order number, reservation or shopper, each exactly: the table is large."""
 
-    list_display = ("number", "item", "shopper", "qty", "amount", "state", "created_at", "pay_by")
+    list_display = ("number", "item", "shopper", "qty", "amount", "state", "created_at")
     list_filter = ("state",)
     list_select_related = ("item",)
     search_fields = ("shopper", "reservation_id")
@@ -73,8 +75,15 @@ class OrderAdmin(ReadOnlyAdmin):
         entries = LedgerEntry.objects.filter(order_id=order.pk).order_by("created_at")
         return format_html_join(
             "",
-            "<div>{} · {} · {:%Y-%m-%d %H:%M:%S} UTC</div>",
-            ((entry.get_kind_display(), entry.qty, entry.created_at) for entry in entries),
+            "<div>{} · {} · {}</div>",
+            (
+                (
+                    entry.get_kind_display(),
+                    entry.qty,
+                    date_format(localtime(entry.created_at), "DATETIME_FORMAT"),
+                )
+                for entry in entries
+            ),
         )
 
 

@@ -101,12 +101,14 @@ def _is_trusted(headers: Headers) -> bool:
 async def _poll(query: Query, receive: Receive, send: Send) -> None:
     answer = asyncio.ensure_future(_running_feed().newer_than(query.after, query.wait_ms / 1000))
     gone = asyncio.ensure_future(_disconnected(receive))
-    # A reader that hung up must not be waited for.
-    await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-    gone.cancel()
-    if not answer.done():
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            return  # the reader hung up
+    finally:
+        # Both, because a server that stops cancels this poll in the middle of the wait.
         answer.cancel()
-        return
+        gone.cancel()
     published = answer.result()
     if published is None:
         await _respond(send, 304, [], b"")

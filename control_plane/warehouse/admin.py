@@ -1,8 +1,10 @@
 """The warehouse's books. Read-only: `services` writes them."""
 
 from django.contrib import admin
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.read_only_admin import ReadOnlyAdmin
@@ -26,9 +28,14 @@ class StockAdmin(ReadOnlyAdmin):
         latest = StockEntry.objects.filter(sku=stock.sku).order_by("-created_at")[:ENTRIES_SHOWN]
         return format_html_join(
             "",
-            "<div>{} · {} · {} · {:%Y-%m-%d %H:%M:%S} UTC</div>",
+            "<div>{} · {} · {} · {}</div>",
             (
-                (f"S{entry.order_id:010d}", entry.get_kind_display(), entry.qty, entry.created_at)
+                (
+                    f"S{entry.order_id:010d}",
+                    entry.get_kind_display(),
+                    entry.qty,
+                    date_format(localtime(entry.created_at), "DATETIME_FORMAT"),
+                )
                 for entry in latest
             ),
         )

@@ -48,6 +48,12 @@ def test_a_second_run_does_nothing(approved):
     assert Snapshot.objects.count() == versions
 
 
+def test_a_tick_without_work_asks_and_does_no_more(approved, now, django_assert_num_queries):
+    for step in (services.open_due, services.end_due):
+        with django_assert_num_queries(3):  # a savepoint around one UPDATE
+            assert step(now) == 0
+
+
 def test_a_campaign_whose_whole_time_was_missed_ends_without_opening(approved):
     assert services.open_due(approved.ends_at) == 0
     assert services.end_due(approved.ends_at) == 1

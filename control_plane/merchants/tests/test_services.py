@@ -81,6 +81,7 @@ def test_the_demo_merchant_is_made_once():
 
 @pytest.mark.django_db(transaction=True)
 def test_the_demo_merchant_gets_one_key_when_many_ask_at_once(at_once):
+    Merchant.objects.create(slug="demo", name="Demo shop")
     merchants = at_once([services.ensure_demo_merchant] * 4)
     assert len({merchant.pk for merchant in merchants}) == 1
     assert merchants[0].session_keys.count() == 1

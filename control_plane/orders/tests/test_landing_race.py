@@ -41,7 +41,7 @@ def test_overlapping_batches_make_each_order_once(allocation, intent, now, at_on
     )
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert Order.objects.count() == 10
-    answers = {}
+    answers: dict[str, int | None] = {}
     for one in (one for outcome in outcomes for one in outcome):
         assert answers.setdefault(one.reservation_id, one.order_id) == one.order_id
     assert sum(one.fresh for outcome in outcomes for one in outcome) == 14

@@ -50,6 +50,13 @@ def test_versions_follow_the_clock_so_that_a_rebuilt_database_goes_on_above_them
     assert after.version > before.version
 
 
+def test_versions_go_on_at_the_clock_after_an_old_backup_was_restored(draft, now):
+    _publish("first", now)
+    Campaign.objects.update(state="approved")
+    later = now + timedelta(hours=1)
+    assert _publish("second", later).version == later.timestamp()
+
+
 def test_a_clock_that_stands_or_goes_back_does_not_turn_versions_back(merchant, now):
     first = _publish("first", now)
     services.rotate_entry_key()
