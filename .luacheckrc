@@ -10,4 +10,4 @@ files["lua"] = {
   read_globals = { "redis", "cjson", "cmsgpack", "bit", "struct", "KEYS", "ARGV" },
 }
 files["**/spec"] = { std = "ngx_lua+busted" }
-files["**/*_spec.lua"] = { std = "ngx_lua+busted" }
+files["**/*_spec.lua"] = { std = "ngx_lua+busted", globals = { "ngx" } } -- they stand in for parts of it

@@ -17,9 +17,18 @@ from deploy.local.stack import Stack
 
 def main() -> int:
     """Carry out one command; 0 when it did what its name says."""
-    arguments = _parser().parse_args()
+    own, words = _split(sys.argv[1:])
+    arguments = _parser().parse_args(own)
+    if bool(words) != (arguments.command == "run"):
+        print("a command to run stands behind `run … --`, and nowhere else", file=sys.stderr)
+        return 2
+    arguments.words = words
     site = Site(arguments.profile)
-    return COMMANDS[arguments.command](site, arguments)
+    try:
+        return COMMANDS[arguments.command](site, arguments)
+    except KeyboardInterrupt:
+        print("\ninterrupted; what runs goes on: `make status`, `make down`", file=sys.stderr)
+        return 130
 
 
 def up(site: Site, arguments: argparse.Namespace) -> int:
@@ -90,8 +99,13 @@ def _parser() -> argparse.ArgumentParser:
         "--profile", default=os.environ.get("SLUICE_PROFILE", "dev"), choices=PROFILE_OFFSETS
     )
     parser.add_argument("--only", type=_names, default=[], help="comma separated process names")
-    parser.add_argument("words", nargs="*", help="what `run` runs, after --")
     return parser
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Before and behind `--`; argparse loses a list of words that follows an option."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at + 1 :]
 
 
 def _names(text: str) -> list[str]:

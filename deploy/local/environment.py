@@ -29,7 +29,6 @@ _DJANGO = (
     "SLUICE_SALE_DSN",
     "SLUICE_INVENTORY_DSN",
     "SLUICE_WORK_REDIS_URL",
-    "SLUICE_CONTROL_PLANE_URL",
     "SLUICE_SNAPSHOT_KEY",
     "SLUICE_INTERNAL_TOKEN",
     "SLUICE_SECRET_KEY",
@@ -50,7 +49,7 @@ _SNAPSHOT_READER = (
 # A process that is not named here gets nothing but PATH and HOME.
 NEEDED = {
     "control-plane": _DJANGO,
-    "celery-worker": (*_DJANGO, *_STOCK, *_KAFKA),
+    "celery-worker": _DJANGO,
     "celery-beat": _DJANGO,
     "stock-agent": (*_DJANGO, *_STOCK, *_METRICS, "SLUICE_ARM_LEAD_S"),
     "relay": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),

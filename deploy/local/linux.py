@@ -66,7 +66,8 @@ def listeners(ports: set[int]) -> list[Listener]:
             if fields[3] == _LISTEN and int(port, 16) in ports and address in _OUR_ADDRESSES:
                 sockets[f"socket:[{fields[9]}]"] = (int(port, 16), int(fields[7]))
     owners = _socket_owners(set(sockets)) if sockets else {}
-    return [Listener(port, owners.get(name, 0), uid) for name, (port, uid) in sockets.items()]
+    found = {Listener(port, owners.get(name, 0), uid) for name, (port, uid) in sockets.items()}
+    return sorted(found, key=lambda listener: listener.port)  # one line where workers share a port
 
 
 def _socket_owners(names: set[str]) -> dict[str, int]:

@@ -32,8 +32,10 @@ shown() {
   done
   dots=0
   if ! wait "$pid"; then
-    printf '\n' && tail -n 60 "$log" >&2
-    fail "\"$label\" failed; its last words stand above, all of them in $log"
+    printf '\n'
+    sed -n '1,30p' "$log" >&2
+    [ "$(wc -l <"$log")" -le 30 ] || { echo '…' && sed '1,30d' "$log" | tail -n 40; } >&2
+    fail "\"$label\" failed; what it said stands above, all of it in $log"
   fi
   [ ! -t 1 ] || printf '\r\033[K  %s' "$label"
   printf ' (%d s)\n' $((SECONDS - began))
@@ -66,8 +68,13 @@ node_packages() {
   if [ -d edge-workers/node_modules ] && stamped node edge-workers/package-lock.json; then
     return
   fi
+  # Not `npm ci`: it wants the lock to name the binaries of every other platform as well, which a
+  # registry's mirror may not have. Versions and hashes come from the lock all the same.
   shown "install Node packages into edge-workers/node_modules" \
-    npm ci --prefix edge-workers --no-audit --no-fund
+    npm install --prefix edge-workers --no-save --no-audit --no-fund
+  # A wrong hash of an optional package is no error for npm; workerd's binary is one.
+  compgen -G "edge-workers/node_modules/@cloudflare/workerd-*/bin/workerd" >/dev/null ||
+    fail "npm installed no workerd binary: none for this platform, or its hash is not the lock's"
   stamp node edge-workers/package-lock.json
 }
 

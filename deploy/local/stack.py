@@ -5,13 +5,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from deploy.local import environment, linux, sources
 from deploy.local.process import CannotStart, OneShot, Process, Unhealthy
 from deploy.local.processes import CLIENTS_BEGIN, PROCESSES, STEPS
 from deploy.local.site import Site
 from deploy.local.supervision import Supervisor
+from deploy.local.supervisord_conf import Program
 
 POLL_S = 0.1
 LOG_LINES = 20
@@ -76,11 +77,17 @@ class Stack:
 
     def _supervise(self, concerned: Sequence[str]) -> None:
         """Bring supervisord up, or give it what changed since."""
-        shares = [
-            (process, environment.of(self.site, process.name) | _code(process))
-            for process in PROCESSES
-        ]
-        self.supervisor.configure(shares)
+        programs = []
+        for process in PROCESSES:
+            try:
+                command = process.command(self.site)
+            except CannotStart:
+                if process.name in concerned:
+                    raise
+                continue  # something it needs is not installed, and nobody asked for it now
+            share = environment.of(self.site, process.name) | _code(process)
+            programs.append(Program(process, command, share))
+        self.supervisor.configure(programs)
         if self.supervisor.running():
             self.supervisor.reload(concerned)
         else:
@@ -98,11 +105,12 @@ class Stack:
             process.prepare(self.site)
             self.supervisor.rpc.startProcess(process.name, False)
         deadline = time.monotonic() + process.deadline_s
-        started = 0
-        for check in (process.is_alive, process.healthy):
-            started = self._wait(process, check, deadline, started)
-            if check == process.is_alive:
-                process.finish(self.site)
+        started = self._wait(process, process.is_alive, deadline, 0)
+        try:
+            process.finish(self.site)
+        except Unhealthy as wrong:
+            self._give_up(process, str(wrong))
+        self._wait(process, process.healthy, deadline, started)
         return "ready"
 
     def _wait(self, process: Process, check: Any, deadline: float, started: int) -> int:
@@ -121,7 +129,7 @@ class Stack:
             else:
                 return int(started)
 
-    def _give_up(self, process: Process, reason: str) -> None:
+    def _give_up(self, process: Process, reason: str) -> NoReturn:
         """Stop a process that did not start, and show its last words."""
         self.supervisor.stop([process.name])
         log = self.supervisor.log(process.name)

@@ -1,4 +1,4 @@
-"""supervisord: its configuration, its start and end, and what it says about its programs.
+"""supervisord: its start and end, what it says about its programs, what it left behind.
 
 Every program is told by `setpriv --pdeathsig` to end when supervisord dies, however it dies.
 What is left all the same is found by its session: supervisord is the leader of one, and the kernel
@@ -8,7 +8,6 @@ gives a session's number to nobody else while one member lives.
 import contextlib
 import http.client
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,54 +19,16 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from deploy.local import linux
-from deploy.local.process import CannotStart, Process
+from deploy.local import linux, supervisord_conf
+from deploy.local.process import CannotStart
 from deploy.local.site import ROOT, Site, write_private
+from deploy.local.supervisord_conf import Program
 
 START_DEADLINE_S = 10
 # Programs end by themselves within this time once supervisord is gone; then they are killed.
 LEFTOVER_GRACE_S = 10
 # BACKOFF: it died and waits for the next try.
 RUNNING_STATES = ("STARTING", "RUNNING", "BACKOFF")
-FILE_DESCRIPTORS = 65_536
-
-_HEAD = """\
-[supervisord]
-logfile={state}/supervisord.log
-logfile_maxbytes=5MB
-logfile_backups=1
-pidfile={state}/supervisord.pid
-childlogdir={state}/logs
-minfds={descriptors}
-nocleanup=true
-{user}
-[unix_http_server]
-file={socket}
-chmod=0700
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-# startsecs: an interpreter that dies on a wrong value does so within it, so it counts as a failed
-# start and the pauses between the tries grow. startretries: some three minutes of them.
-_PROGRAM = """
-[program:{name}]
-command={command}
-directory={folder}
-environment={environment}
-autostart=false
-autorestart=true
-startsecs=3
-startretries=20
-stopsignal={stop_signal}
-stopwaitsecs={stop_wait_s}
-stopasgroup=false
-killasgroup=true
-redirect_stderr=true
-stdout_logfile={state}/logs/{name}.log
-stdout_logfile_maxbytes=20MB
-stdout_logfile_backups=1
-"""
 
 
 class Supervisor:
@@ -80,19 +41,10 @@ class Supervisor:
         self.pidfile = site.state / "supervisord.pid"
         self.socket = site.socket_dir(site.state) / "supervisor.sock"
 
-    def configure(self, programs: Sequence[tuple[Process, dict[str, str]]]) -> None:
-        """Write the configuration of all programs, with mode 0600: it holds their secrets."""
+    def configure(self, programs: Sequence[Program]) -> None:
+        """Write the configuration of all programs."""
         self.site.folder("logs")
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        text = _HEAD.format(
-            state=_escape(str(self.site.state)),
-            socket=_escape(str(self.socket)),
-            descriptors=FILE_DESCRIPTORS if most < 0 else min(most, FILE_DESCRIPTORS),
-            user="user=root\n" if os.getuid() == 0 else "",
-        )
-        for process, environment in programs:
-            text += self._program(process, environment)
-        write_private(self.config, text)
+        write_private(self.config, supervisord_conf.render(self.site, self.socket, programs))
 
     def running(self) -> bool:
         """Whether our supervisord lives, told by its pid and its command line."""
@@ -102,8 +54,11 @@ class Supervisor:
     def leftovers(self) -> list[int]:
         """Programs that outlived their supervisord."""
         pid = self._recorded_pid()
-        # A living process with that number means the session is gone and the number was reused.
-        return [] if not pid or linux.alive(pid) else linux.session_members(pid)
+        # A living process with that number means the session is gone and the number was reused; one
+        # without a command line is ours on its way out.
+        if not pid or (linux.alive(pid) and linux.command_line(pid)):
+            return []
+        return [member for member in linux.session_members(pid) if member != pid]
 
     def clean(self) -> bool:
         """End what a dead supervisord left behind; True when there was something to clean."""
@@ -192,35 +147,11 @@ class Supervisor:
         except (OSError, ValueError):
             return 0
 
-    def _program(self, process: Process, environment: dict[str, str]) -> str:
-        user = process.user()
-        owner = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user else []
-        guarded = ["setpriv", *owner, "--pdeathsig", process.stop_signal, "--"]
-        return _PROGRAM.format(
-            name=process.name,
-            command=" ".join(_quote(word) for word in [*guarded, *process.command(self.site)]),
-            folder=_escape(str(self.site.folder("run"))),
-            environment=",".join(f"{key}={_quote(value)}" for key, value in environment.items()),
-            stop_signal=process.stop_signal,
-            stop_wait_s=process.stop_wait_s,
-            state=_escape(str(self.site.state)),
-        )
-
 
 def _bare_environment() -> dict[str, str]:
     """Programs inherit supervisord's environment, so it has nothing that is not for all."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-
-
-def _escape(text: str) -> str:
-    return text.replace("%", "%%")
-
-
-def _quote(word: str) -> str:
-    if '"' in word or "\n" in word or "\\" in word:
-        raise CannotStart(f"supervisor cannot be given {word!r}")
-    return f'"{_escape(word)}"'
 
 
 def _kill(pid: int) -> None:

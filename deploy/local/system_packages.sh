@@ -65,11 +65,11 @@ $missing"
 
 # Prints what is installed but older than what the code relies on.
 too_old() {
-  has redis-server >/dev/null && at_least 7 "$(redis-server --version | sed 's/.*v=\([0-9]*\).*/\1/')" ||
+  ! has redis-server >/dev/null || at_least 7 "$(redis-server --version | sed 's/.*v=\([0-9]*\).*/\1/')" ||
     echo "redis-server 7 or newer (scripts with a shebang)"
-  has node >/dev/null && at_least 18 "$(node --version | sed 's/v\([0-9]*\).*/\1/')" ||
+  ! has node >/dev/null || at_least 18 "$(node --version | sed 's/v\([0-9]*\).*/\1/')" ||
     echo "Node 18 or newer"
-  has java >/dev/null && at_least 17 "$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')" ||
+  ! has java >/dev/null || at_least 17 "$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')" ||
     echo "Java 17 or newer (Kafka 4)"
 }
 at_least() { [ "${2:-0}" -ge "$1" ]; }

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.local.process import CannotStart, Process, Unhealthy
 from deploy.local.site import ROOT, Site

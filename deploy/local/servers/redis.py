@@ -32,7 +32,7 @@ _WORKER_RIGHTS = (
 _BOTH = """\
 bind 127.0.0.1
 port {port}
-dir {folder}
+dir "{folder}"
 daemonize no
 maxmemory {memory}
 # A full server must refuse; forgetting a buyer or a task is worse.
@@ -51,7 +51,9 @@ appendonly yes
 # RESERVED is answered only when it is on disk.
 appendfsync always
 save ""
-user default off
+# Nobody comes in as default. Its rights are for Redis itself, which replays the transactions of the
+# AOF (every script is one) as this user and leaves out, at a restart, what it may not do.
+user default off ~* &* +@all
 user operator on #{operator} ~* &* +@all
 user worker on #{worker} {worker_rights}
 user gateway on #{gateway} {gateway_rights}
@@ -111,8 +113,11 @@ def prepare_work(site: Site) -> None:
 def assign_slots(site: Site) -> None:
     """Give all slots to the single node, once; nodes.conf remembers them."""
     with stock_client(site) as client:
-        if int(_cluster_info(client)["cluster_slots_assigned"]) == 0:
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        try:
+            if int(cluster_info(client)["cluster_slots_assigned"]) == 0:
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        except redis.RedisError as error:
+            raise Unhealthy(f"slots: {error}") from error
 
 
 def stock_alive(site: Site) -> None:
@@ -124,7 +129,7 @@ def stock_healthy(site: Site) -> None:
     """Every slot is served."""
     with stock_client(site) as client:
         try:
-            info = _cluster_info(client)
+            info = cluster_info(client)
         except redis.RedisError as error:
             raise Unhealthy(str(error)) from error
     if info["cluster_state"] != "ok" or int(info["cluster_slots_ok"]) != SLOTS:
@@ -145,7 +150,8 @@ def _ping(client: redis.Redis) -> None:
         client.close()
 
 
-def _cluster_info(client: redis.Redis) -> dict[str, str]:
+def cluster_info(client: redis.Redis) -> dict[str, str]:
+    """The fields of CLUSTER INFO."""
     answer = client.execute_command("CLUSTER", "INFO")  # type: ignore[no-untyped-call]
     if isinstance(answer, dict):  # the client parses it since some version, and did not before
         return {key: str(value) for key, value in answer.items()}

@@ -1,0 +1,62 @@
+"""Secrets are private, ports are nobody else's, and a process knows only what it needs."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local import environment, ports
+from deploy.local.process import CannotStart
+from deploy.local.processes import PROCESSES
+from deploy.local.servers import gateway
+from deploy.local.site import ROOT, SECRET_NAMES, Site
+
+
+def test_secrets_are_made_once_and_readable_by_their_owner_only() -> None:
+    first = Site("stacktest").secrets
+    path = Site("stacktest").state / "secrets.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert Site("stacktest").secrets == first
+    assert len(set(first.values())) == len(SECRET_NAMES)
+
+
+def test_profiles_do_not_share_a_secret() -> None:
+    assert set(Site("stacktest").secrets.values()).isdisjoint(Site("test").secrets.values())
+
+
+@pytest.mark.parametrize("process", ["gateway", "edge"])
+def test_what_shoppers_reach_knows_no_database_and_no_kafka(process: str) -> None:
+    share = environment.of(Site("stacktest"), process)
+    assert not {name for name in share if name.endswith("_DSN") or "KAFKA" in name}
+    assert "SLUICE_SECRET_KEY" not in share
+
+
+def test_the_gateway_is_not_given_the_workers_password() -> None:
+    site = Site("stacktest")
+    share = environment.of(site, "gateway")
+    assert share["SLUICE_STOCK_REDIS_USER"] == "gateway"
+    assert site.secrets["stock_worker_password"] not in share.values()
+
+
+def test_servers_are_given_no_variable_at_all() -> None:
+    for name in ("postgres", "redis-stock", "redis-work", "kafka"):
+        assert environment.of(Site("stacktest"), name) == {}
+
+
+def test_every_port_of_a_process_is_in_the_table() -> None:
+    assert {port for process in PROCESSES for port in process.ports} == set(ports.BASE_PORTS)
+
+
+def test_a_misspelt_tunable_in_dotenv_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# mine\nSLUICE_BATCH_MAXX=4\n")
+    with pytest.raises(SystemExit, match="line 2: 'SLUICE_BATCH_MAXX'"):
+        environment.read_dotenv(tmp_path / ".env")
+
+
+def test_the_example_names_every_tunable() -> None:
+    assert set(environment.read_dotenv(ROOT / ".env.example")) == set(environment.TUNABLES)
+
+
+def test_an_unknown_placeholder_in_a_template_is_refused() -> None:
+    template = ROOT / "openresty" / "conf" / "nginx.conf.template"
+    with pytest.raises(CannotStart, match=r"nothing is known of \$\{SLUICE_"):
+        gateway.render(template, {})
