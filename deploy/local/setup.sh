@@ -68,10 +68,8 @@ node_packages() {
   if [ -d edge-workers/node_modules ] && stamped node edge-workers/package-lock.json; then
     return
   fi
-  # Not `npm ci`: it wants the lock to name the binaries of every other platform as well, which a
-  # registry's mirror may not have. Versions and hashes come from the lock all the same.
   shown "install Node packages into edge-workers/node_modules" \
-    npm install --prefix edge-workers --no-save --no-audit --no-fund
+    npm ci --prefix edge-workers --no-audit --no-fund
   # A wrong hash of an optional package is no error for npm; workerd's binary is one.
   compgen -G "edge-workers/node_modules/@cloudflare/workerd-*/bin/workerd" >/dev/null ||
     fail "npm installed no workerd binary: none for this platform, or its hash is not the lock's"

@@ -86,7 +86,8 @@ def _raw_copy(item: int, rows: int) -> float:
     now = datetime.now(UTC).isoformat()
     texts = [
         "".join(
-            f"{_reservation_id(item, n)}\t{item}\t0\t1\tshopper-{n}\t1\t1999\tCNY\tunpaid\t{now}\t{now}\t{now}\n"
+            f"{_reservation_id(item, n)}\t{item}\t0\t1\tshopper-{n}\t1\t1999\tCNY\tunpaid"
+            f"\t{now}\t{now}\t{now}\n"
             for n in range(first, first + BATCH)
         )
         for first in range(0, rows, BATCH)
@@ -95,8 +96,8 @@ def _raw_copy(item: int, rows: int) -> float:
     for text in texts:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.copy_expert(
-                "COPY orders_order (reservation_id, item_id, shard, epoch, shopper, qty, amount_minor,"
-                " currency, state, reserved_at, created_at, pay_by) FROM STDIN",
+                "COPY orders_order (reservation_id, item_id, shard, epoch, shopper, qty,"
+                " amount_minor, currency, state, reserved_at, created_at, pay_by) FROM STDIN",
                 StringIO(text),
             )
     return rows / (time.perf_counter() - started)

@@ -127,10 +127,11 @@ def _round(
         refused=buys - gained[RESERVED],
         batch=gained["sluice_gateway_batched_requests_total"] / calls,
     )
+    ratio = done.reserved_per_s / done.hello_per_s
     print(
-        f"round {number + 1}: hello {done.hello_per_s:,.0f}/s"
-        f"   reserved {done.reserved_per_s:,.0f}/s   ratio {done.reserved_per_s / done.hello_per_s:.2f}   batch {done.batch:.1f}"
-        f"   refused {done.refused:.0f}"
+        f"round {number or '(warm-up)'}: hello {done.hello_per_s:,.0f}/s"
+        f"   reserved {done.reserved_per_s:,.0f}/s   ratio {ratio:.2f}"
+        f"   batch {done.batch:.1f}   refused {done.refused:.0f}"
     )
     return done
 

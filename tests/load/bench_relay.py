@@ -1,0 +1,113 @@
+"""How many reservations one relay brings from the outbox to Kafka, acks=all (MEASURES P5).
+
+    python -m tests.load.bench_relay [reservations a round] [rounds]
+
+Needs SLUICE_* of a running stack; works with a topic and an outbox of its own, which it removes. The
+limit beside it is the producer alone: the same messages from memory, same settings, same broker.
+"""
+
+import json
+import os
+import random
+import statistics
+import sys
+import time
+import uuid
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from workers.relay import Relay
+from workers.runtime import env as environment
+from workers.runtime import kafka
+from workers.runtime.clock import SystemClock
+from workers.stock import shard as shards
+from workers.stock.cluster import StockCluster
+from workers.stock.keys import Shard
+from workers.stock.outbox import OutboxReader
+
+ENTRY = 128
+PARTITIONS = 8
+
+
+def main(reservations: int = 50_000, rounds: int = 5) -> None:
+    """Measure and print."""
+    env = environment.read(os.environ | {"SLUICE_METRICS_PORT": "1"}, stock_redis=True, kafka=True)
+    assert env.stock_redis and env.kafka_brokers
+    cluster = StockCluster(env.stock_redis, "bench")
+    names = kafka.Names(f"bench{uuid.uuid4().hex[:8]}.")
+    admin = AdminClient({"bootstrap.servers": env.kafka_brokers})
+    for done in admin.create_topics([NewTopic(names.reservations, PARTITIONS, 1)]).values():
+        done.result(30)
+    alone, relayed = [], []
+    try:
+        for number in range(1, rounds + 1):
+            messages = _messages(random.randrange(10**9, 2 * 10**9), reservations)
+            alone.append(_produce(env.kafka_brokers, names, messages))
+            relayed.append(_relay(cluster, env.kafka_brokers, names, messages))
+            print(f"round {number}: producer alone {alone[-1]:7.0f}/s   relay {relayed[-1]:7.0f}/s")
+    finally:
+        for done in admin.delete_topics([names.reservations]).values():
+            done.result(30)
+    print(
+        f"median:  producer alone {statistics.median(alone):7.0f}/s   "
+        f"relay {statistics.median(relayed):7.0f}/s, entries of {ENTRY}"
+    )
+
+
+def _messages(item: int, number: int) -> list[bytes]:
+    now_ms = int(time.time() * 1000)
+    return [
+        json.dumps(
+            {
+                "v": 1,
+                "reservation_id": f"{item}-0-{n:022d}",
+                "item": item,
+                "shard": 0,
+                "epoch": 1,
+                "shopper": f"shopper-{n}",
+                "qty": 1,
+                "device": "d" * 22,
+                "level": "regular",
+                "at_ms": now_ms,
+            },
+            separators=(",", ":"),
+        ).encode()
+        for n in range(number)
+    ]
+
+
+def _produce(brokers: str, names: kafka.Names, messages: list[bytes]) -> float:
+    producer = kafka.connect_producer(kafka.producer_settings(brokers))
+    producer.list_topics(timeout=30)
+    started = time.perf_counter()
+    for number, message in enumerate(messages):
+        producer.produce(names.reservations, message, f"shopper-{number}")
+        if number % 1000 == 0:
+            producer.poll(0)
+    producer.flush()
+    return len(messages) / (time.perf_counter() - started)
+
+
+def _relay(cluster: StockCluster, brokers: str, names: kafka.Names, messages: list[bytes]) -> float:
+    shard = Shard(json.loads(messages[0])["item"], 0, 1)
+    shards.arm(cluster, shard, 1, int(time.time() * 1000))
+    node = cluster.node_of(shard)
+    starts = range(0, len(messages), ENTRY)
+    for first in starts:
+        lines = messages[first : first + ENTRY]
+        node.xadd(shard.outbox, {"v": "1", "n": len(lines), "intents": b"\n".join(lines)})
+    producer = kafka.connect_producer(kafka.producer_settings(brokers))
+    producer.list_topics(timeout=30)
+    clock = SystemClock()
+    relay = Relay(OutboxReader(cluster, "bench", clock), producer, clock, names)
+    started = time.perf_counter()
+    read = 0
+    while read < len(starts) or relay.in_flight:
+        read += relay.turn([shard])
+    took_s = time.perf_counter() - started
+    node.delete(shard.ctl, shard.avail, shard.outbox)
+    return len(messages) / took_s
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:3]))
