@@ -3,7 +3,7 @@
 from confluent_kafka import Message
 
 from workers.runtime.consumer import DeadLetter
-from workers.runtime.kafka import DEAD_LETTERS, Outgoing
+from workers.runtime.kafka import Outgoing
 from workers.runtime.membership import position_of
 
 # Below the broker's message limit of 1 MB, with room for the headers.
@@ -11,7 +11,7 @@ VALUE_BYTES_MAX = 512 * 1024
 ERROR_CHARACTERS_MAX = 500
 
 
-def outgoing(dead_letter: DeadLetter, topic: str = DEAD_LETTERS) -> Outgoing:
+def outgoing(dead_letter: DeadLetter, topic: str) -> Outgoing:
     """Original key, value and headers, error and source; an oversize value is cut and says so."""
     message = dead_letter.message
     source = position_of(message)

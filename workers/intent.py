@@ -14,60 +14,88 @@ from workers.runtime.verdicts import InvalidMessage
 VERSION = 1
 # Four times the longest intent the gateway can build.
 VALUE_BYTES_MAX = 4096
-# bigint, smallint, integer; a quantity above smallint cannot be within any item's limit.
-ITEM_MAX = 2**63 - 1
-SHARD_MAX = 2**15 - 1
-EPOCH_MAX = 2**31 - 1
-QTY_MAX = 2**15 - 1
-# 2001 to 2100: a time in seconds or in microseconds falls outside.
-AT_MS_MIN, AT_MS_MAX = 10**12, 4_102_444_800_000
+BOUNDS = {
+    "item": (1, 2**63 - 1),
+    "shard": (0, 2**15 - 1),
+    "epoch": (1, 2**31 - 1),
+    # Above smallint it cannot be within any item's limit.
+    "qty": (1, 2**15 - 1),
+    # 2001 to 2100: a time in seconds or in microseconds falls outside.
+    "at_ms": (10**12, 4_102_444_800_000),
+}
 
 _SHOPPER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_RESERVATION_ID = re.compile(r"(\d{1,19})-(\d{1,5})-[A-Za-z0-9_-]{22}", re.ASCII)
+_RESERVATION_ID = re.compile(r"(0|[1-9]\d{0,18})-(0|[1-9]\d{0,4})-[A-Za-z0-9_-]{22}", re.ASCII)
+# The layout the gateway writes, so nearly every message. Only quicker: `_parse` gives the same
+# answer in three times the time, which a landing would wait for (4 of its 20 µs for each order).
+_AS_WRITTEN = re.compile(
+    rb'\{"v":1,"reservation_id":"((0|[1-9]\d{0,18})-(0|[1-9]\d{0,4})-[A-Za-z0-9_-]{22})",'
+    rb'"item":\2,"shard":\3,"epoch":(0|[1-9]\d{0,9}),"shopper":"([A-Za-z0-9._:-]{1,64})",'
+    rb'"qty":(0|[1-9]\d{0,9}),"device":"[A-Za-z0-9_-]*","level":"[A-Za-z0-9_-]*",'
+    rb'"at_ms":([1-9]\d{0,15})\}'
+)
 
 
 def decode(value: bytes | None) -> Intent:
     """The intent, or InvalidMessage with the field and the reason."""
     if value is None or len(value) > VALUE_BYTES_MAX:
         raise InvalidMessage("value: missing" if value is None else "value: too long")
+    match = _AS_WRITTEN.fullmatch(value)
+    if match is None:
+        return _bounded(_parse(value))
+    reservation_id, item, shard, epoch, shopper, qty, at_ms = match.groups()
+    return _bounded(
+        Intent(
+            reservation_id.decode(),
+            int(item),
+            int(shard),
+            int(epoch),
+            shopper.decode(),
+            int(qty),
+            int(at_ms),
+        )
+    )
+
+
+def _bounded(intent: Intent) -> Intent:
+    for name, (least, most) in BOUNDS.items():
+        if not least <= getattr(intent, name) <= most:
+            raise InvalidMessage(f"{name}: must be an integer from {least} to {most}")
+    return intent
+
+
+def _parse(value: bytes) -> Intent:
+    """Any JSON with the right fields, in any order, with fields we do not know."""
     try:
         fields = json.loads(value)
     except (ValueError, RecursionError) as error:
         raise InvalidMessage(f"value: not JSON: {error}") from None
     if type(fields) is not dict:
         raise InvalidMessage("value: not a JSON object")
-    if fields.get("v") != VERSION or fields["v"] is True:
+    if type(fields.get("v")) is not int or fields["v"] != VERSION:
         raise InvalidMessage(f"v: unknown version {str(fields.get('v'))[:20]!r}")
-    item = _integer(fields, "item", 1, ITEM_MAX)
-    shard = _integer(fields, "shard", 0, SHARD_MAX)
+    for name, (least, most) in BOUNDS.items():
+        # bool is an int in Python; JSON's 1.0 is a float. Neither is an integer here.
+        if type(fields.get(name)) is not int:
+            raise InvalidMessage(f"{name}: must be an integer from {least} to {most}")
     shopper = fields.get("shopper")
     if type(shopper) is not str or not _SHOPPER.fullmatch(shopper):
         raise InvalidMessage("shopper: must be 1 to 64 of A-Z a-z 0-9 . _ : -")
-    at_ms = _integer(fields, "at_ms", AT_MS_MIN, AT_MS_MAX)
     return Intent(
-        reservation_id=_reservation_id(fields, item, shard),
-        item=item,
-        shard=shard,
-        epoch=_integer(fields, "epoch", 1, EPOCH_MAX),
-        shopper=shopper,
-        qty=_integer(fields, "qty", 1, QTY_MAX),
-        at_ms=at_ms,
+        _reservation_id(fields),
+        fields["item"],
+        fields["shard"],
+        fields["epoch"],
+        shopper,
+        fields["qty"],
+        fields["at_ms"],
     )
 
 
-def _integer(fields: dict[str, Any], name: str, least: int, most: int) -> int:
-    value = fields.get(name)
-    # bool is an int in Python; JSON's 1.0 is a float and refused too.
-    if type(value) is not int or not least <= value <= most:
-        raise InvalidMessage(f"{name}: must be an integer from {least} to {most}")
-    return value
-
-
-def _reservation_id(fields: dict[str, Any], item: int, shard: int) -> str:
+def _reservation_id(fields: dict[str, Any]) -> str:
     """Starts with its item and shard: landing relies on one id never naming two items."""
     value = fields.get("reservation_id")
     match = _RESERVATION_ID.fullmatch(value) if type(value) is str else None
-    if not match or match[1] != str(item) or match[2] != str(shard):
+    if not match or (int(match[1]), int(match[2])) != (fields["item"], fields["shard"]):
         raise InvalidMessage("reservation_id: must be <item>-<shard>-<22 characters>")
-    assert isinstance(value, str)
-    return value
+    return match[0]

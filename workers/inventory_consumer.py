@@ -31,14 +31,12 @@ class WarehouseHandler:
         producer: Producer,
         clock: Clock,
         stop: Event,
-        events_topic: str = kafka.ORDER_EVENTS,
-        dead_letter_topic: str = kafka.DEAD_LETTERS,
+        names: kafka.Names,
     ) -> None:
         self._producer = producer
         self._clock = clock
         self._stop = stop
-        self._events_topic = events_topic
-        self._dead_letter_topic = dead_letter_topic
+        self._names = names
 
     def decode(self, message: Message) -> Deduction | None:
         """What the order takes; None for our own and others' events; raises InvalidMessage."""
@@ -56,29 +54,32 @@ class WarehouseHandler:
     def announce(self, applied: list[Deducted] | None, dead: Sequence[DeadLetter]) -> None:
         """Tell Kafka and wait for its acknowledgement; raises Unavailable."""
         outgoing = [
-            kafka.Outgoing(self._events_topic, one.shopper.encode(), order_events.deducted(one))
+            kafka.Outgoing(
+                self._names.order_events, one.shopper.encode(), order_events.deducted(one)
+            )
             for one in applied or ()
         ]
         for letter in dead:
             _log.error("dead letter: %s", letter.error)
-            outgoing.append(dead_letters.outgoing(letter, self._dead_letter_topic))
+            outgoing.append(dead_letters.outgoing(letter, self._names.dead_letters))
         kafka.deliver(self._producer, outgoing, self._stop)
 
 
 def main() -> None:
     """Run until SIGTERM."""
     started = process.start(kafka=True)
-    env = started.env
+    env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers
     handler = WarehouseHandler(
         kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)),
         started.clock,
         started.stop,
+        names,
     )
-    settings = kafka.consumer_settings(env.kafka_brokers, GROUP, env.instance)
+    settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
     ConsumerLoop(
         kafka.connect_consumer(settings),
-        kafka.ORDER_EVENTS,
+        names.order_events,
         handler,
         clock=started.clock,
         stop=started.stop,

@@ -33,15 +33,13 @@ class OrderHandler:
         work_redis: "redis.Redis",
         clock: Clock,
         stop: Event,
-        events_topic: str = kafka.ORDER_EVENTS,
-        dead_letter_topic: str = kafka.DEAD_LETTERS,
+        names: kafka.Names,
     ) -> None:
         self._producer = producer
         self._work_redis = work_redis
         self._clock = clock
         self._stop = stop
-        self._events_topic = events_topic
-        self._dead_letter_topic = dead_letter_topic
+        self._names = names
 
     def decode(self, message: Message) -> Intent:
         """The intent; raises InvalidMessage."""
@@ -60,12 +58,14 @@ class OrderHandler:
     def announce(self, applied: list[Landed] | None, dead: Sequence[DeadLetter]) -> None:
         """Events and dead letters until Kafka has them, then the status; raises Unavailable."""
         outgoing = [
-            kafka.Outgoing(self._events_topic, one.shopper.encode(), order_events.decided(one))
+            kafka.Outgoing(
+                self._names.order_events, one.shopper.encode(), order_events.decided(one)
+            )
             for one in applied or ()
         ]
         for letter in dead:
             _log.error("dead letter: %s", letter.error, extra={"source": _source(letter.message)})
-            outgoing.append(dead_letters.outgoing(letter, self._dead_letter_topic))
+            outgoing.append(dead_letters.outgoing(letter, self._names.dead_letters))
         kafka.deliver(self._producer, outgoing, self._stop)
         try:
             status_projection.write(self._work_redis, applied or ())
@@ -97,18 +97,19 @@ def _source(message: Message) -> str:
 def main() -> None:
     """Run until SIGTERM."""
     started = process.start(kafka=True, work_redis=True)
-    env = started.env
+    env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers and env.work_redis_url
     handler = OrderHandler(
         kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)),
         status_projection.connect(env.work_redis_url),
         started.clock,
         started.stop,
+        names,
     )
-    settings = kafka.consumer_settings(env.kafka_brokers, GROUP, env.instance)
+    settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
     ConsumerLoop(
         kafka.connect_consumer(settings),
-        kafka.RESERVATIONS,
+        names.reservations,
         handler,
         clock=started.clock,
         stop=started.stop,

@@ -26,7 +26,9 @@ IN_FLIGHT_MAX = 20_000
 ENTRIES_A_READ_MAX = 32
 # The largest batch of a gateway; only an estimate of how many entries fill the room that is left.
 INTENTS_AN_ENTRY = 128
-IDLE_S = 0.005
+# With nothing to read it looks again after 2 ms, then more and more seldom.
+IDLE_FIRST_S = 0.002
+IDLE_MAX_S = 0.02
 CLAIM_EVERY_S = 10.0
 SEND_AGAIN_S = 1.0
 STOP_WAIT_S = 10.0
@@ -53,30 +55,35 @@ class Relay:
         reader: OutboxReader,
         producer: Producer,
         clock: Clock,
-        topic: str = kafka.RESERVATIONS,
-        dead_letter_topic: str = kafka.DEAD_LETTERS,
+        names: kafka.Names,
     ) -> None:
         self._reader = reader
         self._producer = producer
         self._clock = clock
-        self._topic = topic
-        self._dead_letter_topic = dead_letter_topic
+        self._names = names
         self._under_way: dict[tuple[Shard, bytes], _Delivery] = {}
         self._in_flight = 0
         self._delivered: list[Entry] = []
         self._failed: list[_Delivery] = []
         self._send_again_at = float("inf")
+        self._idle_s = IDLE_FIRST_S
         self._claimed_at = clock.monotonic()
 
+    @property
+    def in_flight(self) -> int:
+        """Intents handed to Kafka and not acknowledged."""
+        return self._in_flight
+
     def turn(self, shards: Iterable[Shard]) -> int:
-        """Read, send, acknowledge once; returns how many entries were read. Waits IDLE_S when none.
+        """Read, send, acknowledge once; returns how many entries were read, waits a little if none.
 
         Raises KafkaException when the producer is broken for good.
         """
         entries = self._read(list(shards))
         for entry in entries:
             self._send(entry)
-        self._producer.poll(0 if entries else IDLE_S)
+        self._idle_s = IDLE_FIRST_S if entries else min(self._idle_s * 2, IDLE_MAX_S)
+        self._producer.poll(0 if entries else self._idle_s)
         self._send_failed_again()
         self._acknowledge()
         metrics.RELAY_IN_FLIGHT.set(self._in_flight)
@@ -115,11 +122,11 @@ class Relay:
         entry = delivery.entry
         headers: list[tuple[str, str | bytes | None]] = [("outbox", entry.id)]
         for intent in entry.intents:
-            topic, key, sent = self._topic, None, headers
+            topic, key, sent = self._names.reservations, None, headers
             try:
                 key = shopper_of(intent)
             except InvalidMessage as error:
-                topic, sent = self._dead_letter_topic, headers + self._explain(entry, error)
+                topic, sent = self._names.dead_letters, headers + self._explain(entry, error)
             # Cannot meet a full queue: IN_FLIGHT_MAX is a fifth of librdkafka's own bound.
             self._producer.produce(topic, intent, key, headers=sent, on_delivery=note)
 
@@ -149,7 +156,7 @@ class Relay:
         if not self._failed:
             return
         for delivery in self._failed:
-            if delivery.failed is not None and delivery.failed.fatal():
+            if delivery.failed is not None and kafka.is_fatal(delivery.failed):
                 raise KafkaException(delivery.failed)
         if self._clock.monotonic() < self._send_again_at:
             return
@@ -186,7 +193,7 @@ def main() -> None:
     reader = OutboxReader(StockCluster(env.stock_redis, "relay"), env.instance, clock)
     producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))
     keeper = OutboxKeeper(StockCluster(env.stock_redis, "relay"), clock, started.stop)
-    run(Relay(reader, producer, clock), keeper, started.stop)
+    run(Relay(reader, producer, clock, kafka.Names(env.kafka_prefix)), keeper, started.stop)
 
 
 if __name__ == "__main__":

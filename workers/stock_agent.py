@@ -11,6 +11,8 @@ import logging
 from datetime import timedelta
 from threading import Event
 
+import redis
+
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
 from workers.leadership import Leadership
@@ -72,7 +74,8 @@ class StockAgent:
                 if self._bring_further(shard, allocation, item) == 0:
                     empty.append(shard)
                 self._note_fault(shard, None)
-            except ShardFenced as error:
+            except (ShardFenced, redis.ResponseError) as error:
+                # Also a shard whose keys somebody has spoiled: the other shards go on.
                 self._note_fault(shard, str(error))
         if item.unallocated == 0 and len(empty) == SHARDS_PER_ITEM:
             self._mark_sold_out(empty)
@@ -81,7 +84,7 @@ class StockAgent:
         for shard in empty:
             try:
                 shards.mark_sold_out(self._cluster, shard)
-            except ShardFenced as error:
+            except (ShardFenced, redis.ResponseError) as error:
                 self._note_fault(shard, str(error))
 
     def _bring_further(self, shard: Shard, allocation: Allocation, item: SaleItem) -> int:

@@ -102,8 +102,11 @@ def land(batch: Sequence[Intent], now: datetime) -> list[Landed]:
         # whose running sums are its own: it fits, or it does not fit alone.
         while waiting:
             cursor.execute("DELETE FROM landing")
-            decided |= _round(cursor, waiting, now)
-            waiting = {name: waiting[name] for name in waiting if name not in decided}
+            answers = _round(cursor, waiting, now)
+            # Going round with the locks held would stop every landing of these items.
+            assert answers, f"a round decided none of {len(waiting)} reservations"
+            decided |= answers
+            waiting = {name: waiting[name] for name in waiting if name not in answers}
     return [decided[reservation_id] for reservation_id in order]
 
 

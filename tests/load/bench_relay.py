@@ -2,7 +2,7 @@
 
     python -m tests.load.bench_relay [reservations a round] [rounds]
 
-Needs SLUICE_* of a running stack; works with a topic and an outbox of its own, which it removes. The
+Needs SLUICE_* of a running stack; works with a topic and an outbox of its own and removes them. The
 limit beside it is the producer alone: the same messages from memory, same settings, same broker.
 """
 

@@ -18,6 +18,8 @@ PORT_MAX = 65_535
 _INSTANCE = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
+_PREFIX = "SLUICE_KAFKA_PREFIX"
+
 T = TypeVar("T")
 
 
@@ -49,6 +51,8 @@ class Env:
     metrics_address: str
     stock_redis: StockRedis | None
     kafka_brokers: str | None
+    kafka_prefix: str
+
     work_redis_url: str | None = field(repr=False)
     arm_lead_s: int
 
@@ -71,6 +75,8 @@ def read(
         metrics_address=take("SLUICE_METRICS_ADDRESS", str, "127.0.0.1"),
         stock_redis=_stock_redis(reader) if stock_redis else None,
         kafka_brokers=take("SLUICE_KAFKA_BROKERS", _brokers) if kafka else None,
+        # Unset is the usual case; tests give each its own topics and groups.
+        kafka_prefix=take(_PREFIX, _prefix) if _PREFIX in environ else "",
         work_redis_url=take("SLUICE_WORK_REDIS_URL", _redis_url) if work_redis else None,
         arm_lead_s=take("SLUICE_ARM_LEAD_S", _seconds, "60"),
     )
@@ -134,6 +140,12 @@ def _log_level(value: str) -> str:
 def _instance(value: str) -> str:
     if not _INSTANCE.fullmatch(value):
         raise ValueError(f"must be up to 100 of A-Z a-z 0-9 . _ -, not {value!r}")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", value):
+        raise ValueError(f"must be up to 60 of A-Z a-z 0-9 . _ -, not {value!r}")
     return value
 
 

@@ -6,6 +6,7 @@ leave unflushed messages behind.
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -13,16 +14,38 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from workers.runtime.verdicts import Unavailable
 
-RESERVATIONS = "reservations"
-ORDER_EVENTS = "order-events"
-DEAD_LETTERS = "reservations.dlq"
-
 SESSION_TIMEOUT_MS = 10_000
 MAX_POLL_INTERVAL_MS = 120_000
 FLUSH_SLICE_S = 0.25
 assert SESSION_TIMEOUT_MS < MAX_POLL_INTERVAL_MS
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Topics and groups. A prefix lets several installations, or tests, share a broker."""
+
+    prefix: str = ""
+
+    @property
+    def reservations(self) -> str:
+        """Intents of the gateways, as the relay found them."""
+        return f"{self.prefix}reservations"
+
+    @property
+    def order_events(self) -> str:
+        """What became of them, and what the warehouse did."""
+        return f"{self.prefix}order-events"
+
+    @property
+    def dead_letters(self) -> str:
+        """Messages nobody understood."""
+        return f"{self.prefix}reservations.dlq"
+
+    def group(self, name: str) -> str:
+        """A consumer group's full name."""
+        return f"{self.prefix}{name}"
 
 
 class Outgoing(NamedTuple):
@@ -129,9 +152,14 @@ def _produce(producer: Producer, message: Outgoing, note: Any, stop: Event) -> N
 
 def raise_for(error: KafkaError) -> None:
     """A broken producer ends the process; anything else is worth another try."""
-    if error.fatal():
+    if is_fatal(error):
         raise KafkaException(error)
     raise Unavailable(f"Kafka refused a message: {error}")
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """True when the client will never work again; it says so by a flag here, by a code there."""
+    return bool(error.fatal()) or error.code() == KafkaError._FATAL
 
 
 def _log_error(error: KafkaError) -> None:

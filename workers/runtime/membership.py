@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from workers.runtime import metrics
 from workers.runtime.clock import Clock
+from workers.runtime.kafka import is_fatal
 
 # A paused consumer polls this often, far below max.poll.interval.ms.
 PAUSED_POLL_S = 0.1
@@ -90,7 +91,7 @@ class Membership:
         try:
             self._consumer.commit(offsets=positions, asynchronous=False)
         except KafkaException as error:
-            if error.args[0].fatal():
+            if is_fatal(error.args[0]):
                 raise
             metrics.COMMIT_FAILURES.labels(self._topic).inc()
             _log.warning("offsets not committed: %s", error)
@@ -118,7 +119,8 @@ class Membership:
 
 def next_offsets(messages: list[Message]) -> Offsets:
     """Where each partition goes on after these messages."""
-    positions = (position_of(message) for message in messages)
+    last_of_partition = {message.partition(): message for message in messages}
+    positions = [position_of(message) for message in last_of_partition.values()]
     return {(at.topic, at.partition): at.offset + 1 for at in positions}
 
 
@@ -138,7 +140,7 @@ def _is_error(message: Message) -> bool:
     error = message.error()
     if error is None:
         return False
-    if error.fatal():
+    if is_fatal(error):
         raise KafkaException(error)
     if error.code() != KafkaError._PARTITION_EOF:
         _log.warning("kafka consumer: %s", error.str(), extra={"kafka_error": error.name()})

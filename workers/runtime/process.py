@@ -1,5 +1,6 @@
 """From `python -m workers.<name>` to a running worker: environment, log, metrics, signals."""
 
+import gc
 import logging
 import os
 import signal
@@ -12,6 +13,8 @@ from prometheus_client import disable_created_metrics, start_http_server
 from workers.runtime import env as environment
 from workers.runtime import log
 from workers.runtime.clock import Clock, SystemClock
+
+GC_ALLOCATIONS = 100_000
 
 _log = logging.getLogger(__name__)
 
@@ -40,5 +43,9 @@ def start(environ: Mapping[str, str] = os.environ, **needs: bool) -> Process:
     # A timestamp series beside every counter doubles the scrape and nobody reads it.
     disable_created_metrics()  # type: ignore[no-untyped-call]
 
+    # A batch is tens of thousands of small tuples without cycles; at the default of one collection
+    # for 700 of them the collector takes a seventh of an order consumer's time.
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS)
     start_http_server(env.metrics_port, addr=env.metrics_address)
     return Process(env, SystemClock(), stop)

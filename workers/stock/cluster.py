@@ -50,7 +50,7 @@ class StockCluster:
                 raise redis.exceptions.SlotNotCoveredError(f"no node has the slot of {shard.tag}")
             client: redis.Redis = self._cluster.get_redis_connection(node)
             return client
-        except redis.RedisError as error:
+        except (redis.RedisError, redis.exceptions.RedisClusterException) as error:
             raise self.failed(error) from error
 
     def run(self, shard: Shard, script: Script, keys: Sequence[str], *args: str | int) -> Any:
@@ -72,7 +72,7 @@ class StockCluster:
                 raise
             raise self.failed(error) from error
 
-    def failed(self, error: redis.RedisError) -> Unavailable:
+    def failed(self, error: Exception) -> Unavailable:
         """Count the failure and forget the slot map; returns what to raise."""
         metrics.STOCK_REDIS_ERRORS.labels(self._process, type(error).__name__).inc()
         self._cluster = None
@@ -92,7 +92,6 @@ class StockCluster:
             require_full_coverage=False,
             # The loops around this class try again; a hidden retry would only hold up other shards.
             retry=Retry(NoBackoff(), 0),
-            cluster_error_retry_attempts=0,
         )
 
 

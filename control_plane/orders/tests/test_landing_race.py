@@ -124,7 +124,10 @@ def _wait_until_somebody_waits_for_a_lock():
     try:
         while time.monotonic() < deadline:
             with observer.cursor() as cursor:
-                cursor.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                cursor.execute(
+                    "SELECT FROM pg_stat_activity"
+                    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
                 if cursor.fetchone() is not None:
                     return
     finally:

@@ -1,0 +1,91 @@
+"""Kafka for a test: topics that nobody else has, messages put in and read out."""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from workers.runtime import kafka
+from workers.runtime.kafka import Names
+
+DEADLINE_S = 30.0
+PARTITIONS = {"reservations": 8, "order_events": 8, "dead_letters": 1}
+
+
+class Broker:
+    """The topics under one prefix."""
+
+    def __init__(self, brokers: str, names: Names) -> None:
+        self.brokers = brokers
+        self.names = names
+        self._admin = AdminClient({"bootstrap.servers": brokers})
+        self._topics = {getattr(names, name): number for name, number in PARTITIONS.items()}
+
+    def create_topics(self) -> None:
+        """All topics of the workers."""
+        wanted = [NewTopic(topic, number, 1) for topic, number in self._topics.items()]
+        for done in self._admin.create_topics(wanted).values():
+            done.result(DEADLINE_S)
+
+    def delete_topics(self) -> None:
+        """All of them."""
+        for done in self._admin.delete_topics(list(self._topics)).values():
+            done.result(DEADLINE_S)
+
+    def producer(self) -> Producer:
+        """With the workers' own settings."""
+        return kafka.connect_producer(kafka.producer_settings(self.brokers))
+
+    def put(
+        self, topic: str, messages: Iterable[tuple[str | None, bytes]], **settings: Any
+    ) -> None:
+        """Produce (key, value) pairs and wait for the acknowledgement."""
+        producer = self.producer()
+        for key, value in messages:
+            producer.produce(topic, value, key)
+        assert producer.flush(DEADLINE_S) == 0
+
+    def read(self, topic: str) -> list[Message]:
+        """Everything that stands in the topic now, partition by partition."""
+        settings = {"bootstrap.servers": self.brokers, "group.id": "unused"}
+        consumer = Consumer(settings | {"enable.auto.commit": False})
+        found: list[Message] = []
+        try:
+            partitions = [TopicPartition(topic, number, 0) for number in range(self._topics[topic])]
+            ends = [
+                consumer.get_watermark_offsets(one, timeout=DEADLINE_S)[1] for one in partitions
+            ]
+            consumer.assign(partitions)
+            end = time.monotonic() + DEADLINE_S
+            while len(found) < sum(ends):
+                assert time.monotonic() < end, f"{len(found)} of {sum(ends)} messages of {topic}"
+                found += [message for message in consumer.consume(1000, 0.2) if not message.error()]
+        finally:
+            consumer.close()
+        return found
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """The order events of one type."""
+        values = [json.loads(_value(one)) for one in self.read(self.names.order_events)]
+        return [value for value in values if value["type"] == kind]
+
+    def committed(self, group: str, topic: str) -> int:
+        """How many messages of the topic the group has behind it."""
+        consumer = Consumer(
+            {"bootstrap.servers": self.brokers, "group.id": self.names.group(group)}
+        )
+        try:
+            partitions = [TopicPartition(topic, number) for number in range(self._topics[topic])]
+            offsets: Sequence[TopicPartition] = consumer.committed(partitions, timeout=DEADLINE_S)
+            return sum(max(one.offset, 0) for one in offsets)
+        finally:
+            consumer.close()
+
+
+def _value(message: Message) -> bytes:
+    value = message.value()
+    assert isinstance(value, bytes)
+    return value

@@ -1,0 +1,128 @@
+"""Real servers for the workers: own topics for each test, own items, nobody else's data.
+
+Databases are pytest-django's. The stock Redis is shared with a running stack, so items have random
+ids and with them keys of their own.
+"""
+
+import os
+import random
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.db import connections
+
+from control_plane.campaigns import services as campaigns
+from control_plane.campaigns.models import Campaign, Item
+from control_plane.merchants.models import Merchant
+from workers.runtime import env as environment
+from workers.runtime.clock import SystemClock
+from workers.runtime.env import Env
+from workers.runtime.kafka import Names
+from workers.stock.cluster import StockCluster
+from workers.stock.keys import Shard
+from workers.tests.broker import Broker
+
+FIRST_TEST_ITEM = 10**9
+RACE_DEADLINE_S = 30
+
+
+@pytest.fixture(scope="session")
+def env() -> Env:
+    """The environment as a worker that needs everything reads it."""
+    port = {"SLUICE_METRICS_PORT": "1"}
+    return environment.read(os.environ | port, stock_redis=True, kafka=True, work_redis=True)
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    """The machine's."""
+    return SystemClock()
+
+
+@pytest.fixture
+def broker(env: Env) -> Iterator[Broker]:
+    """Kafka with topics of this test alone."""
+    assert env.kafka_brokers
+    kafka = Broker(env.kafka_brokers, Names(f"t{uuid.uuid4().hex[:12]}."))
+    kafka.create_topics()
+    yield kafka
+    kafka.delete_topics()
+
+
+@pytest.fixture
+def work_redis(env: Env) -> "redis.Redis":
+    """The cache of statuses."""
+    assert env.work_redis_url
+    return redis.Redis.from_url(env.work_redis_url)
+
+
+@pytest.fixture
+def campaign(transactional_db: None) -> Campaign:
+    """Approved, starting in half a minute, without a limit worth mentioning on its units."""
+    merchant = Merchant.objects.create(slug="shop", name="Shop")
+    now = datetime.now(UTC)
+    draft = campaigns.create_draft(
+        merchant,
+        slug="spring",
+        title="Spring",
+        starts_at=now + timedelta(seconds=30),
+        ends_at=now + timedelta(hours=1),
+        items=[
+            {
+                "id": random.randrange(FIRST_TEST_ITEM, 2 * FIRST_TEST_ITEM),
+                "sku": "TEA",
+                "title": "Tea",
+                "units": 1000,
+                "price_minor": 1999,
+            }
+        ],
+    )
+    return campaigns.approve(draft, by=None, now=now)
+
+
+@pytest.fixture
+def item(campaign: Campaign, cluster: StockCluster) -> Iterator[Item]:
+    """A thousand units, one for each shopper; its stock keys are removed afterwards."""
+    item = campaign.items.get()
+    yield item
+    for epoch in range(1, 4):
+        shard = Shard(item.pk, 0, epoch)
+        node = cluster.node_of(shard)
+        for key in (shard.ctl, shard.avail, shard.buyers, shard.outbox, shard.grants):
+            node.delete(key)
+
+
+@pytest.fixture
+def cluster(env: Env) -> StockCluster:
+    """The stock Redis, as user `worker`."""
+    assert env.stock_redis
+    return StockCluster(env.stock_redis, "test")
+
+
+@pytest.fixture
+def at_once() -> Callable[[Sequence[Callable[[], Any]]], list[Any]]:
+    """Run callables in threads that start together; a result or the exception for each."""
+
+    def run(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        together = threading.Barrier(len(calls))
+
+        def one(call: Callable[[], Any]) -> Any:
+            together.wait(RACE_DEADLINE_S)
+            try:
+                return call()
+            except Exception as error:  # noqa: BLE001  (the test looks at it)
+                return error
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(len(calls)) as threads:
+            futures = [threads.submit(one, call) for call in calls]
+            return [future.result(RACE_DEADLINE_S) for future in futures]
+
+    return run

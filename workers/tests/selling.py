@@ -1,0 +1,37 @@
+"""A gateway's part for tests: batches taken from a shard by its published script."""
+
+import uuid
+from typing import Any
+
+from workers.stock import scripts
+from workers.stock import shard as shards
+from workers.stock.cluster import StockCluster
+from workers.stock.keys import Shard
+from workers.tests.messages import intent, reservation_id
+
+NOW_MS = 1_800_000_000_000
+
+
+def arm(cluster: StockCluster, shard: Shard, units: int = 1000, limit: int = 1) -> None:
+    """A shard that sells, without PostgreSQL knowing of it."""
+    shards.arm(cluster, shard, limit, NOW_MS)
+    shards.grant(cluster, shard, uuid.uuid4(), units)
+
+
+def sell(cluster: StockCluster, shard: Shard, shoppers: list[str], **changed: Any) -> str:
+    """One batch by EVALSHA; returns the codes of `reserve.lua`, one letter a shopper."""
+    arguments: list[str | bytes | int] = [len(shoppers)]
+    for shopper in shoppers:
+        message = intent(shard.item, shopper, epoch=shard.epoch, **changed)
+        arguments += [shopper, reservation_id(shard.item, shopper), 1, message]
+    keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox]
+    sha = scripts.reserve_for(shard).sha
+    codes, _ = cluster.node_of(shard).evalsha(sha, len(keys), *keys, *arguments)
+    return str(codes.decode())
+
+
+def put_lines(cluster: StockCluster, shard: Shard, *lines: bytes) -> None:
+    """An outbox entry that no reserve script would write."""
+    entry: dict[Any, Any] = {"v": "1", "n": len(lines), "intents": b"\n".join(lines)}
+
+    cluster.node_of(shard).xadd(shard.outbox, entry)

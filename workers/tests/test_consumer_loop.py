@@ -1,0 +1,230 @@
+"""What the loop does with each verdict. Kafka itself is in test_order_consumer and tests/race."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from workers.runtime import consumer as loop_module
+from workers.runtime.consumer import ConsumerLoop
+from workers.runtime.verdicts import InvalidMessage, TooManyDeadLetters, Unavailable
+from workers.tests.fake_consumer import FakeConsumer, FakeMessage
+
+
+class StepClock:
+    """Every look at the clock is a second later, so no wait takes real time."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def monotonic(self):
+        self.seconds += 1
+        return self.seconds
+
+    def now(self):
+        return datetime(2026, 11, 22, tzinfo=UTC)
+
+
+class Notes:
+    """A handler that notes its calls; exceptions are raised in turn, then it works."""
+
+    def __init__(self, stop, stop_after=1):
+        self.applied, self.announced = [], []
+        self.apply_failures, self.announce_failures = [], []
+        self._stop, self._stop_after = stop, stop_after
+
+    def decode(self, message):
+        if message.value().startswith(b"bad"):
+            raise InvalidMessage("bad")
+        return None if message.value() == b"other" else message.value()
+
+    def apply(self, batch):
+        if self.apply_failures:
+            raise self.apply_failures.pop(0)
+        self.applied.append(batch)
+        return [value.decode() for value in batch]
+
+    def announce(self, applied, dead_letters):
+        if self.announce_failures:
+            raise self.announce_failures.pop(0)
+        self.announced.append((applied, [letter.message.value() for letter in dead_letters]))
+        if len(self.announced) >= self._stop_after:
+            self._stop.set()
+
+
+@pytest.fixture
+def consumer():
+    return FakeConsumer()
+
+
+@pytest.fixture
+def stop():
+    return threading.Event()
+
+
+@pytest.fixture
+def notes(stop):
+    return Notes(stop)
+
+
+@pytest.fixture
+def loop(consumer, notes, stop, monkeypatch):
+    monkeypatch.setattr(loop_module, "FINISH_S", 5.0)
+    return ConsumerLoop(consumer, "topic", notes, clock=StepClock(), stop=stop)
+
+
+def _batch(first, *values, partition=0):
+    return [FakeMessage(value, first + n, partition) for n, value in enumerate(values)]
+
+
+def test_a_batch_is_applied_announced_and_committed(loop, consumer, notes):
+    consumer.batches.append(_batch(5, b"a", b"b"))
+    loop.run()
+    assert notes.applied == [[b"a", b"b"]]
+    assert notes.announced == [(["a", "b"], [])]
+    assert consumer.commits == [{0: 7}]
+    assert consumer.closed
+
+
+def test_offsets_are_committed_batch_by_batch(loop, consumer, notes):
+    notes._stop_after = 3
+    for first in (0, 2, 4):
+        consumer.batches.append(_batch(first, b"a", b"b"))
+    loop.run()
+    assert consumer.commits == [{0: 2}, {0: 4}, {0: 6}]
+
+
+def test_messages_of_no_interest_are_committed_without_being_applied(loop, consumer, notes):
+    consumer.batches.append(_batch(0, b"other", b"other"))
+    loop.run()
+    assert notes.applied == []
+    assert consumer.commits == [{0: 2}]
+
+
+def test_an_invalid_message_alone_becomes_a_dead_letter(loop, consumer, notes):
+    consumer.batches.append(_batch(0, b"a", b"bad", b"b"))
+    loop.run()
+    assert notes.announced == [(["a", "b"], [b"bad"])]
+    assert consumer.commits == [{0: 3}]
+
+
+def test_mostly_invalid_messages_stop_the_loop_before_anything_is_done(loop, consumer, notes):
+    consumer.batches.append(_batch(0, *[b"bad"] * 60, *[b"a"] * 40))
+    with pytest.raises(TooManyDeadLetters):
+        loop.run()
+    assert (notes.applied, notes.announced, consumer.commits) == ([], [], [])
+    assert consumer.closed
+
+
+def test_an_unavailable_database_is_tried_again_with_the_same_batch(loop, consumer, notes):
+    notes.apply_failures = [Unavailable("down")] * 5
+    consumer.batches += [_batch(0, b"a"), _batch(1, b"b")]
+    notes._stop_after = 2
+    loop.run()
+    assert notes.applied == [[b"a"], [b"b"]]
+    assert consumer.commits == [{0: 1}, {0: 2}]
+
+
+def test_it_stays_in_the_group_while_it_waits_and_reads_nothing(loop, consumer, notes):
+    notes.apply_failures = [Unavailable("down")] * 3
+    consumer.batches.append(_batch(0, b"a"))
+    loop.run()
+    assert consumer.polls_while_paused >= 3
+    assert consumer.commits == [{0: 1}]
+
+
+def test_it_reads_again_after_it_waited(loop, consumer, notes):
+    notes.apply_failures = [Unavailable("down")]
+    notes._stop_after = 2
+    consumer.batches += [_batch(0, b"a"), _batch(1, b"b")]
+    loop.run()
+    assert notes.applied[1] == [b"b"]
+    assert not consumer.paused
+
+
+def test_a_stop_while_the_database_is_down_commits_nothing(loop, consumer, notes, stop):
+    notes.apply_failures = [Unavailable("down")] * 1000
+    consumer.batches.append(_batch(0, b"a"))
+    consumer.on_poll = lambda one: stop.set() if one.polls_while_paused > 5 else None
+    loop.run()
+    assert (notes.announced, consumer.commits) == ([], [])
+    assert consumer.closed
+
+
+def test_an_announcement_that_failed_is_repeated_before_the_commit(loop, consumer, notes):
+    notes.announce_failures = [Unavailable("Kafka is down")] * 3
+    consumer.batches.append(_batch(0, b"a", b"bad"))
+    loop.run()
+    assert notes.applied == [[b"a"]]
+    assert notes.announced == [(["a"], [b"bad"])]
+    assert consumer.commits == [{0: 2}]
+
+
+def test_a_stop_while_kafka_is_down_commits_nothing(loop, consumer, notes, stop):
+    notes.announce_failures = [Unavailable("Kafka is down")] * 1000
+    consumer.batches.append(_batch(0, b"a"))
+    consumer.on_poll = lambda one: stop.set() if one.polls_while_paused > 5 else None
+    loop.run()
+    assert consumer.commits == []
+
+
+@pytest.mark.parametrize("step", ["apply_failures", "announce_failures"])
+def test_any_other_error_ends_the_process_and_commits_nothing(loop, consumer, notes, step):
+    setattr(notes, step, [ZeroDivisionError("a bug")])
+    consumer.batches.append(_batch(0, b"a"))
+    with pytest.raises(ZeroDivisionError):
+        loop.run()
+    assert consumer.commits == []
+    assert consumer.closed
+
+
+def test_a_lost_partition_is_not_committed(loop, consumer, notes):
+    notes.announce_failures = [Unavailable("Kafka is down")] * 2
+    consumer.batches.append([*_batch(0, b"a"), *_batch(10, b"b", partition=1)])
+    consumer.on_poll = _once(lambda one: one.paused, "on_lost", 1)
+    loop.run()
+    assert consumer.commits == [{0: 1}]
+
+
+def test_a_partition_revoked_while_its_batch_waits_is_not_committed(loop, consumer, notes):
+    notes.apply_failures = [Unavailable("down")] * 2
+    consumer.batches.append([*_batch(0, b"a"), *_batch(10, b"b", partition=1)])
+    consumer.on_poll = _once(lambda one: one.paused, "on_revoke", 1)
+    loop.run()
+    assert consumer.commits == [{0: 1}]
+
+
+def test_what_was_announced_is_committed_before_its_partition_goes(loop, consumer, notes, stop):
+    notes._stop_after = 99
+    consumer.batches.append([*_batch(0, b"a"), *_batch(10, b"b", partition=1)])
+    consumer.on_poll = _once(lambda one: notes.announced, "on_revoke", 1, then=stop.set)
+    loop.run()
+    assert consumer.commits[0] == {0: 1, 1: 11}
+    assert all(1 not in commit for commit in consumer.commits[1:])
+
+
+def test_a_partition_that_comes_while_it_waits_waits_too(loop, consumer, notes):
+    notes.apply_failures = [Unavailable("down")] * 2
+    consumer.batches.append(_batch(0, b"a"))
+    seen: list[set[int]] = []
+
+    def assign_once(one):
+        if one.paused == {0} and not seen:
+            one.rebalance("on_assign", 1)
+            seen.append(set(one.paused))
+
+    consumer.on_poll = assign_once
+    loop.run()
+    assert seen == [{0, 1}]
+
+
+def _once(when, callback, partition, then=lambda: None):
+    done: list[bool] = []
+
+    def on_poll(consumer):
+        if when(consumer) and not done:
+            done.append(True)
+            consumer.rebalance(callback, partition)
+            then()
+
+    return on_poll

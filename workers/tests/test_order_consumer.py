@@ -1,0 +1,244 @@
+"""Topic `reservations` → orders, events, status: with a real broker, database and cache."""
+
+import json
+import threading
+from contextlib import contextmanager
+
+import pytest
+import redis
+from django.db import connections
+
+from control_plane.inventory import services as inventory
+from control_plane.orders.models import Order, Rejection
+from tests.redis.waiting import until
+from workers.order_consumer import GROUP, OrderHandler
+from workers.runtime import kafka
+from workers.runtime.consumer import ConsumerLoop
+from workers.runtime.verdicts import DeadLetterCap, TooManyDeadLetters
+from workers.tests.messages import fields, intent, reservation_id
+from workers.tests.running import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def allocation(item):
+    opened = inventory.open_allocation(item.pk, 0)
+    inventory.begin_grant(opened.pk, 1000)
+    yield opened
+    assert inventory.conservation(item.pk).drift == 0
+
+
+@pytest.fixture
+def consume(broker, work_redis, clock):
+    """A context in which an order consumer runs."""
+
+    @contextmanager
+    def running(cache=work_redis, cap=None, instance="test"):
+        stop = threading.Event()
+        handler = OrderHandler(broker.producer(), cache, clock, stop, broker.names)
+        settings = kafka.consumer_settings(broker.brokers, broker.names.group(GROUP), instance)
+        loop = ConsumerLoop(
+            kafka.connect_consumer(settings),
+            broker.names.reservations,
+            handler,
+            clock=clock,
+            stop=stop,
+            cap=cap,
+        )
+        with in_thread(loop.run, stop):
+            yield
+
+    return running
+
+
+def _reserve(broker, item, shoppers):
+    pairs = [(name, intent(item.pk, name)) for name in shoppers]
+    broker.put(broker.names.reservations, pairs)
+
+
+def _all_committed(broker, messages):
+    return until(
+        lambda: broker.committed(GROUP, broker.names.reservations) == messages,
+        f"{messages} messages committed",
+        pause_s=0.1,
+    )
+
+
+def test_reservations_become_orders_events_and_statuses(consume, broker, item, work_redis):
+    shoppers = [f"shopper-{n}" for n in range(50)]
+    _reserve(broker, item, shoppers)
+    with consume():
+        _all_committed(broker, 50)
+    orders = {order.shopper: order for order in Order.objects.all()}
+    assert sorted(orders) == sorted(shoppers)
+    events = broker.events("order.created")
+    assert {event["order_id"] for event in events} == {order.pk for order in orders.values()}
+    event = next(event for event in events if event["shopper"] == "shopper-7")
+    order = orders["shopper-7"]
+    assert event == {
+        "v": 1,
+        "type": "order.created",
+        "order_id": order.pk,
+        "number": order.number,
+        "reservation_id": reservation_id(item.pk, "shopper-7"),
+        "item": item.pk,
+        "sku": "TEA",
+        "shopper": "shopper-7",
+        "qty": 1,
+        "amount_minor": 1999,
+        "currency": "CNY",
+        "at_ms": int(order.created_at.timestamp() * 1000),
+    }
+    status = json.loads(work_redis.get(f"reservation:{order.reservation_id}"))
+    assert status == {
+        "reservation_id": order.reservation_id,
+        "item": item.pk,
+        "qty": 1,
+        "shopper": "shopper-7",
+        "state": "confirmed",
+        "order": order.number,
+        "pay_by_ms": int(order.pay_by.timestamp() * 1000),
+    }
+    assert 0 < work_redis.ttl(f"reservation:{order.reservation_id}") <= 2 * 24 * 3600
+
+
+def test_an_event_has_the_shopper_as_its_key(consume, broker, item):
+    _reserve(broker, item, ["ann"])
+    with consume():
+        _all_committed(broker, 1)
+    assert [message.key() for message in broker.read(broker.names.order_events)] == [b"ann"]
+
+
+def test_a_rejection_is_told_with_its_reason(consume, broker, item, work_redis):
+    broker.put(broker.names.reservations, [("ann", intent(item.pk, "ann", epoch=9))])
+    with consume():
+        _all_committed(broker, 1)
+    (event,) = broker.events("reservation.rejected")
+    assert (event["shopper"], event["qty"], event["reason"]) == ("ann", 1, "no_allocation")
+    status = json.loads(work_redis.get(f"reservation:{event['reservation_id']}"))
+    assert (status["state"], status["reason"]) == ("rejected", "no_allocation")
+
+
+def test_the_topic_from_its_beginning_again_changes_nothing(consume, broker, item):
+    _reserve(broker, item, [f"shopper-{n}" for n in range(20)])
+    with consume():
+        _all_committed(broker, 20)
+    before = list(Order.objects.order_by("pk").values())
+    _reserve(broker, item, [f"shopper-{n}" for n in range(20)])
+    with consume():
+        _all_committed(broker, 40)
+    assert list(Order.objects.order_by("pk").values()) == before
+    values = sorted(message.value() for message in broker.read(broker.names.order_events))
+    # Each decision was told twice, in the same words.
+    assert values[::2] == values[1::2]
+    assert len(values) == 40
+
+
+def test_a_poison_message_alone_is_dead_lettered(consume, broker, item):
+    poison = b'{"v":1,"item":"seven"}'
+    pairs = [(f"shopper-{n}", intent(item.pk, f"shopper-{n}")) for n in range(100)]
+    pairs.insert(50, ("mallory", poison))
+    broker.put(broker.names.reservations, pairs)
+    with consume():
+        _all_committed(broker, 101)
+    assert Order.objects.count() == 100
+    (letter,) = broker.read(broker.names.dead_letters)
+    headers = dict(letter.headers())
+    assert (letter.key(), letter.value()) == (b"mallory", poison)
+    assert headers["source_topic"] == broker.names.reservations.encode()
+    assert headers["source_partition"].isdigit()
+    assert headers["source_offset"].isdigit()
+    assert b"item" in headers["error"]
+
+
+def test_what_is_no_intent_at_all_is_dead_lettered(consume, broker, item):
+    rubbish = [
+        *(b"", b"not json", b"[]", b"null", b"\xff\xfe", b"[" * 4000),
+        b'"' + b"x" * 5000 + b'"',
+    ]
+    pairs = [("mallory", value) for value in rubbish]
+    broker.put(broker.names.reservations, [*pairs, ("ann", intent(item.pk, "ann"))])
+    with consume():
+        _all_committed(broker, len(rubbish) + 1)
+    assert Order.objects.count() == 1
+    letters = broker.read(broker.names.dead_letters)
+    assert [letter.value() or b"" for letter in letters] == rubbish
+
+
+def test_when_most_messages_are_invalid_it_stops_and_drains_nothing(consume, broker, item):
+    pairs = [(f"shopper-{n}", b"garbage") for n in range(200)]
+    broker.put(broker.names.reservations, pairs)
+    with pytest.raises(TooManyDeadLetters), consume(cap=DeadLetterCap(window=5)):
+        until(_worker_ended, "the worker stops")
+    assert broker.read(broker.names.dead_letters) == []
+    assert broker.committed(GROUP, broker.names.reservations) == 0
+
+
+def _worker_ended():
+    return not any(thread.name == "worker under test" for thread in threading.enumerate())
+
+
+def test_orders_do_not_wait_for_the_status_cache(consume, broker, item):
+    nobody = redis.Redis(port=1, socket_connect_timeout=1)
+    _reserve(broker, item, ["ann"])
+    with consume(cache=nobody):
+        _all_committed(broker, 1)
+    assert Order.objects.count() == 1
+    assert len(broker.events("order.created")) == 1
+
+
+def test_a_field_too_large_for_its_column_never_reaches_the_database(consume, broker, item):
+    too_large = {"item": 2**63, "shard": 2**15, "epoch": 2**31, "qty": 2**15, "at_ms": 10**16}
+    pairs = [
+        ("ann", json.dumps(fields(item.pk, "ann") | {name: value}).encode())
+        for name, value in too_large.items()
+    ]
+    broker.put(broker.names.reservations, [*pairs, ("bob", intent(item.pk, "bob"))])
+    with consume():
+        _all_committed(broker, 6)
+    assert len(broker.read(broker.names.dead_letters)) == 5
+    assert (Order.objects.count(), Rejection.objects.count()) == (1, 0)
+
+
+def test_a_database_session_that_is_cut_costs_nothing(consume, broker, item):
+    """The consumer waits for the item's lock when its session ends; it tries the batch again."""
+    _reserve(broker, item, [f"shopper-{n}" for n in range(20)])
+    holder, observer = (connections.create_connection("default") for _ in range(2))
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT FROM inventory_pool FOR UPDATE")
+        with consume():
+            cut: set[int] = set()
+            while len(cut) < 2:
+                pid = until(lambda: _waiting_for_a_lock(observer) - cut, "the consumer waits").pop()
+                with observer.cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+                cut.add(pid)
+            holder.rollback()
+            _all_committed(broker, 20)
+    finally:
+        holder.close()
+        observer.close()
+    assert Order.objects.count() == 20
+
+
+def test_two_consumers_share_the_work_and_make_each_order_once(consume, broker, item):
+    shoppers = [f"shopper-{n}" for n in range(1100)]
+    with consume(instance="one"), consume(instance="two"):
+        for first in range(0, 1100, 50):
+            _reserve(broker, item, shoppers[first : first + 50])
+        _all_committed(broker, 1100)
+    assert Order.objects.count() == 1000
+    assert Rejection.objects.filter(reason="over_granted").count() == 100
+    assert len(broker.events("order.created")) >= 1000
+
+
+def _waiting_for_a_lock(observer):
+    with observer.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return {pid for (pid,) in cursor.fetchall()}

@@ -1,0 +1,61 @@
+"""The workers as processes: start, refuse a wrong environment, serve metrics, stop cleanly."""
+
+import signal
+import urllib.request
+
+import pytest
+
+from tests.redis.waiting import until
+from workers.tests import running
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
+
+WORKERS = ["stock_agent", "relay", "order_consumer", "inventory_consumer"]
+# A name of each worker's own, to see that it serves its figures.
+METRICS = {
+    "stock_agent": "sluice_agent_leads 1.0",
+    "relay": "sluice_relay_outboxes",
+    "order_consumer": "sluice_reservations_decided_total",
+    "inventory_consumer": "sluice_stock_deductions_total",
+}
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_a_wrong_environment_ends_it_with_2_and_the_variable(worker, broker):
+    environ = running.environment(broker.names, SLUICE_METRICS_PORT="many")
+    process = running.start(f"workers.{worker}", environ)
+    _, log = process.communicate(timeout=running.DEADLINE_S)
+    assert process.returncode == 2
+    assert log == (
+        "sluice worker: SLUICE_METRICS_PORT must be a port between 1 and 65535, not 'many'\n"
+    )
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_it_serves_its_metrics_and_stops_on_sigterm(worker, broker):
+    environ = running.environment(broker.names)
+    url = f"http://127.0.0.1:{environ['SLUICE_METRICS_PORT']}/metrics"
+    with running.as_process(f"workers.{worker}", environ):
+
+        def figures():
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read().decode()
+
+        until(lambda: METRICS[worker] in figures(), METRICS[worker], pause_s=0.1)
+        assert "_created" not in figures()
+
+
+def test_a_second_consumer_of_the_same_name_ends_the_first(broker):
+    """Two processes with one static id would both work on all partitions: Kafka fences one."""
+    environ = running.environment(broker.names)
+    first = running.start("workers.order_consumer", environ)
+    assert first.stderr is not None
+    log = first.stderr
+    try:
+        until(lambda: "assigned partitions" in log.readline(), "the first has joined")
+        other = environ | {"SLUICE_METRICS_PORT": str(running.free_port())}
+        with running.as_process("workers.order_consumer", other):
+            assert first.wait(running.DEADLINE_S) == 1
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
