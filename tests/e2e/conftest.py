@@ -64,7 +64,8 @@ def start_sale(stack_environment: dict[str, str], tmp_path: Path) -> Callable[..
         summary = tmp_path / f"summary-{seed}.json"
         command = [sys.executable, "-m", "tests.load.demo", "--summary", str(summary)]
         command += ["--shoppers", str(shoppers), "--units", str(units), "--seed", str(seed)]
-        command += ["--spike-s", str(spike_s), "--lead-s", "3"]
+        command += ["--spike-s", str(spike_s), "--lead-s", "6"]
+        command += ["--progress-s", "0.2"]
         log = (tmp_path / f"sale-{seed}.log").open("w+")
         process = subprocess.Popen(
             command, cwd=ROOT, env=stack_environment, stdout=log, stderr=subprocess.STDOUT

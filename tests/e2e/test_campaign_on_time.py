@@ -20,16 +20,16 @@ def ask(url, *, method="GET", body=None, token=None):
 
 
 def test_a_campaign_goes_live_and_ends_by_itself(create_campaign, stack_environment):
-    campaign = create_campaign("on-time", units=5, starts_in_s=3, lasts_s=4)
+    campaign = create_campaign("on-time", units=5, starts_in_s=8, lasts_s=6)
     url = f"{stack_environment['SLUICE_EDGE_URL']}/v1/campaigns/{campaign['slug']}"
 
     def state():
         status, body = ask(url)
         return body.get("state") if status == 200 else None
 
-    wait_for(lambda: state() == "approved", "the campaign to be known", 3)
-    wait_for(lambda: state() == "live", "the campaign to open", 8)
-    wait_for(lambda: state() == "ended", "the campaign to end", 10)
+    wait_for(lambda: state() == "approved", "the campaign to be known", 6)
+    wait_for(lambda: state() == "live", "the campaign to open")
+    wait_for(lambda: state() == "ended", "the campaign to end")
 
 
 def test_the_public_page_of_a_campaign_holds_no_secret(create_campaign, stack_environment):
@@ -51,7 +51,7 @@ def test_no_entry_before_the_start_and_no_purchase_after_the_end(
     create_campaign, stack_environment
 ):
     edge = stack_environment["SLUICE_EDGE_URL"]
-    campaign = create_campaign("gates", units=5, starts_in_s=4, lasts_s=3)
+    campaign = create_campaign("gates", units=5, starts_in_s=8, lasts_s=10)
     item = campaign["items"][0]
     session = ask(f"{edge}/demo/sessions", method="POST", body=b'{"shopper":"gate-shopper"}')[1]
 
@@ -63,22 +63,22 @@ def test_no_entry_before_the_start_and_no_purchase_after_the_end(
             token=session["session"],
         )
 
-    status, early = wait_for(lambda: known(enter()), "the edge to know the item", 3)
+    status, early = wait_for(lambda: known(enter()), "the edge to know the item", 6)
     assert (status, early["code"]) == (425, "not_started")
-    assert 0 < early["retry_after_ms"] <= 4000
+    assert 0 < early["retry_after_ms"] <= 8000
 
-    _, entry = wait_for(lambda: entered(enter()), "the start", 6)
+    _, entry = wait_for(lambda: entered(enter()), "the start")
     token, path = entry["entry_token"], entry["buy_url"]
 
     def buy():
         return ask(f"{edge}{path}", method="POST", body=b'{"qty":1}', token=token)
 
-    first = wait_for(lambda: reserved(buy()), "the purchase", 5)
+    first = wait_for(lambda: reserved(buy()), "the purchase", 8)
     assert reserved(buy())["reservation_id"] == first["reservation_id"]
 
-    status, late = wait_for(lambda: refused(buy()), "the end", 8)
+    status, late = wait_for(lambda: refused(buy()), "the end")
     assert (status, late["code"]) == (410, "ended")
-    status, late = wait_for(lambda: refused(enter()), "the edge to end the item", 5)
+    status, late = wait_for(lambda: refused(enter()), "the edge to end the item")
     assert (status, late["code"]) == (410, "ended")
 
 

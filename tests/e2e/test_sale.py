@@ -39,15 +39,26 @@ def test_a_sale_with_fewer_shoppers_than_units_sells_to_each_shopper_once(start_
 @pytest.mark.parametrize("victim", ["relay", "order-consumer", "inventory-consumer"])
 def test_a_process_killed_in_the_middle_loses_and_doubles_nothing(start_sale, site: Site, victim):
     sale = start_sale(shoppers=1500, units=400, seed=13, spike_s=2.0)
-    wait_for(lambda: re.search(r"reserved +[1-9]", sale.printed()), "the first reservation")
+    wait_for(lambda: counted(sale, "reserved") > 20, "the first reservations")
 
+    # Frozen first, so that work is in its hands and piles up before it when it dies.
     pid = pid_of(site, victim)
+    os.kill(pid, signal.SIGSTOP)
+    frozen_at = counted(sale, "reserved")
+    wait_for(lambda: counted(sale, "reserved") > frozen_at + 50, "work to pile up")
+    if victim != "inventory-consumer":
+        assert counted(sale, "confirmed") < counted(sale, "reserved"), "nothing was under way"
     os.kill(pid, signal.SIGKILL)
 
     summary = sale.finish()
     assert kept(summary) == KEPT
     assert (summary["reserved"], summary["confirmed"]) == (400, 400)
     assert pid_of(site, victim) != pid, "the victim was not killed"
+
+
+def counted(sale, name: str) -> int:
+    """The newest figure the sale has printed under this name."""
+    return int((re.findall(rf"{name} +(\d+)", sale.printed()) or ["0"])[-1])
 
 
 def pid_of(site: Site, name: str) -> int:

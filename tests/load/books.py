@@ -97,21 +97,6 @@ def read(item_id: int, units: int, limit: int, stock: StockRedis) -> Books:
     )
 
 
-def decided_count(item_id: int) -> int:
-    """Orders and rejections so far: how many reservations are decided."""
-    return confirmed_count(item_id) + Rejection.objects.filter(item_id=item_id).count()
-
-
-def confirmed_count(item_id: int) -> int:
-    """Orders so far."""
-    return Order.objects.filter(item_id=item_id).count()
-
-
-def warehouse_count(item_id: int) -> int:
-    """Orders that the warehouse has deducted so far."""
-    return StockEntry.objects.filter(item_id=item_id, kind=StockEntryKind.DEDUCT).count()
-
-
 def _ledger_units(item_id: int) -> int:
     taken = LedgerEntry.objects.filter(item_id=item_id)
     sums = dict(taken.values_list("kind").annotate(Sum("qty")))

@@ -50,8 +50,8 @@ def _request(url_path: str, token: bytes) -> bytes:
         f"POST {url_path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nAuthorization: Bearer "
     ).encode()
-    # wrk keeps a request as a LuaJIT string, and LuaJIT hashes only four bytes each at the start, at
-    # a quarter, in the middle and at the end. The filler puts the signature in the middle; without
+    # wrk keeps a request as a LuaJIT string, and LuaJIT hashes only four bytes each at the start,
+    # a quarter, the middle and the end. The filler puts the signature in the middle; without
     # it all requests meet in one bucket and wrk measures its own memcmp.
     before_middle = len(head) + len(token) - SIGNATURE_CHARS // 2
     rest = b"\r\nUser-Agent: \r\n\r\n" + body

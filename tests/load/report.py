@@ -50,17 +50,29 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def broken_promises(heard: Heard, books: "Books") -> list[str]:
-    """Everything that makes the sale a failure, one line each; empty when all is well."""
+def broken_promises(heard: Heard, books: "Books", shoppers: int) -> list[str]:
+    """Everything that makes the sale a failure, one line each; empty when all is well.
+
+    Every shopper wants one unit and keeps asking, so a sale without faults sells what it can.
+    """
     broken = [f"answered wrongly: {line}" for line in heard.surprises[:SURPRISES_SHOWN]]
     if len(heard.surprises) > SURPRISES_SHOWN:
         broken.append(f"… and {len(heard.surprises) - SURPRISES_SHOWN} more wrong answers")
+    failures = {name: n for name, n in heard.answers.items() if name.startswith("connection")}
+    broken += [f"{times} requests failed, {name}" for name, times in failures.items()]
+    expected = min(books.units, shoppers)
+    if books.ordered_units != expected:
+        broken.append(f"{books.ordered_units} units sold, not {expected}")
     if books.oversold:
         broken.append(f"{books.oversold} units oversold")
     if books.duplicates:
         broken.append(f"{books.duplicates} units beyond the shoppers' limit")
+    if books.rejections:
+        broken.append(f"{len(books.rejections)} reservations rejected by PostgreSQL")
     if lost := books.lost(heard.reserved):
         broken.append(f"{len(lost)} reservations lost, the first is {lost[0]}")
+    if ghosts := heard.confirmed - books.orders.keys():
+        broken.append(f"{len(ghosts)} were told confirmed and have no order")
     broken += [f"{name} = {drift}" for name, drift in books.drifts.items() if drift]
     return broken
 

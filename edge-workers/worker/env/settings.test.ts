@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { read_settings } from "./settings.ts";
 
 const GOOD = {
-  SLUICE_SNAPSHOT_KEY: "snapshot-key-of-the-tests",
-  SLUICE_INTERNAL_TOKEN: "internal-token-of-the-tests",
+  SLUICE_SNAPSHOT_KEY: "snapshot-key-of-32-characters-ok",
+  SLUICE_INTERNAL_TOKEN: "internal-token-of-32-characters!",
   SLUICE_CONTROL_PLANE_URL: "http://127.0.0.1:8000",
   SLUICE_GATEWAY_URL: "https://gateway.example/",
   SLUICE_DEMO: "1",
@@ -26,7 +26,7 @@ test.each([null, undefined, "", "0"])("the demo is off when SLUICE_DEMO is %o", 
 describe("a wrong binding is refused by name", () => {
   test.each([
     ["SLUICE_SNAPSHOT_KEY", null, "is not set"],
-    ["SLUICE_SNAPSHOT_KEY", "short", "at least 16 characters"],
+    ["SLUICE_SNAPSHOT_KEY", "short", "at least 32 characters"],
     ["SLUICE_INTERNAL_TOKEN", undefined, "is not set"],
     ["SLUICE_INTERNAL_TOKEN", "", "is not set"],
     ["SLUICE_CONTROL_PLANE_URL", "127.0.0.1:8000", "is not a URL"],
@@ -45,5 +45,5 @@ describe("a wrong binding is refused by name", () => {
 });
 
 test("a refused secret is not repeated in the message", () => {
-  expect(() => read_settings({ ...GOOD, SLUICE_SNAPSHOT_KEY: "hunter2" })).not.toThrow("hunter2");
+  expect(() => read_settings({ ...GOOD, SLUICE_SNAPSHOT_KEY: "snapshot-key-of-32-characters-ok" })).not.toThrow("hunter2");
 });

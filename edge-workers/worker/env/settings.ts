@@ -25,8 +25,8 @@ export class SettingsError extends Error {
 
 type Bindings = Readonly<Record<string, unknown>>;
 
-/** Shorter secrets are typing mistakes or guessable. */
-const SECRET_MIN_CHARS = 16;
+/** Shorter secrets are typing mistakes or guessable. The same for gateway and control plane. */
+const SECRET_MIN_CHARS = 32;
 
 function text(env: Bindings, name: string): string {
   const value = env[name];

@@ -38,6 +38,10 @@ export async function pass_through(
   return send_to_origin(request, `${origin}${pathname}${search}`, options);
 }
 
+/** A time-out is unknown, not no: the gateway may have taken the unit and its answer was lost. */
+const UNKNOWN =
+  "the gateway did not answer: what was asked may have been done; ask again, the repeat tells";
+
 /**
  * Sends a request on and returns the answer as it comes. When none comes the visitor hears `busy`:
  * whether the origin acted is unknown then, and asking again is safe, because every purchase step
@@ -68,6 +72,7 @@ export async function send_to_origin(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     options.log("error", "origin_did_not_answer", { origin: new URL(url).origin, reason });
-    throw busy(options.random, "the gateway did not answer");
+    const detail = request.method === "POST" ? UNKNOWN : "the gateway did not answer";
+    throw busy(options.random, detail);
   }
 }

@@ -23,6 +23,11 @@ describe("a refusal", () => {
     });
   });
 
+  test("a 401 names the scheme it wants, and nothing else does", () => {
+    expect(problem("bad_token").headers.get("www-authenticate")).toBe("Bearer");
+    expect(problem("not_found").headers.has("www-authenticate")).toBe(false);
+  });
+
   test("without a wait has no Retry-After", () => {
     for (const outcome of Object.keys(OUTCOMES) as Outcome[]) {
       expect(problem(outcome).headers.has("retry-after")).toBe(false);

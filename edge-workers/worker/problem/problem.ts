@@ -28,6 +28,8 @@ export function problem(outcome: Outcome, details: ProblemDetails = {}): Respons
   if (details.retry_after_ms !== undefined) {
     headers["retry-after"] = String(Math.max(1, Math.ceil(details.retry_after_ms / 1000)));
   }
+  // RFC 9110 §11.6.1: a 401 names the scheme it wants.
+  if (status === 401) headers["www-authenticate"] = "Bearer";
   return new Response(JSON.stringify(body), { status, headers });
 }
 
