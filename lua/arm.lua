@@ -11,7 +11,7 @@
 -- Repeat safe. Units come later, by grant.lua.
 
 local epoch, limit, now_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-if not epoch or not limit or limit < 1 or not now_ms then
+if not epoch or not limit or limit < 1 or limit % 1 ~= 0 or not now_ms then
   return redis.error_reply("BADCALL epoch, limit, now_ms")
 end
 

@@ -5,14 +5,17 @@
 -- in between leaves a grant that is not applied, and the agent simply calls again.
 --
 -- KEYS  1 ctl · 2 avail · 3 grants
--- ARGV  1 epoch · 2 grant id · 3 qty (integer ≥ 1)
+-- ARGV  1 epoch · 2 grant id · 3 qty (integer from 1 to 2147483647)
 -- Returns {1, avail} when the units were added, {0, avail} when this id was known.
 -- Errors FENCED: the shard is not armed for this epoch on this node. BADCALL: the caller is wrong.
 -- Invariant avail + Σ qty in buyers = Σ grants − Σ reclaims. Clears the sold-out mark.
 -- Repeat safe.
 
+-- PostgreSQL's integer; beyond 2^53 Lua's numbers have gaps.
+local MAX_QTY = 2147483647
+
 local epoch, grant_id, qty = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if not grant_id or not qty or qty < 1 or qty % 1 ~= 0 then
+if not grant_id or not qty or qty < 1 or qty > MAX_QTY or qty % 1 ~= 0 then
   return redis.error_reply("BADCALL grant id, qty")
 end
 local ctl = redis.call("HMGET", KEYS[1], "epoch", "node")
@@ -21,9 +24,11 @@ if ctl[1] ~= epoch or ctl[2] ~= redis.call("CLUSTER", "MYID") or not avail then
   return redis.error_reply("FENCED epoch " .. epoch .. " is not armed here")
 end
 
-if redis.call("HSETNX", KEYS[3], grant_id, qty) == 0 then
+if redis.call("HEXISTS", KEYS[3], grant_id) == 1 then
   return { 0, avail }
 end
+-- First the only write that can still fail (overflow): the id must never be known without its units.
 avail = redis.call("INCRBY", KEYS[2], qty)
+redis.call("HSET", KEYS[3], grant_id, qty)
 redis.call("HDEL", KEYS[1], "sold_out")
 return { 1, avail }

@@ -9,7 +9,7 @@
 -- first write, and XADD, the only write that could still fail (wrong type), comes first.
 --
 -- KEYS  1 ctl · 2 avail · 3 buyers · 4 outbox        all with the hash tag @TAG@
--- ARGV  1 n, the number of requests; then four per request:
+-- ARGV  1 n, the number of requests, at most 1024; then four per request:
 --       shopper · reservation_id · qty (integer ≥ 1) · intent (JSON without newline, the Kafka value)
 -- Returns {codes, again}: codes is one byte per request, in order:
 --       R reserved now     A reserved before by the same reservation_id (the stored qty stands in again)
@@ -21,20 +21,23 @@
 
 local TAG, EPOCH = "@TAG@", "@EPOCH@"
 local ARGS_PER_REQUEST = 4
+-- HSET unpacks two values a winner onto Lua's stack of 8000; beyond it the call would fail after XADD.
+local MAX_REQUESTS = 1024
 
 if KEYS[1] ~= TAG .. ":ctl" or #KEYS ~= 4 then
   return redis.error_reply("BADCALL keys of another shard")
 end
 local n = tonumber(ARGV[1])
-if not n or n < 1 or #ARGV ~= 1 + n * ARGS_PER_REQUEST then
+if not n or n < 1 or n > MAX_REQUESTS or n % 1 ~= 0
+    or #ARGV ~= 1 + n * ARGS_PER_REQUEST then
   return redis.error_reply("BADCALL argument count")
 end
 
 local ctl = redis.call("HMGET", KEYS[1], "epoch", "node", "limit", "sold_out")
-local avail = tonumber(redis.call("GET", KEYS[2]))
+-- Plain digits only: tonumber also takes "1e3" and " 5", on which DECRBY would fail after XADD.
+local avail = tonumber(string.match(redis.call("GET", KEYS[2]) or "", "^%d+$"))
 local limit = tonumber(ctl[3])
-if ctl[1] ~= EPOCH or ctl[2] ~= redis.call("CLUSTER", "MYID") or not limit
-    or not avail or avail < 0 or avail % 1 ~= 0 then
+if ctl[1] ~= EPOCH or ctl[2] ~= redis.call("CLUSTER", "MYID") or not limit or not avail then
   return redis.error_reply("FENCED epoch " .. EPOCH .. " is not armed here")
 end
 

@@ -27,6 +27,7 @@ local nodes = {} -- address → node
 local waiting_total = 0
 local idle_semaphores = {}
 
+--- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
   batch_max, queue_max = config.batch_max, config.queue_max
   timeout_s = config.reserve_timeout_ms / 1000
@@ -39,7 +40,7 @@ function _M.lane(tag, sha)
     call = arg("EVALSHA") .. arg(sha) .. arg(4) .. arg(tag .. ":ctl") .. arg(tag .. ":avail")
       .. arg(tag .. ":buyers") .. arg(tag .. ":outbox"),
     waiting = {},
-    listed = false, -- in its node's list of lanes that have something to send
+    listed = nil, -- the node that has it in its list of lanes with something to send
   }
 end
 
@@ -60,8 +61,8 @@ local run_pump
 local function enqueue(node, lane, request)
   request.state = "queued"
   lane.waiting[#lane.waiting + 1] = request
-  if not lane.listed then
-    lane.listed = true
+  if lane.listed ~= node then -- in nobody's list, or in that of the node that had the slot before
+    lane.listed = node
     node.lanes[#node.lanes + 1] = lane
   end
   if not node.pump then
@@ -114,13 +115,16 @@ local function take_batches(node)
   node.lanes = {}
   for i = 1, #lanes do
     local lane = lanes[i]
-    local requests = take_requests(lane)
-    lane.listed = #lane.waiting > 0
-    if lane.listed then
-      node.lanes[#node.lanes + 1] = lane
-    end
-    if #requests > 0 then
-      batches[#batches + 1] = { lane = lane, requests = requests }
+    if lane.listed == node then
+      local requests = take_requests(lane)
+      if #lane.waiting > 0 then
+        node.lanes[#node.lanes + 1] = lane
+      else
+        lane.listed = nil
+      end
+      if #requests > 0 then
+        batches[#batches + 1] = { lane = lane, requests = requests }
+      end
     end
   end
   return batches
@@ -207,28 +211,35 @@ local function refuse_batches(batches, verdict)
 end
 
 local function pump(node)
-  local sock, idle = nil, 0
+  local sock, err, idle = nil, nil, 0
   for _ = 1, ROUNDS_PER_PUMP do
-    local batches = take_batches(node)
-    if #batches > 0 then
+    if #node.lanes > 0 then
       idle = 0
-      local err
       if not sock then
         sock, err = cluster.connect(node.address)
       end
-      if sock then
-        node.in_flight = batches
-        sock = exchange(node, sock, batches)
-        node.in_flight = nil
-      else
+      -- Taken only now, because a request that was taken may have been sent: what times out while we
+      -- connect is refused, not unknown.
+      local batches = take_batches(node)
+      if not sock then
         metrics.count("redis_errors", "unreachable")
         ngx.log(ngx.WARN, "cannot reach ", node.address, ": ", err)
         refuse_batches(batches, "refused")
+        cluster.refresh()
+      elseif #batches > 0 then
+        node.in_flight = batches
+        sock = exchange(node, sock, batches)
+        node.in_flight = nil
       end
-    elseif #node.lanes == 0 then
+    else
       node.pump = "idle"
-      node.wake:wait(IDLE_WAIT_S)
+      local woken = node.wake:wait(IDLE_WAIT_S)
       node.pump = "running"
+      if not woken and sock then
+        -- The pool notices when Redis hangs up; we would write into the dead connection.
+        cluster.keep(sock)
+        sock = nil
+      end
       idle = idle + 1
       if #node.lanes == 0 and (idle >= IDLE_ROUNDS or ngx.worker.exiting()) then
         break

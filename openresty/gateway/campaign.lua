@@ -25,8 +25,19 @@ local function public_item(item)
   return public
 end
 
+local function refused_method()
+  local method = ngx.req.get_method()
+  if method ~= "GET" and method ~= "HEAD" then
+    outcome.refuse("bad_request", "method must be GET")
+    return true
+  end
+end
+
 --- Content handler of GET /v1/campaigns/{slug}.
 function _M.handle()
+  if refused_method() then
+    return
+  end
   local view = snapshot.current()
   if not view then
     return outcome.refuse("busy")
@@ -52,6 +63,9 @@ end
 
 --- Content handler of GET /v1/time: the gateway's clock, Unix time in ms.
 function _M.time()
+  if refused_method() then
+    return
+  end
   ngx.update_time()
   return outcome.read('{"now_ms":' .. now_ms() .. "}")
 end

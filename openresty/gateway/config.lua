@@ -27,8 +27,8 @@ local function integer(getenv, name, default, min, max)
   if not value or value == "" then
     return default
   end
-  local number = tonumber(value)
-  if not number or number % 1 ~= 0 or number < min or number > max then
+  local number = tonumber(string.match(value, "^%d+$"))
+  if not number or number < min or number > max then
     fail(name, "must be an integer from " .. min .. " to " .. max .. ", not " .. value)
   end
   return number
@@ -45,13 +45,13 @@ end
 
 local function endpoints(getenv, name)
   local list = {}
-  for text in string.gmatch(required(getenv, name), "[^,]+") do
+  for text in string.gmatch(required(getenv, name) .. ",", "([^,]*),") do
     list[#list + 1] = endpoint(name, text)
   end
   return list
 end
 
--- redis://[user]:password@host:port/db
+-- redis://[[user]:password@]host:port[/db]
 local function redis_url(getenv, name)
   local url = required(getenv, name)
   local credentials, rest = string.match(url, "^redis://([^@/]*)@(.+)$")
@@ -59,11 +59,12 @@ local function redis_url(getenv, name)
     credentials, rest = "", string.match(url, "^redis://(.+)$")
   end
   local address, db = string.match(rest or "", "^([^/]+)/?(%d*)$")
-  if not address then
+  local user, password = string.match(credentials, "^([^:]*):(.*)$")
+  if not address or (credentials ~= "" and not password) then
     fail(name, "must be redis://[user:password@]host:port[/db]")
   end
   local target = endpoint(name, address)
-  target.user, target.password = string.match(credentials, "^([^:]*):(.*)$")
+  target.user, target.password = user, password
   target.db = tonumber(db) or 0
   return target
 end
@@ -87,7 +88,7 @@ function _M.read(getenv)
     work_redis = redis_url(getenv, "SLUICE_WORK_REDIS_URL"),
     control_plane = http_url(getenv, "SLUICE_CONTROL_PLANE_URL"),
     snapshot_key = secret(getenv, "SLUICE_SNAPSHOT_KEY"),
-    internal_token = required(getenv, "SLUICE_INTERNAL_TOKEN"),
+    internal_token = secret(getenv, "SLUICE_INTERNAL_TOKEN"),
     reservation_key = secret(getenv, "SLUICE_RESERVATION_KEY"),
     var_dir = required(getenv, "SLUICE_VAR_DIR"),
     -- One script call holds Redis for about 3 µs a request; 512 is 1.5 ms.

@@ -5,12 +5,21 @@ local ngx = ngx
 
 local FLUSH_S = 1
 
-local HELP = {
-  buys = { "sluice_gateway_buys_total", "outcome", "Buy requests by outcome." },
-  redis_errors = { "sluice_gateway_redis_errors_total", "verdict", "Reserve calls without a result." },
-  batches = { "sluice_gateway_batches_total", nil, "Reserve script calls answered." },
-  batched_requests = { "sluice_gateway_batched_requests_total", nil, "Requests in those calls." },
+-- Family → name, type, label name or nil, help.
+local FAMILIES = {
+  buys = { "sluice_gateway_buys_total", "counter", "outcome", "Buy requests by outcome." },
+  redis_errors = {
+    "sluice_gateway_redis_errors_total", "counter", "verdict", "Reserve calls without a result.",
+  },
+  batches = { "sluice_gateway_batches_total", "counter", nil, "Reserve script calls answered." },
+  batched_requests = {
+    "sluice_gateway_batched_requests_total", "counter", nil, "Requests in those calls.",
+  },
+  snapshot = {
+    "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",
+  },
 }
+local ORDER = { "buys", "batches", "batched_requests", "redis_errors", "snapshot" }
 
 local _M = {}
 
@@ -54,28 +63,30 @@ function _M.start()
   end
 end
 
-local function series(lines, key, value)
-  local family, label = string.match(key, "^([^|]+)|(.*)$")
-  if family == "snapshot" then
-    lines[#lines + 1] = 'sluice_gateway_snapshot_version{worker="' .. label .. '"} ' .. value
-    return
+local function family_lines(lines, family, samples)
+  local name, kind, label_name, help = unpack(FAMILIES[family], 1, 4)
+  lines[#lines + 1] = "# HELP " .. name .. " " .. help
+  lines[#lines + 1] = "# TYPE " .. name .. " " .. kind
+  for _, sample in ipairs(samples) do
+    local labels = label_name and ("{" .. label_name .. '="' .. sample.label .. '"}') or ""
+    lines[#lines + 1] = name .. labels .. " " .. sample.value
   end
-  local name, label_name = HELP[family][1], HELP[family][2]
-  local labels = label_name and ("{" .. label_name .. '="' .. label .. '"}') or ""
-  lines[#lines + 1] = name .. labels .. " " .. value
 end
 
 --- Content handler: Prometheus text format of the whole gateway, at most FLUSH_S behind.
 function _M.expose()
   local shared = ngx.shared.sluice_metrics
-  local keys, lines = shared:get_keys(0), {}
+  local keys, samples, lines = shared:get_keys(0), {}, {}
   table.sort(keys)
-  for _, family in pairs(HELP) do
-    lines[#lines + 1] = "# HELP " .. family[1] .. " " .. family[3]
-    lines[#lines + 1] = "# TYPE " .. family[1] .. " counter"
+  for family in pairs(FAMILIES) do
+    samples[family] = {}
   end
   for _, key in ipairs(keys) do
-    series(lines, key, shared:get(key))
+    local family, label = string.match(key, "^([^|]+)|(.*)$")
+    table.insert(samples[family], { label = label, value = shared:get(key) })
+  end
+  for _, family in ipairs(ORDER) do
+    family_lines(lines, family, samples[family])
   end
   ngx.header["Content-Type"] = "text/plain; version=0.0.4"
   ngx.print(table.concat(lines, "\n"), "\n")

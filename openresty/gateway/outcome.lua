@@ -79,6 +79,9 @@ function _M.refuse(code, detail, retry_after_ms)
     retry_after_ms = _M.busy_retry_ms()
   end
   local status, body = _M.problem(code, detail, retry_after_ms)
+  if code == "bad_token" then
+    ngx.header["WWW-Authenticate"] = "Bearer" -- RFC 9110 §11.6.1
+  end
   send(code, status, "application/problem+json", body, retry_after_ms)
 end
 

@@ -1,8 +1,10 @@
 -- Which stock Redis node owns a slot, and connections to it.
 --
--- The map is read from the first node that answers and corrected by MOVED. A worker keeps its own copy.
+-- The map is read from the first node that answers, corrected by MOVED, and read again when an owner cannot
+-- be reached: it may have been replaced. A worker keeps its own copy.
 
 local resp = require "gateway.resp"
+local semaphore = require "ngx.semaphore"
 
 local ok_resty, redis = pcall(require, "resty.redis")
 if not ok_resty then
@@ -22,6 +24,7 @@ local _M = {}
 local seeds, user, password, timeout_ms
 local owners = {} -- slot → "host:port"
 local refreshed_at = 0
+local reading, readers_waiting -- a semaphore while the map is read, and how many wait for it
 
 --- config: gateway.config's table.
 function _M.configure(config)
@@ -56,11 +59,13 @@ end
 
 local function open_library_client(host, port)
   local client = redis:new()
-  client:set_timeouts(CONNECT_TIMEOUT_MS, timeout_ms, timeout_ms)
+  -- Not set_timeouts: Debian's library is older than it and would send it to Redis as a command.
+  client:set_timeout(CONNECT_TIMEOUT_MS)
   local ok, err = client:connect(host, port)
   if not ok then
     return nil, err
   end
+  client:set_timeout(timeout_ms)
   if client:get_reused_times() == 0 then
     ok, err = client:auth(user, password)
     if not ok then
@@ -94,26 +99,42 @@ local function read_slots(host, port)
   return map
 end
 
-local function refresh()
-  -- Many requests may miss at once; one reading every REFRESH_PAUSE_S serves them all.
-  if ngx.now() - refreshed_at < REFRESH_PAUSE_S then
-    return
-  end
-  refreshed_at = ngx.now()
+local function read_map()
   for _, seed in ipairs(seeds) do
-    local map, err = read_slots(seed.host, seed.port)
-    if map then
+    local _, map, err = pcall(read_slots, seed.host, seed.port)
+    if type(map) == "table" then
       owners = map
       return
     end
-    ngx.log(ngx.WARN, "slot map from ", seed.host, ":", seed.port, ": ", err)
+    ngx.log(ngx.WARN, "slot map from ", seed.host, ":", seed.port, ": ", err or map)
+  end
+end
+
+--- Read the slot map again; the old one stays when no seed answers. Blocks. Many may ask at once: one
+-- reading every REFRESH_PAUSE_S serves them all, and who comes while it runs waits for it.
+function _M.refresh()
+  if reading then
+    readers_waiting = readers_waiting + 1
+    reading:wait(timeout_ms / 1000)
+    return
+  end
+  if ngx.now() - refreshed_at < REFRESH_PAUSE_S then
+    return
+  end
+  reading, readers_waiting = semaphore.new(), 0
+  read_map()
+  refreshed_at = ngx.now()
+  local done = reading
+  reading = nil
+  if readers_waiting > 0 then
+    done:post(readers_waiting)
   end
 end
 
 --- "host:port" of the node that owns a slot, or nil when none is known. May block for a refresh.
 function _M.address_of(slot)
   if not owners[slot] then
-    refresh()
+    _M.refresh()
   end
   return owners[slot]
 end

@@ -27,17 +27,18 @@ local _M = {}
 
 local work
 
+--- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
   work = config.work_redis
 end
 
 local function connect_work()
   local client = redis:new()
-  client:set_timeouts(TIMEOUT_MS, TIMEOUT_MS, TIMEOUT_MS)
+  client:set_timeout(TIMEOUT_MS)
   local ok, err = client:connect(work.host, work.port, { pool = "work" })
   if ok and client:get_reused_times() == 0 then
     if work.password then
-      ok, err = client:auth(work.password)
+      ok, err = client:auth(work.user ~= "" and work.user or "default", work.password)
     end
     if ok then
       ok, err = client:select(work.db)
@@ -49,7 +50,8 @@ local function connect_work()
   return client
 end
 
--- Returns the projection (table), false when there is none, or nil when work Redis cannot say.
+-- Returns the projection (table), false when there is none, or nil when work Redis cannot say, which
+-- includes a text that is no JSON.
 local function read_projection(id)
   local client = connect_work()
   if not client then
@@ -61,7 +63,11 @@ local function read_projection(id)
     return nil
   end
   client:set_keepalive(KEEPALIVE_MS, POOL_SIZE)
-  return text ~= ngx.null and cjson.decode(text) or false
+  if text == ngx.null then
+    return false
+  end
+  local projection = cjson.decode(text)
+  return type(projection) == "table" and projection or nil
 end
 
 -- Returns the quantity held, false when the shard has no such reservation, nil when it cannot say.

@@ -11,6 +11,7 @@ local _M = {}
 
 local mac
 
+--- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
   mac = hmac.new(config.reservation_key)
 end

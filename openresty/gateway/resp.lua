@@ -51,9 +51,9 @@ function _M.read(sock)
   elseif kind == "*" then
     local list = {}
     for i = 1, tonumber(rest) do
-      local value, fault, where = _M.read(sock)
+      local value, fault = _M.read(sock)
       if value == nil then
-        return nil, fault, where
+        return nil, fault, "socket" -- also an error inside a list: the rest of the list is unread
       end
       list[i] = value
     end

@@ -69,14 +69,17 @@ end
 
 local function write_disk(text)
   local path = disk_path()
-  local file, err = io.open(path .. ".new", "w")
-  if file then
-    file:write(text)
-    file:close()
-    file, err = os.rename(path .. ".new", path)
+  -- During a reload two processes may write at the same time.
+  local fresh = path .. "." .. ngx.worker.pid() .. ".new"
+  local file, err = io.open(fresh, "w")
+  local written = file and file:write(text)
+  -- A full disk may show at close only; the old copy stays until the new one is whole.
+  local closed = file and file:close()
+  if written and closed then
+    written, err = os.rename(fresh, path)
   end
-  if not file then
-    ngx.log(ngx.ERR, "cannot keep the snapshot on disk: ", err)
+  if not written or not closed then
+    ngx.log(ngx.ERR, "cannot keep the snapshot on disk: ", err or "it could not be written")
   end
 end
 
@@ -109,7 +112,8 @@ end
 local function watch()
   local shared = ngx.shared.sluice_snapshot
   local version = shared:get("version")
-  if not version or (view and view.version == version) then
+  -- Never back: see poll_once. The worker that polls may share an old version after a new one.
+  if not version or (view and view.version >= version) then
     return
   end
   local good, fault = build(shared:get("envelope"))
@@ -136,6 +140,12 @@ local function poll_once()
   if not good then
     return nil, "refused: " .. fault
   end
+  -- Somebody may send an old snapshot again, properly signed; and during a reload the old worker 0 ends
+  -- its poll while the new one is at work.
+  local newest = ngx.shared.sluice_snapshot:get("version") or 0
+  if good.version < newest then
+    return nil, "refused: version " .. good.version .. " is older than " .. newest
+  end
   write_disk(body)
   share(body, good.version)
   return true
@@ -145,7 +155,11 @@ local function poll(premature)
   if premature then
     return
   end
-  local ok, err = poll_once()
+  -- Whatever goes wrong, there is a next poll: without it no switch would reach this gateway any more.
+  local ran, ok, err = pcall(poll_once)
+  if not ran then
+    ok, err = nil, ok
+  end
   if not ok then
     ngx.log(ngx.WARN, "snapshot poll: ", err)
   end

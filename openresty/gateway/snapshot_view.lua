@@ -54,6 +54,7 @@ function _M.build(document)
   need(type(document.items) == "table" and type(document.campaigns) == "table"
     and type(document.entry_keys) == "table" and type(document.switches) == "table",
     "a section is missing")
+  need(type(document.version) == "number", "version")
   local items = {}
   for id, item in pairs(document.items) do
     items[id] = view_of_item(id, item)

@@ -1,4 +1,5 @@
--- Verify entry tokens: JWT, HS256 only, one algorithm per kid, every claim bound (DESIGN §7, RFC 7519, RFC 8725).
+-- Verify entry tokens: JWT, HS256 only, one algorithm per kid, every claim bound (DESIGN §7, RFC 7519,
+-- RFC 8725).
 
 local base64 = require "ngx.base64"
 local cjson = require "cjson.safe"

@@ -39,7 +39,11 @@ return function(req)
     reservation_id.make(req.item.id, shard.shard, req.claims.sub, req.idempotency_key)
   local arguments = batch.encode_arguments(
     req.claims.sub, req.reservation_id, req.qty, intent_of(req, shard))
-  local verdict, stored_qty = batch.reserve(shard.lane, arguments)
-  req.qty = stored_qty or req.qty
-  return OUTCOMES[verdict]
+  -- A fault of ours after the sending must not be told as "no" either.
+  local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane, arguments)
+  if not ok then
+    ngx.log(ngx.ERR, "reserve: ", verdict)
+  end
+  req.qty = ok and stored_qty or req.qty
+  return ok and OUTCOMES[verdict] or "pending"
 end

@@ -14,7 +14,8 @@ local FIELDS = { qty = true, ticket = true }
 local function field_fault(body)
   for name in pairs(body) do
     if not FIELDS[name] then
-      return "unknown field " .. tostring(name)
+      -- The name is the client's own bytes and need not be text.
+      return find(name, "^[%w_]+$") and "unknown field " .. name or "unknown field"
     end
   end
   local qty = body.qty
@@ -28,26 +29,34 @@ local function field_fault(body)
   end
 end
 
--- cjson takes the last of two equal names and 1.0 or 1e0 for 1; a proxy in front might take the first.
--- One occurrence of each name and plain digits leave nothing to disagree about.
+-- cjson takes the last of two equal names, 01, 1.0 or 1e0 for 1, and a NUL for the end; a proxy in front
+-- might not. One occurrence of each name and plain digits leave nothing to disagree about.
 local function spelling_fault(text)
   local _, names = string.gsub(text, '"%s*:', "")
-  local _, qty = string.gsub(text, '"qty"%s*:%s*%d+%s*[,}]', "")
+  local _, qty = string.gsub(text, '"qty"%s*:%s*[1-9]%d*%s*[,}]', "")
   local _, ticket = string.gsub(text, '"ticket"%s*:', "")
-  if qty ~= 1 or names ~= qty + ticket or ticket > 1 then
+  if qty ~= 1 or names ~= qty + ticket or ticket > 1 or find(text, "%z") then
     return "each field once, qty as plain digits"
   end
 end
 
 local function read_body(req)
+  local length = tonumber(ngx.var.content_length)
+  if not length then
+    return "content-length is missing" -- no body, or a chunked one
+  end
+  -- Before nginx reads it; nginx's own limit would write the URL with its path_key to the error log.
+  if length > MAX_BODY_BYTES then
+    return "body too large"
+  end
   ngx.req.read_body()
   local text = ngx.req.get_body_data()
   if text == PLAIN_BODY then
     req.qty = 1
     return nil
   end
-  if not text or #text > MAX_BODY_BYTES then
-    return text and "body too large" or "body is missing"
+  if not text then
+    return "body is missing"
   end
   local body = cjson.decode(text)
   if type(body) ~= "table" or not find(text, "^%s*{") then

@@ -1,0 +1,45 @@
+-- gateway.redis_error: "it did not run" is said only where Redis says so.
+
+local redis_error = require "gateway.redis_error"
+
+local CASES = {
+  fenced = {
+    "NOSCRIPT No matching script. Please use EVAL.",
+    "FENCED epoch 1 is not armed here",
+  },
+  moved = { "MOVED 12739 127.0.0.1:7002" },
+  refused = {
+    "ASK 12739 127.0.0.1:7002",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "CLUSTERDOWN Hash slot not served",
+    "LOADING Redis is loading the dataset in memory",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "READONLY You can't write against a read only replica.",
+    "BUSY Redis is busy running a script.",
+    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+    "MISCONF Errors writing to the AOF file: No space left on device",
+    "NOREPLICAS Not enough good replicas to write.",
+  },
+  broken = {
+    "BADCALL argument count",
+    "NOPERM this user has no permissions to run the 'evalsha' command",
+    "NOAUTH Authentication required.",
+    "WRONGPASS invalid username-password pair or user is disabled.",
+  },
+  unknown = {
+    "ERR user_script:91: too many results to unpack",
+    "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "UNKILLABLE whatever",
+    "BUSYGROUP Consumer Group name already exists",
+    "oom in small letters",
+    "",
+  },
+}
+
+for verdict, replies in pairs(CASES) do
+  for _, reply in ipairs(replies) do
+    it("calls it " .. verdict .. ": " .. reply, function()
+      assert.equal(verdict, redis_error.verdict(reply))
+    end)
+  end
+end

@@ -1,0 +1,84 @@
+-- gateway.snapshot_view: a snapshot is taken whole or not at all.
+
+local view_builder = require "gateway.snapshot_view"
+
+local SHA = string.rep("a", 40)
+
+local function document()
+  return {
+    version = 12,
+    built_at_ms = 1,
+    campaigns = { spring = { slug = "spring", items = { 7 } } },
+    items = {
+      ["7"] = {
+        id = 7, campaign = "spring", state = "live", start_ms = 1, end_ms = 2, limit = 1,
+        path_key = string.rep("p", 22),
+        shards = { { shard = 0, epoch = 3, sha = SHA }, { shard = 1, epoch = 1, sha = SHA } },
+      },
+    },
+    entry_keys = { { kid = "e-1", secret = string.rep("A", 43), sign = true } },
+    switches = { sale_enabled = true },
+  }
+end
+
+it("gives the steps what they read", function()
+  local view = view_builder.build(document())
+  assert.equal(12, view.version)
+  assert.is_true(view.switches.sale_enabled)
+  assert.is_function(view.entry_keys.by_kid["e-1"])
+  local item = view.items["7"]
+  assert.equal(7, item.id)
+  assert.equal(2, item.shard_count)
+  assert.equal("{i7:s00:e3}", item.shards[0].tag)
+  assert.equal("{i7:s01:e1}", item.shards[1].tag)
+  assert.is_table(item.shards[1].lane)
+end)
+
+it("names shards as lua/README.md does", function()
+  assert.equal("{i7:s03:e12}", view_builder.tag(7, 3, 12))
+  assert.equal("{i7:s10:e1}", view_builder.tag(7, 10, 1))
+end)
+
+it("takes an item that is not armed yet", function()
+  local early = document()
+  early.items["7"].shards = {}
+  assert.equal(0, view_builder.build(early).items["7"].shard_count)
+end)
+
+it("leaves the document as it was", function()
+  local given = document()
+  view_builder.build(given)
+  assert.same(document(), given)
+end)
+
+local FAULTS = {
+  ["no items"] = function(d) d.items = nil end,
+  ["no campaigns"] = function(d) d.campaigns = nil end,
+  ["no keys"] = function(d) d.entry_keys = nil end,
+  ["no switches"] = function(d) d.switches = nil end,
+  ["no version"] = function(d) d.version = nil end,
+  ["a version in words"] = function(d) d.version = "twelve" end,
+  ["an item under another id"] = function(d) d.items["8"] = d.items["7"] end,
+  ["an item without an id"] = function(d) d.items["7"].id = nil end,
+  ["a draft"] = function(d) d.items["7"].state = "draft" end,
+  ["an item without state"] = function(d) d.items["7"].state = nil end,
+  ["no start"] = function(d) d.items["7"].start_ms = nil end,
+  ["an end in words"] = function(d) d.items["7"].end_ms = "soon" end,
+  ["no path_key"] = function(d) d.items["7"].path_key = nil end,
+  ["a path_key that can be guessed"] = function(d) d.items["7"].path_key = "short" end,
+  ["no list of shards"] = function(d) d.items["7"].shards = nil end,
+  ["a shard without epoch"] = function(d) d.items["7"].shards[1].epoch = nil end,
+  ["a shard without number"] = function(d) d.items["7"].shards[1].shard = nil end,
+  ["a shard whose script has no SHA-1"] = function(d) d.items["7"].shards[2].sha = "abc" end,
+  ["a key that is too short"] = function(d) d.entry_keys[1].secret = "AAAA" end,
+  ["a key without kid"] = function(d) d.entry_keys[1].kid = nil end,
+}
+for name, spoil in pairs(FAULTS) do
+  it("refuses a snapshot with " .. name, function()
+    local spoilt = document()
+    spoil(spoilt)
+    local ok, fault = pcall(view_builder.build, spoilt)
+    assert.is_false(ok)
+    assert.is_not_nil(fault)
+  end)
+end

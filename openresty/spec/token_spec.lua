@@ -1,0 +1,101 @@
+-- gateway.token and gateway.steps.token against the golden vectors, which the edge worker writes.
+
+local cjson = require "cjson.safe"
+local token = require "gateway.token"
+local step = require "gateway.steps.token"
+
+local function read_vectors()
+  local file = assert(io.open("tests/vectors/entry_tokens.json"))
+  local vectors = assert(cjson.decode(file:read("*a")))
+  file:close()
+  return vectors
+end
+
+local vectors = read_vectors()
+
+describe("a golden token", function()
+  local keys
+
+  before_each(function()
+    keys = token.key_set(vectors.keys)
+    ngx.time = function() return vectors.now end
+  end)
+
+  local function refusal(text)
+    ngx.var.http_authorization = "Bearer " .. text
+    return step({ view = { entry_keys = keys }, item = { id = vectors.item } })
+  end
+
+  it("exists in numbers worth the name", function()
+    assert.is_true(#vectors.valid >= 10 and #vectors.invalid >= 80)
+  end)
+
+  for _, vector in ipairs(vectors.valid) do
+    it("is accepted: " .. vector.name, function()
+      assert.same(vector.claims, (token.verify(keys, vector.token, vectors.now, 0)))
+      assert.is_nil(refusal(vector.token))
+    end)
+  end
+
+  for _, vector in ipairs(vectors.invalid) do
+    it("is refused: " .. vector.name, function()
+      assert.equal("bad_token", refusal(vector.token))
+      -- Also once a good token has put its header among the known ones.
+      assert.is_nil(refusal(vectors.valid[1].token))
+      assert.equal("bad_token", refusal(vector.token))
+    end)
+  end
+
+  it("is read for an hour after it has ended, and not longer", function()
+    local text, claims = vectors.valid[1].token, vectors.valid[1].claims
+    local last = claims.exp + token.LEEWAY_S + 3600 - 1
+    assert.is_table(token.verify(keys, text, last, 3600))
+    local accepted, reason = token.verify(keys, text, last + 1, 3600)
+    assert.is_nil(accepted)
+    assert.equal("expired", reason)
+  end)
+
+  it("is not read before its time, whatever the grace", function()
+    local text, claims = vectors.valid[1].token, vectors.valid[1].claims
+    assert.is_table(token.verify(keys, text, claims.nbf - token.LEEWAY_S, 3600))
+    assert.is_nil(token.verify(keys, text, claims.nbf - token.LEEWAY_S - 1, 3600))
+  end)
+
+  it("is refused once its key is gone", function()
+    local others = token.key_set({ vectors.keys[2] })
+    assert.is_nil(token.verify(others, vectors.valid[1].token, vectors.now, 0))
+  end)
+end)
+
+describe("the bearer", function()
+  for name, header in pairs({
+    ["is missing"] = false,
+    ["has no scheme"] = vectors.valid[1].token,
+    ["is basic"] = "Basic " .. vectors.valid[1].token,
+    ["is written small"] = "bearer " .. vectors.valid[1].token,
+    ["has two spaces"] = "Bearer  " .. vectors.valid[1].token,
+    ["is a list"] = "Bearer " .. vectors.valid[1].token .. ", Bearer x",
+  }) do
+    it(name .. " and is refused", function()
+      ngx.time = function() return vectors.now end
+      ngx.var.http_authorization = header or nil
+      local keys = token.key_set(vectors.keys)
+      assert.equal("bad_token", step({ view = { entry_keys = keys }, item = { id = 7 } }))
+    end)
+  end
+end)
+
+describe("the key set", function()
+  local good = vectors.keys[1]
+  for name, key in pairs({
+    ["a secret of 31 bytes"] = { kid = "e", secret = string.rep("A", 41) .. "A" },
+    ["a secret that is no base64url"] = { kid = "e", secret = string.rep("+", 43) },
+    ["no secret"] = { kid = "e" },
+    ["no kid"] = { secret = good.secret },
+    ["a kid that is a number"] = { kid = 1, secret = good.secret },
+  }) do
+    it("refuses " .. name, function()
+      assert.has_error(function() token.key_set({ good, key }) end)
+    end)
+  end
+end)

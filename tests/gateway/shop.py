@@ -1,0 +1,190 @@
+"""A sale as a case sees it: what is published, the gateway that runs it, the stock behind it."""
+
+import base64
+import copy
+import hashlib
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jwt
+
+from tests.gateway.client import Answer, Headers, Pending, get, send
+from tests.gateway.control_plane import ControlPlane, Json
+from tests.gateway.gateway import Gateway
+from tests.redis.armed_shard import ArmedShard
+from tests.redis.server import StockServer
+from tests.redis.waiting import until
+from workers.stock.keys import Shard
+
+HOUR_MS = 3_600_000
+BODY = b'{"qty":1}'
+
+
+def entry_key(kid: str) -> dict[str, Any]:
+    """A key as the snapshot lists it; the same for the same kid."""
+    digest = hashlib.sha256(f"entry key {kid}".encode()).digest()
+    secret = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return {"kid": kid, "secret": secret, "sign": True}
+
+
+def signed(claims: Json, kid: str) -> str:
+    """An entry token as the edge signs it."""
+    secret = base64.urlsafe_b64decode(entry_key(kid)["secret"] + "=")
+    return jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid})
+
+
+class Item:
+    """One item on sale in a shop."""
+
+    def __init__(self, shop: "Shop", item: int, armed: ArmedShard) -> None:
+        self.id, self.shard = item, armed
+        self.path_key = f"path-key-{item:03d}-{secrets.token_urlsafe(8)[:10]}"[:22].ljust(22, "x")
+        self.shop = shop
+
+    @property
+    def buy_path(self) -> str:
+        """Where it is bought."""
+        return f"/v1/items/{self.id}/{self.path_key}/buy"
+
+    def token(self, shopper: str, kid: str = "e-1", **changes: Any) -> str:
+        """A good entry token, with `changes` to its claims."""
+        now = int(time.time())
+        claims = {
+            "iss": "sluice-edge",
+            "aud": "sluice-gateway",
+            "sub": shopper,
+            "item": self.id,
+            "dev": "device-0001",
+            "lvl": "regular",
+            "rs": 0,
+            "jti": secrets.token_urlsafe(9),
+            "nbf": now,
+            "iat": now,
+            "exp": now + 120,
+        }
+        return signed(claims | changes, kid)
+
+    def headers(self, shopper: str, key: str | None = None) -> dict[str, str]:
+        """What the SDK sends."""
+        headers = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {self.token(shopper)}",
+        }
+        return headers if key is None else headers | {"Idempotency-Key": key}
+
+    def send(
+        self,
+        shopper: str = "ann",
+        body: bytes | None = BODY,
+        *,
+        key: str | None = None,
+        headers: Headers | None = None,
+        method: str = "POST",
+        path: str | None = None,
+    ) -> Pending:
+        """Try to buy and do not wait."""
+        sent = {**self.headers(shopper, key), **(headers or {})}
+        return send(self.shop.gateway.port, method, path or self.buy_path, sent, body)
+
+    def buy(self, shopper: str = "ann", body: bytes | None = BODY, **how: Any) -> Answer:
+        """Try to buy; arguments as `send`."""
+        return self.send(shopper, body, **how).answer()
+
+    def status(self, reservation_id: str, shopper: str = "ann", **claims: Any) -> Answer:
+        """Ask what became of a reservation."""
+        headers = {"Authorization": f"Bearer {self.token(shopper, **claims)}"}
+        return get(self.shop.gateway.port, f"/v1/reservations/{reservation_id}", headers)
+
+    def knows(self, reservation_id: str, shopper: str) -> str:
+        """Ask until somebody can say: the state, or not_found."""
+
+        def told() -> str | None:
+            answer = self.status(reservation_id, shopper)
+            return None if answer.status == 503 else answer.json.get("state") or answer.outcome
+
+        return str(until(told, "the status is known"))
+
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Whatever happens inside takes no unit and writes no intent."""
+        with self.shard.unchanged():
+            yield
+
+
+class Shop:
+    """Publishes to one gateway and waits until it runs what was published."""
+
+    def __init__(self, plane: ControlPlane, gateway: Gateway, stock: StockServer) -> None:
+        self.plane, self.gateway, self.stock = plane, gateway, stock
+        self.items: list[Item] = []
+        self.document: Json = {
+            "version": 0,
+            "built_at_ms": 0,
+            "campaigns": {},
+            "items": {},
+            "entry_keys": [entry_key("e-1")],
+            "switches": {"sale_enabled": True},
+        }
+
+    def put_up(self, units: int = 10, limit: int = 1, armed: bool = True, **fields: Any) -> Item:
+        """Arm, grant and publish a new item; `fields` change what the snapshot says of it."""
+        # Items of all shops on this Redis differ: its keys are theirs for ever.
+        number = int(self.stock.operator.incr("{tests}:items"))
+        shard = ArmedShard(self.stock, Shard(number, shard=0, epoch=1), limit)
+        item = Item(self, number, shard)
+        if armed:
+            shard.arm()
+            if units:
+                shard.grant(units)
+            self.items.append(item)
+        self._describe(item, units, limit, armed)
+        self.change(item, **fields)
+        return item
+
+    def _describe(self, item: Item, units: int, limit: int, armed: bool) -> None:
+        now_ms, slug = int(time.time() * 1000), f"campaign-{item.id}"
+        shard = item.shard.shard
+        times = {"start_ms": now_ms - HOUR_MS, "end_ms": now_ms + HOUR_MS, "state": "live"}
+        self.document["campaigns"][slug] = {
+            "id": item.id,
+            "slug": slug,
+            "title": f"Campaign {item.id}",
+            "merchant": "demo",
+            "items": [item.id],
+            **times,
+        }
+        self.document["items"][str(item.id)] = {
+            "id": item.id,
+            "campaign": slug,
+            "merchant": "demo",
+            "sku": f"SKU-{item.id}",
+            "title": f"Item {item.id}",
+            "price_minor": 1999,
+            "currency": "CNY",
+            "units": units,
+            "limit": limit,
+            "path_key": item.path_key,
+            "shards": [{"shard": shard.shard, "epoch": shard.epoch, "sha": item.shard.script.sha}]
+            * armed,
+            **times,
+        }
+
+    def change(self, item: Item, **fields: Any) -> None:
+        """Publish other facts about an item."""
+        self.document["items"][str(item.id)] |= fields
+        self.publish()
+
+    def publish(self, **sections: Any) -> None:
+        """Publish the next version, with other `sections` if given; every worker runs it then."""
+        self.plane.publish(self.next_version(**sections))
+        version = self.document["version"]
+        until(lambda: self.gateway.runs(version), f"every worker runs version {version}")
+
+    def next_version(self, **sections: Any) -> Json:
+        """The document of the next version, not published."""
+        self.document |= sections
+        self.document["version"] += 1
+        return copy.deepcopy(self.document)

@@ -1,0 +1,73 @@
+"""What operators see: every outcome and every failure of Redis is counted, once."""
+
+from tests.gateway.client import get
+from tests.gateway.shop import Shop
+from tests.redis.waiting import until
+
+
+def test_they_are_prometheus_text_and_every_name_is_described(shop: Shop) -> None:
+    item = shop.put_up()
+    item.buy()
+    gateway = shop.gateway
+    until(lambda: gateway.counted("buys", "reserved") >= 1, "the purchase is counted")
+    answer = get(gateway.internal_port, "/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4"
+    lines = answer.body.decode().splitlines()
+    names = {line.split("{")[0].split()[0] for line in lines if not line.startswith("#")}
+    described = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    assert names <= described
+
+
+def test_each_outcome_is_counted(shop: Shop) -> None:
+    item = shop.put_up(units=1)
+    over = shop.put_up(state="ended")
+    settle(shop)
+    before = shop.gateway.metrics()
+    outcomes = [
+        item.buy("ann").outcome,
+        item.buy("ann").outcome,
+        item.buy("ann", key="two").outcome,
+        item.buy("bob").outcome,
+        item.buy("bob", b"{}").outcome,
+        item.buy("bob", path=f"/v1/items/{item.id}/wrong/buy").outcome,
+        item.buy("bob", headers={"Authorization": "Bearer x"}).outcome,
+        over.buy("bob").outcome,
+    ]
+    assert len(set(outcomes)) == 7
+    name = "sluice_gateway_buys_total"
+    expected = {
+        outcome: before.get((name, outcome), 0) + outcomes.count(outcome) for outcome in outcomes
+    }
+
+    def counted() -> bool:
+        now = shop.gateway.metrics()
+        return {outcome: now.get((name, outcome), 0) for outcome in expected} == expected
+
+    until(counted, f"these are counted: {expected}")
+
+
+def settle(shop: Shop) -> None:
+    """Wait until a purchase made now is counted, and so are all before it."""
+    limit = "limit_reached"
+    item, before = shop.put_up(units=1), shop.gateway.counted("buys", limit)
+    item.buy("ann", b'{"qty":99}')
+    until(lambda: shop.gateway.counted("buys", limit) > before, "the last purchase is counted")
+
+
+def test_a_fenced_call_is_counted(shop: Shop) -> None:
+    item = shop.put_up()
+    before = shop.gateway.counted("redis_errors", "fenced")
+    shop.change(item, shards=[{"shard": 0, "epoch": 1, "sha": "0" * 40}])
+    item.buy()
+    until(lambda: shop.gateway.counted("redis_errors", "fenced") == before + 1, "it is counted")
+
+
+def test_a_call_of_unknown_result_is_counted(shop: Shop) -> None:
+    item = shop.put_up()
+    before = shop.gateway.counted("redis_errors", "unknown")
+    shop.gateway.expected_errors.append("WRONGTYPE")
+    buyers = item.shard.shard.buyers
+    with item.shard.replaced(buyers, "SET", buyers, "what is this"):
+        item.buy()
+    until(lambda: shop.gateway.counted("redis_errors", "unknown") == before + 1, "it is counted")

@@ -1,0 +1,64 @@
+"""An item whose stock lies in several shards: every shopper has one home and never hops."""
+
+from zlib import crc32
+
+import pytest
+
+from tests.gateway.refusals import assert_refused
+from tests.gateway.shop import Item, Shop
+from tests.redis.armed_shard import ArmedShard
+from tests.redis.books import held_by
+from workers.stock.keys import Shard
+
+SHARDS = 3
+
+
+@pytest.fixture
+def item(shop: Shop) -> Item:
+    """An item with units in each shard."""
+    return spread(shop, units=50)
+
+
+def spread(shop: Shop, units: int) -> Item:
+    """Put up an item and arm more shards of it; `units` in each."""
+    item = shop.put_up(units)
+    armed = [item.shard]
+    for number in range(1, SHARDS):
+        armed.append(ArmedShard(shop.stock, Shard(item.id, number, epoch=1), limit=1))
+        armed[-1].arm()
+        armed[-1].grant(units)
+    facts = [{"shard": n, "epoch": 1, "sha": one.script.sha} for n, one in enumerate(armed)]
+    shop.change(item, shards=facts)
+    return item
+
+
+def test_a_shopper_buys_in_the_shard_of_his_hash(shop: Shop, item: Item) -> None:
+    shoppers = [f"s{n}" for n in range(30)]
+    for shopper in shoppers:
+        reservation_id = item.buy(shopper).json["reservation_id"]
+        home = crc32(shopper.encode()) % SHARDS
+        assert reservation_id.startswith(f"{item.id}-{home}-")
+        assert item.status(reservation_id, shopper).json["state"] == "reserved"
+    for number in range(SHARDS):
+        shard = ArmedShard(shop.stock, Shard(item.id, number, 1), limit=1)
+        assert shard.faults() == []
+        at_home = {shopper for shopper in shoppers if crc32(shopper.encode()) % SHARDS == number}
+        assert at_home
+        assert held_by(shop.stock.worker, shard.shard).keys() == at_home
+
+
+def test_an_empty_home_is_busy_though_others_have_units(shop: Shop) -> None:
+    item = spread(shop, units=1)
+    at_home = [name for n in range(40) if crc32((name := f"s{n}").encode()) % SHARDS == 1]
+    assert item.buy(at_home[0]).outcome == "reserved"
+    with item.untouched():
+        assert_refused(item.buy(at_home[1]), "busy")
+
+
+def test_without_an_armed_home_a_shopper_is_busy_and_does_not_hop(shop: Shop, item: Item) -> None:
+    described = shop.document["items"][str(item.id)]["shards"]
+    shop.change(item, shards=described[1:])
+    # Shards 1 and 2 are armed: the modulus is 2 now, and home 0 is not there.
+    homeless = next(f"s{n}" for n in range(40) if crc32(f"s{n}".encode()) % 2 == 0)
+    with item.untouched():
+        assert_refused(item.buy(homeless), "busy")

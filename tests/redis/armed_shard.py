@@ -1,0 +1,176 @@
+"""One shard as agent and gateway see it: armed, granted units, bought from."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+
+from tests.redis import books
+from tests.redis.server import Client, StockServer
+from workers.stock import scripts
+from workers.stock.keys import Shard
+from workers.stock.scripts import Script
+
+NOW_MS = 1_795_348_800_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one shopper asks; another `key` is another Idempotency-Key."""
+
+    shopper: str
+    qty: int | str = 1
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What reserve.lua returned: a letter a request, and the stored quantities of the A's."""
+
+    codes: str
+    again: tuple[int, ...] = ()
+
+
+class ArmedShard:
+    """A shard of `server`. `reserve` goes in as the gateway's user, all else as the agent's."""
+
+    def __init__(self, server: StockServer, shard: Shard, limit: int) -> None:
+        self.server, self.shard, self.limit = server, shard, limit
+        self.script = scripts.reserve_for(shard)
+        self._grants = 0
+
+    def arm(self) -> str:
+        """Run arm.lua and load the reserve script."""
+        shard = self.shard
+        answer = self.call(
+            scripts.ARM, [shard.ctl, shard.avail, shard.outbox], shard.epoch, self.limit, NOW_MS
+        )
+        self.load(self.script)
+        return str(answer)
+
+    def load(self, script: Script) -> None:
+        """Let the gateway run this reserve script from now on."""
+        assert self.server.worker.script_load(script.text) == script.sha
+        self.script = script
+
+    def call(self, script: Script, keys: list[str], *args: str | int) -> Any:
+        """Run any script as the agent's user."""
+        return self.server.worker.eval(script.text, len(keys), *keys, *args)
+
+    def grant(self, units: int | str, grant_id: str | None = None) -> list[int]:
+        """Put units in; a new grant id each time, if none is given."""
+        self._grants += 1
+        keys = [self.shard.ctl, self.shard.avail, self.shard.grants]
+        answer = self.call(
+            scripts.GRANT, keys, self.shard.epoch, grant_id or f"g{self._grants}", units
+        )
+        return list(answer)
+
+    def mark_sold_out(self) -> int:
+        """Run mark_sold_out.lua."""
+        keys = [self.shard.ctl, self.shard.avail]
+        return int(self.call(scripts.MARK_SOLD_OUT, keys, self.shard.epoch))
+
+    def reserve(self, *requests: Request, client: Client | None = None) -> Answer:
+        """One batch."""
+        return self.evalsha(*self.arguments(*requests), client=client)
+
+    def evalsha(
+        self,
+        *arguments: str | int,
+        keys: list[str] | None = None,
+        client: Client | None = None,
+    ) -> Answer:
+        """The reserve script with arguments as they are."""
+        keys = self.keys if keys is None else keys
+        client = client or self.server.gateway
+        codes, again = client.evalsha(self.script.sha, len(keys), *keys, *arguments)
+        return Answer(codes, tuple(int(qty) for qty in again.split(",") if qty))
+
+    @property
+    def keys(self) -> list[str]:
+        """KEYS of the reserve script."""
+        return [self.shard.ctl, self.shard.avail, self.shard.buyers, self.shard.outbox]
+
+    def arguments(self, *requests: Request) -> list[str | int]:
+        """ARGV of the reserve script."""
+        arguments: list[str | int] = [len(requests)]
+        for request in requests:
+            arguments += [
+                request.shopper,
+                self.reservation_id(request),
+                request.qty,
+                self.intent(request),
+            ]
+        return arguments
+
+    def reservation_id(self, request: Request) -> str:
+        """As the gateway makes it, with a hash that needs no key."""
+        digest = hashlib.sha256(json.dumps([request.shopper, request.key]).encode()).digest()
+        text = base64.urlsafe_b64encode(digest).decode()[:22]
+        return f"{self.shard.item}-{self.shard.shard}-{text}"
+
+    def intent(self, request: Request) -> str:
+        """The Kafka value, as far as these tests need it."""
+        return json.dumps(
+            {
+                "v": 1,
+                "reservation_id": self.reservation_id(request),
+                "shopper": request.shopper,
+                "qty": request.qty,
+            }
+        )
+
+    def books(self) -> books.Books:
+        """inspect.lua."""
+        return books.books_of(self.server.worker, self.shard)
+
+    def intents(self) -> list[dict[str, Any]]:
+        """All intents of the outbox."""
+        return books.intents_of(self.server.worker, self.shard)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the books."""
+        return books.faults(self.server.worker, self.shard)
+
+    def everything(self) -> dict[str, Any]:
+        """Each key of the shard as stored, byte for byte."""
+        # DUMP answers bytes that are no text, so a client of its own reads it.
+        raw = self.server.client("operator")
+        raw.connection_pool.connection_kwargs["decode_responses"] = False
+        with raw:
+            return {key: raw.dump(key) for key in (*self.keys, self.shard.grants)}
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """What happens inside must leave every key as it was."""
+        before = self.everything()
+        yield
+        assert self.everything() == before
+
+    @contextmanager
+    def refuses(self, word: str) -> Iterator[None]:
+        """What happens inside must be answered with an error that begins so, and change nothing."""
+        with self.unchanged(), pytest.raises(redis.ResponseError, match=f"^{word}"):
+            yield
+
+    @contextmanager
+    def replaced(self, key: str, *command: str | int) -> Iterator[None]:
+        """Let `key` be what `command` writes for a while; the real one comes back."""
+        operator, aside = self.server.operator, f"{key}:aside"
+        existed = operator.exists(key)
+        if existed:
+            operator.rename(key, aside)
+        operator.execute_command(*command)
+        try:
+            yield
+        finally:
+            operator.delete(key)
+            if existed:
+                operator.rename(aside, key)

@@ -1,0 +1,81 @@
+"""Whether a shard's books balance, read from its keys and from nothing else.
+
+`faults` is the property that every case of these tests must keep, and that the mutants of
+`test_reserve_controls.py` must break.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from tests.redis.server import Client
+from workers.stock import scripts
+from workers.stock.keys import Shard
+
+
+@dataclass(frozen=True)
+class Books:
+    """The answer of inspect.lua."""
+
+    avail: int
+    sold: int
+    granted: int
+    winners: int
+    outbox: int
+    sold_out: int
+
+
+def books_of(client: Client, shard: Shard) -> Books:
+    """One atomic reading."""
+    keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox, shard.grants]
+    return Books(*client.eval(scripts.INSPECT.text, len(keys), *keys))
+
+
+def intents_of(client: Client, shard: Shard) -> list[dict[str, Any]]:
+    """Every intent in the outbox, oldest first."""
+    return [
+        json.loads(line)
+        for _, fields in client.xrange(shard.outbox)
+        for line in fields["intents"].split("\n")
+    ]
+
+
+def held_by(client: Client, shard: Shard) -> dict[str, list[tuple[str, int]]]:
+    """Shopper → (reservation_id, qty) in the order of buying."""
+    return {
+        shopper: [(one.split("=")[0], int(one.split("=")[1])) for one in text.split(",")]
+        for shopper, text in client.hgetall(shard.buyers).items()
+    }
+
+
+def faults(client: Client, shard: Shard) -> list[str]:
+    """What is wrong, each beginning with its kind; empty when the books balance.
+
+    The outbox is compared with the buyers, so this is for shards whose outbox was never trimmed.
+    """
+    books = books_of(client, shard)
+    limit = int(client.hget(shard.ctl, "limit") or 0)
+    held = held_by(client, shard)
+    found = []
+    if books.sold > books.granted or books.avail < 0:
+        found.append(f"oversold: {books.sold} of {books.granted}, {books.avail} left")
+    if books.granted != books.avail + books.sold:
+        found.append(f"leak: {books}")
+    for shopper, reservations in held.items():
+        units = sum(qty for _, qty in reservations)
+        if units > limit:
+            found.append(f"over limit: {shopper} has {units} of {limit}")
+    bought = Counter((one, shopper, qty) for shopper, some in held.items() for one, qty in some)
+    told = Counter(
+        (intent["reservation_id"], intent["shopper"], intent["qty"])
+        for intent in intents_of(client, shard)
+    )
+    ids = Counter(intent["reservation_id"] for intent in intents_of(client, shard))
+    found += [f"doubled: {one} {count} times" for one, count in ids.items() if count > 1]
+    found += [f"untold: {one} has no intent" for one in bought - told]
+    found += [f"unbought: {one} has an intent only" for one in told - bought]
+    for entry, fields in client.xrange(shard.outbox):
+        if int(fields["n"]) != len(fields["intents"].split("\n")) or fields["v"] != "1":
+            found.append(f"miscounted: {entry} says {fields['n']}")
+    return found

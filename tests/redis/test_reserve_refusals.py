@@ -1,0 +1,174 @@
+"""reserve.lua: calls that are refused whole. Each leaves every key as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from tests.redis.armed_shard import Answer, ArmedShard, Request
+from tests.redis.conftest import Arm
+from tests.redis.server import StockServer
+from workers.stock import scripts
+from workers.stock.keys import Shard
+
+FOREIGN_NODE = "f" * 40
+
+
+@pytest.mark.parametrize("qty", [0, -1, "1.5", "one", "", "nan", "inf", "-inf", "1e999"])
+def test_a_quantity_that_is_no_positive_integer_refuses_the_batch(arm: Arm, qty: str) -> None:
+    shard = arm(limit=5)
+    with shard.refuses("BADCALL qty of request 2"):
+        shard.reserve(Request("ann"), Request("bob", qty), Request("cem"))
+
+
+@pytest.mark.parametrize("n", ["0", "-1", "1.5", "2", "", "one", "nan", "1e9"])
+def test_a_count_that_does_not_fit_refuses_the_batch(arm: Arm, n: str) -> None:
+    shard = arm()
+    arguments = shard.arguments(Request("ann"))[1:]
+    with shard.refuses("BADCALL argument count"):
+        shard.evalsha(n, *arguments)
+
+
+def test_half_a_request_more_is_not_half_ignored(arm: Arm) -> None:
+    shard = arm()
+    arguments = [*shard.arguments(Request("ann"))[1:], "bob", "id"]
+    with shard.refuses("BADCALL argument count"):
+        shard.evalsha("1.5", *arguments)
+
+
+@pytest.mark.parametrize("size", [1025, 4100])
+def test_a_batch_larger_than_the_gateway_may_send_is_refused(arm: Arm, size: int) -> None:
+    # From 4000 winners on, Lua could not unpack the arguments of HSET, which comes after XADD.
+    shard = arm(units=5000)
+    with shard.refuses("BADCALL argument count"):
+        shard.reserve(*(Request(f"shopper-{n}") for n in range(size)))
+
+
+def test_no_arguments_at_all_are_refused(arm: Arm) -> None:
+    shard = arm()
+    with shard.refuses("BADCALL"):
+        shard.evalsha()
+
+
+def test_keys_of_another_shard_are_refused(arm: Arm) -> None:
+    shard, other = arm(), arm()
+    arguments = shard.arguments(Request("ann"))
+    with other.unchanged(), shard.refuses("BADCALL keys of another shard"):
+        shard.evalsha(*arguments, keys=other.keys)
+
+
+def test_a_missing_key_is_refused(arm: Arm) -> None:
+    shard = arm()
+    arguments = shard.arguments(Request("ann"))
+    with shard.refuses("BADCALL"):
+        shard.evalsha(*arguments, keys=shard.keys[:3])
+
+
+def refuse_as_fenced(shard: ArmedShard) -> None:
+    with shard.refuses("FENCED"):
+        shard.reserve(Request("ann"))
+
+
+def test_a_shard_that_was_not_armed_is_fenced(server: StockServer) -> None:
+    shard = ArmedShard(server, Shard(item=900_001, shard=0, epoch=1), limit=1)
+    shard.load(shard.script)
+    refuse_as_fenced(shard)
+
+
+def test_a_shard_of_another_epoch_is_fenced(arm: Arm) -> None:
+    shard = arm()
+    with shard.replaced(shard.shard.ctl, "HSET", shard.shard.ctl, *ctl(shard, epoch=2)):
+        refuse_as_fenced(shard)
+    assert shard.reserve(Request("ann")) == Answer("R")
+
+
+def test_a_copy_on_another_node_is_fenced(arm: Arm) -> None:
+    shard = arm()
+    with shard.replaced(shard.shard.ctl, "HSET", shard.shard.ctl, *ctl(shard, node=FOREIGN_NODE)):
+        refuse_as_fenced(shard)
+    assert shard.reserve(Request("ann")) == Answer("R")
+
+
+def test_a_control_record_without_a_limit_is_fenced(arm: Arm) -> None:
+    shard = arm()
+    with shard.replaced(shard.shard.ctl, "HSET", shard.shard.ctl, *ctl(shard)[:4]):
+        refuse_as_fenced(shard)
+
+
+def ctl(shard: ArmedShard, epoch: int = 1, node: str = "") -> list[str | int]:
+    """A control record with something wrong in it."""
+    return ["epoch", epoch, "node", node or shard.server.node_id, "limit", 1]
+
+
+def test_missing_stock_is_fenced_and_not_empty(arm: Arm) -> None:
+    shard = arm()
+    with shard.replaced(shard.shard.avail, "PING"):
+        refuse_as_fenced(shard)
+
+
+@pytest.mark.parametrize("avail", ["-1", "1.5", "some", "", "1e1", " 5", "0x5", "5 ", "nan"])
+def test_stock_that_is_no_count_is_fenced(arm: Arm, avail: str) -> None:
+    shard = arm()
+    with shard.replaced(shard.shard.avail, "SET", shard.shard.avail, avail):
+        refuse_as_fenced(shard)
+
+
+@pytest.mark.parametrize("name", ["ctl", "avail", "buyers", "outbox"])
+def test_a_key_of_the_wrong_type_changes_nothing(arm: Arm, name: str) -> None:
+    shard = arm()
+    shard.reserve(Request("zoe"))
+    key = getattr(shard.shard, name)
+    with (
+        shard.replaced(key, "RPUSH", key, "not what it should be"),
+        shard.refuses("WRONGTYPE"),
+    ):
+        shard.reserve(Request("ann"))
+
+
+def test_an_unknown_script_is_refused_until_it_is_loaded_again(arm: Arm) -> None:
+    shard = arm()
+    shard.server.operator.script_flush()
+    with shard.unchanged(), pytest.raises(redis.exceptions.NoScriptError):
+        shard.reserve(Request("ann"))
+    shard.load(shard.script)
+    assert shard.reserve(Request("ann")) == Answer("R")
+
+
+def test_each_epoch_has_a_script_of_its_own(arm: Arm) -> None:
+    shard = arm()
+    item = shard.shard.item
+    others = [Shard(item, 0, 2), Shard(item, 1, 1), Shard(item + 1, 0, 1)]
+    shas = {scripts.reserve_for(one).sha for one in (shard.shard, *others)}
+    assert len(shas) == 4
+
+
+def test_a_full_server_refuses_the_whole_batch(arm: Arm) -> None:
+    shard = arm(units=10)
+    whole = [Request(f"shopper-{n}") for n in range(5)]
+    with (
+        full(shard.server),
+        shard.unchanged(),
+        pytest.raises(redis.exceptions.OutOfMemoryError),
+    ):
+        shard.reserve(*whole)
+    assert shard.reserve(*whole) == Answer("RRRRR")
+
+
+def test_a_full_server_does_not_even_begin(arm: Arm) -> None:
+    # A batch that would write nothing shows it: that is what the shebang is for.
+    shard = arm(units=10)
+    shard.reserve(Request("ann"))
+    with full(shard.server), pytest.raises(redis.exceptions.OutOfMemoryError):
+        shard.reserve(Request("ann"))
+
+
+@contextmanager
+def full(server: StockServer) -> Iterator[None]:
+    """A server that has used all the memory it may."""
+    allowed = server.operator.config_get("maxmemory")["maxmemory"]
+    server.operator.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        server.operator.config_set("maxmemory", allowed)
