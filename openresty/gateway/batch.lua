@@ -145,7 +145,15 @@ local function encode(batches)
 end
 
 local function finish_with_codes(requests, reply)
-  local codes, next_again = reply[1], string.gmatch(reply[2], "%d+")
+  local codes, again = "", nil
+  if type(reply) == "table" then
+    codes, again = reply[1], reply[2]
+  end
+  if type(codes) ~= "string" or #codes ~= #requests or type(again) ~= "string" then
+    ngx.log(ngx.ERR, "the reserve script's reply cannot be read")
+    return finish_all(requests, "unknown")
+  end
+  local next_again = string.gmatch(again, "%d+")
   for i = 1, #requests do
     local code = sub(codes, i, i)
     finish(requests[i], code, code == "A" and tonumber(next_again()) or nil)
@@ -184,7 +192,7 @@ local function exchange(node, sock, batches)
     if sent then
       reply, err, where = resp.read(sock)
     end
-    if reply then
+    if reply ~= nil then
       metrics.count_batch(#batch.requests)
       finish_with_codes(batch.requests, reply)
     elseif where == "reply" then

@@ -53,12 +53,3 @@ def test_an_empty_home_is_busy_though_others_have_units(shop: Shop) -> None:
     assert item.buy(at_home[0]).outcome == "reserved"
     with item.untouched():
         assert_refused(item.buy(at_home[1]), "busy")
-
-
-def test_without_an_armed_home_a_shopper_is_busy_and_does_not_hop(shop: Shop, item: Item) -> None:
-    described = shop.document["items"][str(item.id)]["shards"]
-    shop.change(item, shards=described[1:])
-    # Shards 1 and 2 are armed: the modulus is 2 now, and home 0 is not there.
-    homeless = next(f"s{n}" for n in range(40) if crc32(f"s{n}".encode()) % 2 == 0)
-    with item.untouched():
-        assert_refused(item.buy(homeless), "busy")

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,8 @@ def test_a_token_with_a_wrong_claim_is_refused(item: Item, changes: dict) -> Non
     ],
 )
 def test_a_token_of_another_time_is_refused(item: Item, claim: str, in_seconds: int) -> None:
-    token = item.token("ann", **{claim: int(time.time()) + in_seconds})
+    changes: dict[str, Any] = {claim: int(time.time()) + in_seconds}
+    token = item.token("ann", **changes)
     assert_refused(buy_with(item, f"Bearer {token}"), "bad_token")
 
 
