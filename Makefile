@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup up down status demo test check bench lock
 
-# Which stack: `dev` (yours) or `test` (the one `make test` starts, beside yours).
+# Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
+# replicas) or `test` (the one `make test` starts). They may run beside each other.
 PROFILE ?= dev
 
 PYTHON := .venv/bin/python

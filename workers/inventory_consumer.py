@@ -14,7 +14,7 @@ from control_plane.warehouse.services import Deducted, Deduction, deduct
 from workers import dead_letters, order_events
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
-from workers.runtime.consumer import ConsumerLoop, DeadLetter
+from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
 from workers.runtime.database import unavailable_when_down
 
 GROUP = "inventory-consumer"
@@ -67,7 +67,7 @@ class WarehouseHandler:
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(kafka=True)
+    started = process.start(parts=[TURN], kafka=True)
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers
     handler = WarehouseHandler(
@@ -84,6 +84,7 @@ def main() -> None:
         clock=started.clock,
         stop=started.stop,
         batch_max=BATCH_MAX,
+        readiness=started.readiness,
     ).run()
 
 

@@ -19,9 +19,12 @@ class Leadership:
         self._lock_id = lock_id
         self._alias = alias
         self._session: Any = None
+        # Why we could not even ask; None when the server answered, whatever it said.
+        self.problem: str | None = None
 
     def held(self) -> bool:
         """True while we lead; tries to become the leader when we do not."""
+        self.problem = None
         try:
             if self._session is not None:
                 # The lock lives as long as the session: if it answers, the lock is ours.
@@ -33,6 +36,7 @@ class Leadership:
                 return True
         except Error as error:
             _log.warning("no leadership: %s", error)
+            self.problem = str(error).strip()
         self.resign()
         return False
 

@@ -14,7 +14,7 @@ from control_plane.orders.services import Intent, Landed, land
 from workers import dead_letters, intent, order_events, status_projection
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
-from workers.runtime.consumer import ConsumerLoop, DeadLetter
+from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
 from workers.runtime.database import unavailable_when_down
 
 GROUP = "order-consumer"
@@ -96,7 +96,7 @@ def _source(message: Message) -> str:
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(kafka=True, work_redis=True)
+    started = process.start(parts=[TURN], kafka=True, work_redis=True)
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers and env.work_redis_url
     handler = OrderHandler(
@@ -114,6 +114,7 @@ def main() -> None:
         clock=started.clock,
         stop=started.stop,
         batch_max=BATCH_MAX,
+        readiness=started.readiness,
     ).run()
 
 

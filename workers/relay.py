@@ -7,43 +7,48 @@ may die anywhere: its entries stay pending and are delivered again, by itself or
 """
 
 import logging
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from threading import Event
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from workers.outbox_keeper import OutboxKeeper
+from workers.outbox_keeper import KEEPER_PARTS, OutboxKeeper
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
+from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import InvalidMessage
 from workers.stock.cluster import StockCluster
 from workers.stock.keys import Shard
 from workers.stock.outbox import Entry, OutboxReader, shopper_of
 
-# What may wait for Kafka: 20,000 intents are 6 MB here and in librdkafka's queue. More stays in
-# Redis.
+# What may wait for Kafka: 20,000 intents are 6 MB here and in librdkafka's queue, a fifth of what
+# that takes. More stays in Redis.
 IN_FLIGHT_MAX = 20_000
 ENTRIES_A_READ_MAX = 32
-# The largest batch of a gateway; only an estimate of how many entries fill the room that is left.
-INTENTS_AN_ENTRY = 128
+# MAX_REQUESTS of lua/reserve.lua. An entry is read only where even the largest one has room.
+INTENTS_AN_ENTRY_MAX = 1024
+assert IN_FLIGHT_MAX >= INTENTS_AN_ENTRY_MAX
 # With nothing to read it looks again after 2 ms, then more and more seldom.
 IDLE_FIRST_S = 0.002
 IDLE_MAX_S = 0.02
 CLAIM_EVERY_S = 10.0
 SEND_AGAIN_S = 1.0
 STOP_WAIT_S = 10.0
+TURN = "turn"
 
 _log = logging.getLogger("workers.relay")
 
 
 class _Delivery:
-    """One entry on its way: how many of its intents Kafka has not acknowledged."""
+    """One entry on its way: how many of its intents Kafka has taken and not acknowledged."""
 
-    __slots__ = ("entry", "failed", "missing")
+    __slots__ = ("entry", "failed", "missing", "queued")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.missing = len(entry.intents)
+        self.queued = 0
         self.failed: KafkaError | None = None
 
 
@@ -65,13 +70,16 @@ class Relay:
         self._in_flight = 0
         self._delivered: list[Entry] = []
         self._failed: list[_Delivery] = []
+        # Whose intents did not all find room in the client's own queue.
+        self._unqueued: deque[_Delivery] = deque()
+        self._turns = 0
         self._send_again_at = float("inf")
         self._idle_s = IDLE_FIRST_S
         self._claimed_at = clock.monotonic()
 
     @property
     def in_flight(self) -> int:
-        """Intents handed to Kafka and not acknowledged."""
+        """Intents read for Kafka and not acknowledged by it; at most IN_FLIGHT_MAX."""
         return self._in_flight
 
     def turn(self, shards: Iterable[Shard]) -> int:
@@ -84,6 +92,7 @@ class Relay:
             self._send(entry)
         self._idle_s = IDLE_FIRST_S if entries else min(self._idle_s * 2, IDLE_MAX_S)
         self._producer.poll(0 if entries else self._idle_s)
+        self._queue_the_rest()
         self._send_failed_again()
         self._acknowledge()
         metrics.RELAY_IN_FLIGHT.set(self._in_flight)
@@ -95,16 +104,31 @@ class Relay:
         self._acknowledge()
 
     def _read(self, shards: list[Shard]) -> list[Entry]:
-        room = IN_FLIGHT_MAX - self._in_flight
-        if room <= 0 or not shards:
+        """New entries while the largest one still has room, from another shard first each time."""
+        if not shards or self._unqueued:
             return []
-        a_shard = min(ENTRIES_A_READ_MAX, max(1, room // INTENTS_AN_ENTRY // len(shards)))
-        entries = self._reader.read(shards, a_shard)
+        self._turns += 1
+        first = self._turns % len(shards)
+        shards = shards[first:] + shards[:first]
+        entries = self._read_within(IN_FLIGHT_MAX - self._in_flight, shards, self._reader.read)
         if self._clock.monotonic() - self._claimed_at > CLAIM_EVERY_S:
             self._claimed_at = self._clock.monotonic()
-            entries += self._reader.claim(shards, a_shard)
+            room = IN_FLIGHT_MAX - self._in_flight - sum(len(one.intents) for one in entries)
+            entries += self._read_within(room, shards, self._reader.claim)
         # While Kafka is away our own entries grow old enough to be claimed, by ourselves too.
         return [entry for entry in entries if (entry.shard, entry.id) not in self._under_way]
+
+    def _read_within(
+        self, room: int, shards: list[Shard], read: Callable[[list[Shard], int], list[Entry]]
+    ) -> list[Entry]:
+        """Ask as many shards at once as could answer with the largest entry, then the next ones."""
+        entries: list[Entry] = []
+        while shards and (most := room // INTENTS_AN_ENTRY_MAX) > 0:
+            asked, shards = shards[:most], shards[most:]
+            found = read(asked, min(ENTRIES_A_READ_MAX, most // len(asked)))
+            room -= sum(len(entry.intents) for entry in found)
+            entries += found
+        return entries
 
     def _send(self, entry: Entry) -> None:
         if not entry.intents:
@@ -115,20 +139,30 @@ class Relay:
         self._in_flight += delivery.missing
         self._produce(delivery)
 
+    def _queue_the_rest(self) -> None:
+        """Go on where the client's queue was full; `poll` has made room if Kafka takes anything."""
+        for _ in range(len(self._unqueued)):
+            self._produce(self._unqueued.popleft())
+
     def _produce(self, delivery: _Delivery) -> None:
         def note(error: KafkaError | None, _message: Message) -> None:
             self._note(delivery, error)
 
         entry = delivery.entry
         headers: list[tuple[str, str | bytes | None]] = [("outbox", entry.id)]
-        for intent in entry.intents:
+        for intent in entry.intents[delivery.queued :]:
             topic, key, sent = self._names.reservations, None, headers
             try:
                 key = shopper_of(intent)
             except InvalidMessage as error:
                 topic, sent = self._names.dead_letters, headers + self._explain(entry, error)
-            # Cannot meet a full queue: IN_FLIGHT_MAX is a fifth of librdkafka's own bound.
-            self._producer.produce(topic, intent, key, headers=sent, on_delivery=note)
+            try:
+                self._producer.produce(topic, intent, key, headers=sent, on_delivery=note)
+            except BufferError:
+                # Its queue is also bounded in bytes. The next turn polls and goes on from here.
+                self._unqueued.append(delivery)
+                return
+            delivery.queued += 1
 
     def _explain(self, entry: Entry, error: InvalidMessage) -> list[tuple[str, str | bytes | None]]:
         _log.error("dead letter: %s", error, extra={"source": f"{entry.shard.outbox} {entry.id!r}"})
@@ -165,6 +199,7 @@ class Relay:
         metrics.RELAY_RESTARTS.inc()
         for delivery in failed:
             delivery.missing, delivery.failed = len(delivery.entry.intents), None
+            delivery.queued = 0
             self._produce(delivery)
 
     def _acknowledge(self) -> None:
@@ -172,13 +207,14 @@ class Relay:
             self._delivered = self._reader.acknowledge(self._delivered)
 
 
-def run(relay: Relay, keeper: OutboxKeeper, stop: Event) -> None:
+def run(relay: Relay, keeper: OutboxKeeper, stop: Event, readiness: Readiness) -> None:
     """Relay until stopped; a failure of either thread ends the process."""
     keeper.start()
     try:
         while not stop.is_set():
             keeper.check()
             relay.turn(keeper.shards)
+            readiness.report(TURN)
         relay.finish()
     finally:
         stop.set()
@@ -187,13 +223,20 @@ def run(relay: Relay, keeper: OutboxKeeper, stop: Event) -> None:
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(stock_redis=True, kafka=True)
+    started = process.start(stock_redis=True, kafka=True, parts=[TURN, *KEEPER_PARTS])
     env, clock = started.env, started.clock
     assert env.stock_redis and env.kafka_brokers
     reader = OutboxReader(StockCluster(env.stock_redis, "relay"), env.instance, clock)
     producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))
-    keeper = OutboxKeeper(StockCluster(env.stock_redis, "relay"), clock, started.stop)
-    run(Relay(reader, producer, clock, kafka.Names(env.kafka_prefix)), keeper, started.stop)
+    names = kafka.Names(env.kafka_prefix)
+    keeper = OutboxKeeper(
+        StockCluster(env.stock_redis, "relay"),
+        clock,
+        started.stop,
+        readiness=started.readiness,
+        ask_kafka=lambda: kafka.ask(producer, names.reservations),
+    )
+    run(Relay(reader, producer, clock, names), keeper, started.stop, started.readiness)
 
 
 if __name__ == "__main__":

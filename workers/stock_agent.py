@@ -19,6 +19,7 @@ from workers.leadership import Leadership
 from workers.runtime import metrics, process
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.database import unavailable_when_down
+from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import Unavailable
 from workers.stock import sale_items
 from workers.stock import shard as shards
@@ -26,6 +27,7 @@ from workers.stock.cluster import ShardFenced, StockCluster
 from workers.stock.keys import SHARDS_PER_ITEM, Shard
 from workers.stock.sale_items import SaleItem
 
+ROUND = "round"
 ROUND_S = 0.2
 # Any number that no other advisory lock in the database `sale` uses.
 LEADER_LOCK = 7_001
@@ -43,8 +45,12 @@ class StockAgent:
         self._faults: dict[Shard, str] = {}
         self._watched: set[Shard] = set()
 
-    def round(self) -> None:
-        """Bring every item on sale one round further; raises Unavailable without PostgreSQL."""
+    def round(self) -> str | None:
+        """Bring every item on sale one round further; raises Unavailable without PostgreSQL.
+
+        Returns what kept it from looking after some item, None when nothing did.
+        """
+        problem = None
         with unavailable_when_down("default"):
             items = sale_items.on_sale(self._clock.now(), self._arm_lead)
             allocations = sale_items.open_allocations(items)
@@ -56,14 +62,17 @@ class StockAgent:
             except (Unavailable, inventory.InventoryError) as error:
                 # The next round starts from what PostgreSQL says then; other items go on now.
                 _log.warning("item not looked after: %s", error, extra={"item": item.id})
+                problem = f"item {item.id}: {error}"
         self._forget(self._watched - seen)
         self._watched = seen
+        return problem
 
     def _look_after(
         self, item: SaleItem, allocations: dict[tuple[int, int], Allocation], seen: set[Shard]
     ) -> None:
         metrics.POOL_UNALLOCATED.labels(item.id).set(item.unallocated)
-        empty = []
+        empty: list[Shard] = []
+        marked: list[Shard] = []
         for number in range(SHARDS_PER_ITEM):
             allocation = allocations.get((item.id, number))
             if allocation is None:
@@ -71,13 +80,14 @@ class StockAgent:
             shard = Shard(item.id, number, allocation.epoch)
             seen.add(shard)
             try:
-                if self._bring_further(shard, allocation, item) == 0:
-                    empty.append(shard)
+                avail, is_marked = self._bring_further(shard, allocation, item)
+                if avail == 0:
+                    (marked if is_marked else empty).append(shard)
                 self._note_fault(shard, None)
             except (ShardFenced, redis.ResponseError) as error:
                 # Also a shard whose keys somebody has spoiled: the other shards go on.
                 self._note_fault(shard, str(error))
-        if item.unallocated == 0 and len(empty) == SHARDS_PER_ITEM:
+        if item.unallocated == 0 and len(empty) + len(marked) == SHARDS_PER_ITEM:
             self._mark_sold_out(empty)
 
     def _mark_sold_out(self, empty: list[Shard]) -> None:
@@ -87,15 +97,21 @@ class StockAgent:
             except (ShardFenced, redis.ResponseError) as error:
                 self._note_fault(shard, str(error))
 
-    def _bring_further(self, shard: Shard, allocation: Allocation, item: SaleItem) -> int:
-        """Arm it if it never was, hand over units; returns its free units; raises ShardFenced."""
+    def _bring_further(
+        self, shard: Shard, allocation: Allocation, item: SaleItem
+    ) -> tuple[int, bool]:
+        """Arm it if it never was, hand over units; raises ShardFenced.
+
+        Returns its free units and whether it says sold_out already: a mark is a write and costs
+        the node an fsync, so it is not repeated in every round.
+        """
         sha = allocation.script_sha
-        avail = 0
+        avail, is_marked = 0, False
         if sha:
             state = shards.look(self._cluster, shard, sha)
             if state.fault:
                 raise ShardFenced(state.fault)
-            avail = state.avail
+            avail, is_marked = state.avail, state.sold_out
         else:
             now_ms = to_ms(self._clock.now())
             sha = shards.arm(self._cluster, shard, item.limit, now_ms)
@@ -104,6 +120,8 @@ class StockAgent:
             inventory.begin_grant(allocation.pk, item.unallocated)
         for grant in inventory.pending_grants(allocation.pk):
             avail = shards.grant(self._cluster, shard, grant.pk, grant.qty)
+            # A grant takes the mark away.
+            is_marked = False
             if inventory.mark_grant_applied(grant.pk):
                 metrics.GRANTED.labels(shard.item, shard.shard).inc(grant.qty)
                 _log.info("granted %d units", grant.qty, extra=_fields(shard))
@@ -112,7 +130,7 @@ class StockAgent:
             inventory.record_armed(allocation.pk, sha)
             _log.info("armed", extra=_fields(shard))
         metrics.SHARD_AVAIL.labels(shard.item, shard.shard).set(avail)
-        return avail
+        return avail, is_marked
 
     def _note_fault(self, shard: Shard, fault: str | None) -> None:
         metrics.SHARD_FENCED.labels(shard.item, shard.shard).set(1 if fault else 0)
@@ -136,30 +154,38 @@ def _fields(shard: Shard) -> dict[str, int]:
     return {"item": shard.item, "shard": shard.shard, "epoch": shard.epoch}
 
 
-def run(agent: StockAgent, leadership: Leadership, clock: Clock, stop: Event) -> None:
-    """Rounds until stopped, while we lead."""
+def run(
+    agent: StockAgent,
+    leadership: Leadership,
+    clock: Clock,
+    stop: Event,
+    readiness: Readiness,
+) -> None:
+    """Rounds until stopped, while we lead; the second one is ready when it could take over."""
     while not stop.wait(ROUND_S):
         leads = leadership.held()
         metrics.AGENT_LEADS.set(leads)
         if not leads:
+            readiness.report(ROUND, leadership.problem)
             continue
         started = clock.monotonic()
         try:
-            agent.round()
+            readiness.report(ROUND, agent.round())
         except Unavailable as error:
             _log.warning("round not finished: %s", error)
+            readiness.report(ROUND, str(error))
         metrics.AGENT_LOOP_SECONDS.observe(clock.monotonic() - started)
     leadership.resign()
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(stock_redis=True)
+    started = process.start(stock_redis=True, parts=[ROUND])
     env, clock = started.env, started.clock
     assert env.stock_redis
     cluster = StockCluster(env.stock_redis, "stock-agent")
     agent = StockAgent(cluster, clock, timedelta(seconds=env.arm_lead_s))
-    run(agent, Leadership(LEADER_LOCK), clock, started.stop)
+    run(agent, Leadership(LEADER_LOCK), clock, started.stop, started.readiness)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,19 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.merchants.models import Merchant
+
+# Ten thousand million in a currency of two decimals: what is above is a typing error.
+PRICE_MINOR_MAX = 10**12
+LIMIT_PER_SHOPPER_MAX = 1000
+# An order's amount is price × quantity, a bigint of PostgreSQL. An overflow would not refuse one
+# order, it would fail the whole batch in `orders/landing.sql`, and every repeat of it. Quantities
+# are at most the item's limit; even a smallint's largest one stays below.
+assert PRICE_MINOR_MAX * max(LIMIT_PER_SHOPPER_MAX, 2**15 - 1) < 2**63
 
 
 class CampaignState(models.TextChoices):
@@ -102,6 +110,7 @@ class Item(models.Model):
     units = models.PositiveIntegerField(_("units"), validators=[MinValueValidator(1)])
     price_minor = models.PositiveBigIntegerField(
         _("price in minor units"),
+        validators=[MaxValueValidator(PRICE_MINOR_MAX)],
         help_text=_("In the smallest unit of the currency: 1999 is 19.99."),
     )
     currency = models.CharField(
@@ -111,7 +120,9 @@ class Item(models.Model):
         validators=[RegexValidator("^[A-Z]{3}$", _("Three capital letters, as in CNY."))],
     )
     limit_per_shopper = models.PositiveSmallIntegerField(
-        _("limit per shopper"), default=1, validators=[MinValueValidator(1)]
+        _("limit per shopper"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(LIMIT_PER_SHOPPER_MAX)],
     )
     path_key = models.CharField(_("path key"), max_length=32, blank=True, editable=False)
 
@@ -128,6 +139,13 @@ class Item(models.Model):
             models.CheckConstraint(condition=models.Q(units__gte=1), name="item_units_positive"),
             models.CheckConstraint(
                 condition=models.Q(limit_per_shopper__gte=1), name="item_limit_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(price_minor__lte=PRICE_MINOR_MAX), name="item_price_bounded"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(limit_per_shopper__lte=LIMIT_PER_SHOPPER_MAX),
+                name="item_limit_bounded",
             ),
         ]
 

@@ -1,4 +1,4 @@
-"""`python -m deploy.local up|down|status|env|run|logs [--profile dev|test]`."""
+"""`python -m deploy.local up|down|status|env|run|logs [--profile NAME]`."""
 
 import argparse
 import os
@@ -7,9 +7,9 @@ import sys
 import time
 
 from deploy.local import environment
-from deploy.local.ports import PROFILE_OFFSETS
+from deploy.local.ports import PROFILES
 from deploy.local.process import CannotStart
-from deploy.local.processes import STEPS
+from deploy.local.processes import steps
 from deploy.local.servers.control_plane import password_file
 from deploy.local.site import Site
 from deploy.local.stack import Stack
@@ -24,8 +24,15 @@ def main() -> int:
         return 2
     arguments.words = words
     site = Site(arguments.profile)
+    known = [step.name for step in steps(site)]
+    if unknown := [name for name in arguments.only if name not in known]:
+        print(f"--only: {', '.join(unknown)}: not one of {', '.join(known)}", file=sys.stderr)
+        return 2
     try:
         return COMMANDS[arguments.command](site, arguments)
+    except CannotStart as error:
+        print(f"{arguments.command}: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; what runs goes on: `make status`, `make down`", file=sys.stderr)
         return 130
@@ -34,11 +41,7 @@ def main() -> int:
 def up(site: Site, arguments: argparse.Namespace) -> int:
     """Start the stack or a part of it."""
     began = time.monotonic()
-    try:
-        Stack(site).up(arguments.only)
-    except CannotStart as error:
-        print(f"up: {error}", file=sys.stderr)
-        return 1
+    Stack(site).up(arguments.only)
     print(f"stack {site.profile} is up ({time.monotonic() - began:.1f} s)")
     return 0
 
@@ -59,6 +62,7 @@ def status(site: Site, arguments: argparse.Namespace) -> int:
         where = f"127.0.0.1:{port}" if port else "-"
         if process.url_path is not None:
             where = f"http://{where}{process.url_path}"
+        where = f"{where} {process.role(site)}".rstrip()
         pid = info.get("pid") or "-"
         print(
             f"{process.name:<19} {info.get('statename', 'STOPPED'):<9} {pid:>8}  {where:<28} "
@@ -96,9 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument(
-        "--profile", default=os.environ.get("SLUICE_PROFILE", "dev"), choices=PROFILE_OFFSETS
+        "--profile", default=os.environ.get("SLUICE_PROFILE", "dev"), choices=PROFILES
     )
-    parser.add_argument("--only", type=_names, default=[], help="comma separated process names")
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=[],
+        help="comma separated process names",
+    )
     return parser
 
 
@@ -106,14 +115,6 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Before and behind `--`; argparse loses a list of words that follows an option."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     return arguments[:at], arguments[at + 1 :]
-
-
-def _names(text: str) -> list[str]:
-    known = [step.name for step in STEPS]
-    names = text.split(",")
-    if unknown := [name for name in names if name not in known]:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(known)}")
-    return names
 
 
 if __name__ == "__main__":

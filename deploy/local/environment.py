@@ -76,13 +76,14 @@ def values(site: Site) -> dict[str, str]:
     secret = site.secrets
     postgres = f"127.0.0.1:{site.port('postgres')}"
     computed = {
-        # The processes know two kinds of profile; `stacktest` is a test like `test`.
-        "SLUICE_PROFILE": "dev" if site.profile == "dev" else "test",
+        "SLUICE_PROFILE": "test" if site.settings.is_test else "dev",
         "SLUICE_SALE_DSN": f"postgresql://sale:{secret['sale_password']}@{postgres}/sale",
         "SLUICE_INVENTORY_DSN": (
             f"postgresql://inventory:{secret['inventory_password']}@{postgres}/inventory"
         ),
-        "SLUICE_STOCK_REDIS": f"127.0.0.1:{site.port('redis-stock')}",
+        "SLUICE_STOCK_REDIS": ",".join(
+            f"127.0.0.1:{site.port(node)}" for node in site.settings.stock_nodes
+        ),
         "SLUICE_STOCK_REDIS_USER": "worker",
         "SLUICE_STOCK_REDIS_PASSWORD": secret["stock_worker_password"],
         "SLUICE_WORK_REDIS_URL": (

@@ -50,6 +50,14 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def working_folder(pid: int) -> Path | None:
+    """Where the process works; None when it is gone or another user's."""
+    try:
+        return (_PROC / str(pid) / "cwd").readlink()
+    except OSError:
+        return None
+
+
 def session_members(session: int) -> list[int]:
     """Living processes of a session. The kernel gives its number to nobody while one lives."""
     return [pid for pid in pids() if (f := _stat(pid)) and f[0] != "Z" and int(f[3]) == session]

@@ -1,12 +1,11 @@
-"""Every port of the local stack, in one table. A profile shifts the whole table."""
+"""The profiles of the local stack, and every port of each. A profile shifts the whole table."""
 
-# The bus port is explicit: Redis would take port + 10000, the stock port of profile `test`.
+from dataclasses import dataclass
+
 BASE_PORTS = {
     "edge": 8700,
     "gateway": 8080,
     "gateway-internal": 9180,
-    "redis-stock": 7001,
-    "redis-stock-bus": 7201,
     "redis-work": 7100,
     "kafka": 9092,
     "kafka-controller": 9095,
@@ -17,19 +16,46 @@ BASE_PORTS = {
     "order-consumer": 9203,
     "inventory-consumer": 9204,
 }
+# The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
+# port + 10000, the stock port of profile `test`.
+FIRST_STOCK_PORT = 7001
+FIRST_STOCK_BUS_PORT = 7201
 
-# `stacktest` is what tests/stack starts and kills, beside a running `dev` and `test`.
-PROFILE_OFFSETS = {"dev": 0, "test": 10_000, "stacktest": 20_000}
+ONE_NODE = ("redis-stock",)
+SIX_NODES = tuple(f"redis-stock-{number}" for number in range(1, 7))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A whole stack beside the others. `is_test` is what its processes are told they run in."""
+
+    offset: int
+    is_test: bool = False
+    stock_nodes: tuple[str, ...] = ONE_NODE
+
+
+# `stacktest` and `clustertest` are what tests/stack starts and kills, beside what is running.
+PROFILES = {
+    "dev": Profile(0),
+    "test": Profile(10_000, is_test=True),
+    "cluster": Profile(5_000, stock_nodes=SIX_NODES),
+    "stacktest": Profile(20_000, is_test=True),
+    "clustertest": Profile(23_000, is_test=True, stock_nodes=SIX_NODES),
+}
 
 # Linux hands out ports from 32768 upwards to outgoing connections; a server there may lose its own.
 FIRST_EPHEMERAL_PORT = 32_768
 
-assert max(BASE_PORTS.values()) + max(PROFILE_OFFSETS.values()) < FIRST_EPHEMERAL_PORT
-assert len(
-    {port + offset for port in BASE_PORTS.values() for offset in PROFILE_OFFSETS.values()}
-) == len(BASE_PORTS) * len(PROFILE_OFFSETS), "two processes of two profiles share a port"
+
+def ports_of(profile: str) -> dict[str, int]:
+    """Every port of a profile by its name; a stock node's are `<node>` and `<node>-bus`."""
+    chosen = PROFILES[profile]
+    table = dict(BASE_PORTS)
+    for number, node in enumerate(chosen.stock_nodes):
+        table |= {node: FIRST_STOCK_PORT + number, f"{node}-bus": FIRST_STOCK_BUS_PORT + number}
+    return {name: port + chosen.offset for name, port in table.items()}
 
 
-def port_of(profile: str, name: str) -> int:
-    """The port of `name` in `profile`; KeyError when either is unknown."""
-    return BASE_PORTS[name] + PROFILE_OFFSETS[profile]
+_ALL = [port for profile in PROFILES for port in ports_of(profile).values()]
+assert max(_ALL) < FIRST_EPHEMERAL_PORT
+assert len(set(_ALL)) == len(_ALL), "two processes of two profiles share a port"

@@ -1,25 +1,43 @@
-"""The table: every process of the stack, in the order of starting. Stopping goes backwards."""
+"""The table: every process of a stack, in the order of starting. Stopping goes backwards."""
 
 from deploy.local.process import OneShot, Process
-from deploy.local.servers import control_plane, edge, gateway, kafka, postgres, redis, workers
-
-STEPS: tuple[Process | OneShot, ...] = (
-    postgres.PROCESS,
-    redis.STOCK,
-    redis.WORK,
-    kafka.PROCESS,
-    control_plane.MIGRATIONS,
-    control_plane.WEB,
-    control_plane.CELERY_WORKER,
-    control_plane.CELERY_BEAT,
-    workers.STOCK_AGENT,
-    workers.RELAY,
-    workers.ORDER_CONSUMER,
-    workers.INVENTORY_CONSUMER,
-    gateway.PROCESS,
-    edge.PROCESS,
+from deploy.local.servers import (
+    control_plane,
+    edge,
+    gateway,
+    kafka,
+    postgres,
+    stock_cluster,
+    work_redis,
+    workers,
 )
-PROCESSES = tuple(step for step in STEPS if isinstance(step, Process))
+from deploy.local.site import Site
+
+
+def steps(site: Site) -> tuple[Process | OneShot, ...]:
+    """Everything `up` does; only the stock Redis differs between the profiles."""
+    return (
+        postgres.PROCESS,
+        *stock_cluster.steps(site),
+        work_redis.PROCESS,
+        kafka.PROCESS,
+        control_plane.MIGRATIONS,
+        control_plane.WEB,
+        control_plane.CELERY_WORKER,
+        control_plane.CELERY_BEAT,
+        workers.STOCK_AGENT,
+        workers.RELAY,
+        workers.ORDER_CONSUMER,
+        workers.INVENTORY_CONSUMER,
+        gateway.PROCESS,
+        edge.PROCESS,
+    )
+
+
+def processes(site: Site) -> tuple[Process, ...]:
+    """What supervisord runs."""
+    return tuple(step for step in steps(site) if isinstance(step, Process))
+
 
 # `down` stops everything from here on first: what is before holds the data they still write.
 CLIENTS_BEGIN = control_plane.WEB.name

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # run_all.sh test|check: every runner runs, whatever the ones before said; the exit code is 1 when one
-# of them failed. pytest comes last, so that its closing line is the last of the output.
+# of them failed. pytest comes last, so that its closing line is the last of the output. A runner that
+# hangs is ended: what comes after it has something to say too.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 BIN=$PWD/.venv/bin
@@ -13,6 +14,22 @@ runner() { # runner NAME COMMAND…
   "$@" || failed+=("$name")
 }
 
+# limited SECONDS NAME COMMAND…: a runner that is interrupted after that time, so that it can still
+# say where it was, and killed 30 s later.
+limited() {
+  local seconds=$1 name=$2 code=0 front=()
+  shift 2
+  # In a group of its own all of it can be ended, but then Ctrl-C does not reach it.
+  [ ! -t 0 ] || front=(--foreground)
+  printf '\n── %s\n' "$name"
+  timeout "${front[@]}" --signal INT --kill-after 30 "$seconds" "$@" || code=$?
+  case $code in
+    0) ;;
+    124 | 137) failed+=("$name (ended after $seconds s)") ;;
+    *) failed+=("$name") ;;
+  esac
+}
+
 stop_stack() { "$BIN/python" -m deploy.local down --profile test >/dev/null; }
 
 run_tests() {
@@ -20,9 +37,9 @@ run_tests() {
   trap stop_stack EXIT
   printf '\n── start the test stack\n'
   "$BIN/python" -m deploy.local up --profile test || return 1
-  runner busted busted
-  runner vitest npm --prefix edge-workers test
-  runner pytest "$BIN/pytest"
+  limited 300 busted busted
+  limited 600 vitest npm --prefix edge-workers test
+  limited 2400 pytest "$BIN/pytest"
 }
 
 run_checks() {

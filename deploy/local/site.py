@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from deploy.local.ports import PROFILE_OFFSETS, port_of
+from deploy.local.ports import PROFILES, Profile, ports_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,6 +20,7 @@ SECRET_NAMES = (
     "stock_operator_password",
     "stock_worker_password",
     "stock_gateway_password",
+    "stock_replica_password",
     "work_redis_password",
     "snapshot_key",
     "internal_token",
@@ -39,9 +40,14 @@ class Site:
 
     def __post_init__(self) -> None:
         """Refuse an unknown profile at once, with the known ones named."""
-        if self.profile not in PROFILE_OFFSETS:
-            known = ", ".join(PROFILE_OFFSETS)
+        if self.profile not in PROFILES:
+            known = ", ".join(PROFILES)
             raise SystemExit(f"SLUICE_PROFILE: unknown profile {self.profile!r}; known: {known}")
+
+    @property
+    def settings(self) -> Profile:
+        """What the table of profiles says of this one."""
+        return PROFILES[self.profile]
 
     @property
     def state(self) -> Path:
@@ -72,8 +78,8 @@ class Site:
         return short
 
     def port(self, name: str) -> int:
-        """The port of a process in this profile."""
-        return port_of(self.profile, name)
+        """The port of a process in this profile; KeyError when it has none of that name."""
+        return ports_of(self.profile)[name]
 
     @cached_property
     def secrets(self) -> dict[str, str]:

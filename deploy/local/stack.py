@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from deploy.local import environment, linux, sources
 from deploy.local.process import CannotStart, OneShot, Process, Unhealthy
-from deploy.local.processes import CLIENTS_BEGIN, PROCESSES, STEPS
+from deploy.local.processes import CLIENTS_BEGIN, processes, steps
 from deploy.local.site import Site
 from deploy.local.supervision import Supervisor
 from deploy.local.supervisord_conf import Program
@@ -35,13 +35,13 @@ class Stack:
 
         Idempotent: when everything is up, unchanged and healthy, it only looks.
         """
-        steps = [step for step in STEPS if not only or step.name in only]
+        chosen = [step for step in steps(self.site) if not only or step.name in only]
         with self._one_at_a_time():
             if self.supervisor.clean():
                 print("  cleaned up after a supervisord that had died")
-            self._refuse_foreign_ports(steps)
-            self._supervise([step.name for step in steps])
-            for step in steps:
+            self._refuse_foreign_ports(chosen)
+            self._supervise([step.name for step in chosen])
+            for step in chosen:
                 began = time.monotonic()
                 did = self._one_shot(step) if isinstance(step, OneShot) else self._bring_up(step)
                 if did:
@@ -52,7 +52,7 @@ class Stack:
         with self._one_at_a_time():
             if not self.supervisor.running():
                 return self.supervisor.clean()
-            names = [process.name for process in PROCESSES]
+            names = [process.name for process in processes(self.site)]
             first_client = names.index(CLIENTS_BEGIN)
             self.supervisor.stop(names[first_client:])
             self.supervisor.stop(names[:first_client])
@@ -63,7 +63,7 @@ class Stack:
     def state(self) -> Iterator[tuple[Process, dict[str, Any], str]]:
         """Each process with what supervisord says and its health now: "" or what is wrong."""
         programs = self.supervisor.programs()
-        for process in PROCESSES:
+        for process in processes(self.site):
             info = programs.get(process.name, {})
             if info.get("statename") not in _STARTING_OR_UP:
                 yield process, info, "not running"
@@ -78,7 +78,7 @@ class Stack:
     def _supervise(self, concerned: Sequence[str]) -> None:
         """Bring supervisord up, or give it what changed since."""
         programs = []
-        for process in PROCESSES:
+        for process in processes(self.site):
             try:
                 command = process.command(self.site)
             except CannotStart:
@@ -110,7 +110,7 @@ class Stack:
             process.finish(self.site)
         except Unhealthy as wrong:
             self._give_up(process, str(wrong))
-        self._wait(process, process.healthy, deadline, started)
+        self._wait(process, process.is_up, deadline, started)
         return "ready"
 
     def _wait(self, process: Process, check: Any, deadline: float, started: int) -> int:
@@ -148,7 +148,7 @@ class Stack:
         deadline = time.monotonic() + grace_s
         while True:
             try:
-                self._check(process, process.healthy)
+                self._check(process, process.is_up)
             except Unhealthy as wrong:
                 if time.monotonic() >= deadline:
                     if grace_s:
@@ -166,12 +166,12 @@ class Stack:
                 raise Unhealthy(f"supervisord says {state}")
         check(self.site)
 
-    def _refuse_foreign_ports(self, steps: Sequence[Process | OneShot]) -> None:
+    def _refuse_foreign_ports(self, chosen: Sequence[Process | OneShot]) -> None:
         """Name every process that holds a port of ours and was not started by us."""
         programs = self.supervisor.programs()
         wanted = {
             self.site.port(name)
-            for step in steps
+            for step in chosen
             if isinstance(step, Process)
             and programs.get(step.name, {}).get("statename") not in _STARTING_OR_UP
             for name in step.ports

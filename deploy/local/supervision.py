@@ -1,8 +1,8 @@
 """supervisord: its start and end, what it says about its programs, what it left behind.
 
 Every program is told by `setpriv --pdeathsig` to end when supervisord dies, however it dies.
-What is left all the same is found by its session: supervisord is the leader of one, and the kernel
-gives a session's number to nobody else while one member lives.
+What is left all the same is found by its session, which supervisord leads, and by where it works:
+a pid file outlives a reboot, and then the session of that number may be anybody's.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,11 @@ from deploy.local.supervisord_conf import Program
 START_DEADLINE_S = 10
 # Programs end by themselves within this time once supervisord is gone; then they are killed.
 LEFTOVER_GRACE_S = 10
+# SIGKILL acts at once unless the kernel itself is stuck in a call, on a dead disk for example.
+KILLED_DEADLINE_S = 10
+# supervisord kills what does not end within its stopwaitsecs, so this is reached only when
+# supervisord itself hangs or a program cannot be killed.
+STOP_DEADLINE_S = 30
 # BACKOFF: it died and waits for the next try.
 RUNNING_STATES = ("STARTING", "RUNNING", "BACKOFF")
 
@@ -49,19 +54,23 @@ class Supervisor:
     def running(self) -> bool:
         """Whether our supervisord lives, told by its pid and its command line."""
         pid = self._recorded_pid()
-        return bool(pid) and linux.alive(pid) and str(self.config) in linux.command_line(pid)
+        told = f"supervisor.supervisord -c {self.config}"
+        return bool(pid) and linux.alive(pid) and linux.command_line(pid).endswith(told)
 
     def leftovers(self) -> list[int]:
-        """Programs that outlived their supervisord."""
+        """Programs that outlived their supervisord: of its session, and working in our folders."""
         pid = self._recorded_pid()
         # A living process with that number means the session is gone and the number was reused; one
         # without a command line is ours on its way out.
         if not pid or (linux.alive(pid) and linux.command_line(pid)):
             return []
-        return [member for member in linux.session_members(pid) if member != pid]
+        return [member for member in linux.session_members(pid) if self._is_ours(member)]
 
     def clean(self) -> bool:
-        """End what a dead supervisord left behind; True when there was something to clean."""
+        """End what a dead supervisord left behind; True when there was something to clean.
+
+        Raises CannotStart when something of it cannot be killed.
+        """
         if self.running():
             return False
         stale = self.pidfile.exists()
@@ -70,8 +79,11 @@ class Supervisor:
             time.sleep(0.1)
         for pid in left:
             _kill(pid)
-        while self.leftovers():
-            time.sleep(0.05)
+        _wait_while(
+            lambda: [f"pid {pid} ({linux.command_line(pid)[:80]})" for pid in self.leftovers()],
+            KILLED_DEADLINE_S,
+            "left by a dead supervisord, killed, and still there",
+        )
         self.pidfile.unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)
         return stale
@@ -105,22 +117,35 @@ class Supervisor:
             self.rpc.addProcessGroup(name)
 
     def stop(self, names: Collection[str]) -> None:
-        """Stop programs side by side and wait for the last; stopped ones are left alone."""
+        """Stop programs side by side and wait for the last; stopped ones are left alone.
+
+        Raises CannotStart when one is not stopped in time.
+        """
         for name, info in self.programs().items():
             if name in names and info["statename"] in RUNNING_STATES:
                 self.rpc.stopProcess(name, False)
-        while any(
-            info["statename"] == "STOPPING" and name in names
-            for name, info in self.programs().items()
-        ):
-            time.sleep(0.05)
+        _wait_while(
+            lambda: [
+                name
+                for name, info in self.programs().items()
+                if info["statename"] == "STOPPING" and name in names
+            ],
+            STOP_DEADLINE_S,
+            f"supervisord was asked to stop it and does not; see {self.site.state}/supervisord.log",
+        )
 
     def shutdown(self) -> None:
-        """End supervisord and wait until it is gone; its programs are stopped before."""
+        """End supervisord and wait until it is gone; its programs are stopped before.
+
+        Raises CannotStart when it does not end in time.
+        """
         pid = self._recorded_pid()
         self.rpc.shutdown()
-        while linux.alive(pid):
-            time.sleep(0.05)
+        _wait_while(
+            lambda: [f"supervisord (pid {pid})"] if linux.alive(pid) else [],
+            STOP_DEADLINE_S,
+            f"was asked to end and does not; see {self.site.state}/supervisord.log",
+        )
 
     def programs(self) -> dict[str, dict[str, Any]]:
         """Name → statename, pid, start, spawnerr, … of each program; empty when all is off."""
@@ -141,6 +166,16 @@ class Supervisor:
         """The file a program's stdout and stderr go to."""
         return self.site.state / "logs" / f"{name}.log"
 
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process works in this site's folders, as every program of it does.
+
+        The environment would not tell: PostgreSQL, Redis and nginx write their titles over it.
+        """
+        folder = linux.working_folder(pid)
+        # PostgreSQL's data may lie elsewhere, behind a link.
+        homes = (self.site.state, (self.site.state / "postgres").resolve())
+        return folder is not None and any(folder.is_relative_to(home) for home in homes)
+
     def _recorded_pid(self) -> int:
         try:
             return int(self.pidfile.read_text())
@@ -152,6 +187,15 @@ def _bare_environment() -> dict[str, str]:
     """Programs inherit supervisord's environment, so it has nothing that is not for all."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def _wait_while(remaining: Callable[[], list[str]], deadline_s: float, complaint: str) -> None:
+    """Poll until nothing remains; CannotStart names what does when the time is over."""
+    deadline = time.monotonic() + deadline_s
+    while left := remaining():
+        if time.monotonic() > deadline:
+            raise CannotStart(f"{', '.join(left)}: {complaint} (waited {deadline_s} s)")
+        time.sleep(0.05)
 
 
 def _kill(pid: int) -> None:

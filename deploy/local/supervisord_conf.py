@@ -30,6 +30,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 # startsecs: an interpreter that dies on a wrong value does so within it, so it counts as a failed
 # start and the pauses between the tries grow. startretries: some three minutes of them.
+# umask: programs write signing keys (the gateway's snapshot) and orders, for nobody else to read.
 _PROGRAM = """
 [program:{name}]
 command={command}
@@ -41,6 +42,7 @@ startsecs=3
 startretries=20
 stopsignal={stop_signal}
 stopwaitsecs={stop_wait_s}
+umask=077
 stopasgroup=false
 killasgroup=true
 redirect_stderr=true

@@ -47,6 +47,8 @@ probe_all() {
   probe python3-venv "Python $PYTHON_MINIMUM or newer with venv" test -n "$(newest_python)"
   probe ca-certificates "certificate authorities" any '/etc/ssl/certs/ca-certificates.crt'
   probe util-linux "setpriv" has setpriv
+  probe util-linux "taskset" has taskset
+  probe wrk "wrk (make bench)" has wrk
 }
 
 system_packages() {

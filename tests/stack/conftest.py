@@ -1,4 +1,4 @@
-"""A stack of its own, in profile `stacktest`, with only as many processes as a test needs."""
+"""A stack of a test's own, with only as many processes as it needs, in a profile for tests only."""
 
 import os
 import subprocess
@@ -11,15 +11,14 @@ import pytest
 from deploy.local.site import ROOT, Site
 from deploy.local.supervision import Supervisor
 
-PROFILE = "stacktest"
 DEADLINE_S = 30
 
 
 class StackTool:
     """`python -m deploy.local` as a person uses it, and a look behind it."""
 
-    def __init__(self) -> None:
-        self.site = Site(PROFILE)
+    def __init__(self, profile: str) -> None:
+        self.site = Site(profile)
         self.supervisor = Supervisor(self.site)
 
     def run(
@@ -30,7 +29,7 @@ class StackTool:
         words: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
         """One command, with its output."""
-        arguments = [command, "--profile", PROFILE, *(["--only", only] if only else [])]
+        arguments = [command, "--profile", self.site.profile, *(["--only", only] if only else [])]
         arguments += ["--", *words] if words else []
         return subprocess.run(
             [sys.executable, "-m", "deploy.local", *arguments],
@@ -60,7 +59,7 @@ class StackTool:
 @pytest.fixture
 def stack() -> Iterator[StackTool]:
     """Nothing runs before the test and nothing after it."""
-    tool = StackTool()
+    tool = StackTool("stacktest")
     tool.run("down")
     yield tool
     tool.run("down")

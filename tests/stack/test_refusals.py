@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from deploy.local import linux
+from deploy.local.process import CannotStart
+from deploy.local.servers import gateway
 from tests.stack.conftest import StackTool
 
 
@@ -33,6 +35,10 @@ def test_a_foreign_process_on_a_port_is_named_and_left_alone(stack: StackTool) -
         ("order-consumer", "SLUICE_TIME_ZONE", "Mars/Olympus"),
         ("inventory-consumer", "SLUICE_LOG_LEVEL", "loud"),
         ("gateway", "SLUICE_BATCH_MAX", "many"),
+        ("gateway", "SLUICE_GATEWAY_WORKERS", "abc"),
+        ("gateway", "SLUICE_GATEWAY_WORKERS", "0"),
+        ("gateway", "SLUICE_GATEWAY_WORKERS", "257"),
+        ("gateway", "SLUICE_GATEWAY_WORKERS", "2; env SLUICE_SALE_DSN"),
         ("edge", "SLUICE_DEMO", "perhaps"),
     ],
 )
@@ -44,6 +50,17 @@ def test_a_wrong_value_stops_the_process_which_names_the_variable(
     assert f"{process} did not start" in done.stderr
     assert variable in done.stderr
     assert stack.pid(process) == 0
+
+
+@pytest.mark.parametrize("value", ["1", "2", "256", "auto"])
+def test_a_number_of_workers_that_nginx_understands_is_accepted(value: str) -> None:
+    gateway.check_workers(value)
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "02", "1e2", "2\n", "٣", "Auto", "1000"])
+def test_a_number_of_workers_that_it_does_not_is_refused(value: str) -> None:
+    with pytest.raises(CannotStart, match="SLUICE_GATEWAY_WORKERS"):
+        gateway.check_workers(value)
 
 
 def test_a_misspelt_process_name_is_refused_with_the_known_ones(stack: StackTool) -> None:

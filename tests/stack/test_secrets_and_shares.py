@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local import environment, ports
 from deploy.local.process import CannotStart
-from deploy.local.processes import PROCESSES
+from deploy.local.processes import processes
 from deploy.local.servers import gateway
 from deploy.local.site import ROOT, SECRET_NAMES, Site
 
@@ -38,12 +38,21 @@ def test_the_gateway_is_not_given_the_workers_password() -> None:
 
 
 def test_servers_are_given_no_variable_at_all() -> None:
-    for name in ("postgres", "redis-stock", "redis-work", "kafka"):
+    for name in ("postgres", "redis-stock", "redis-stock-1", "redis-work", "kafka"):
         assert environment.of(Site("stacktest"), name) == {}
 
 
-def test_every_port_of_a_process_is_in_the_table() -> None:
-    assert {port for process in PROCESSES for port in process.ports} == set(ports.BASE_PORTS)
+@pytest.mark.parametrize("profile", ports.PROFILES)
+def test_every_port_of_a_process_is_in_the_table(profile: str) -> None:
+    used = {port for process in processes(Site(profile)) for port in process.ports}
+    assert used == set(ports.ports_of(profile))
+
+
+def test_clients_of_a_cluster_are_told_of_every_node() -> None:
+    site = Site("clustertest")
+    nodes = [f"127.0.0.1:{site.port(f'redis-stock-{number}')}" for number in range(1, 7)]
+    for process in ("gateway", "stock-agent", "relay"):
+        assert environment.of(site, process)["SLUICE_STOCK_REDIS"].split(",") == nodes
 
 
 def test_a_misspelt_tunable_in_dotenv_is_refused(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_the_stock_redis_serves_all_slots_and_its_users_only_what_they_need(
     stack: StackTool,
 ) -> None:
     stack.up("redis-stock")
-    with redis.stock_client(stack.site) as client:
+    with redis.stock_client(stack.site, "redis-stock") as client:
         assert client.execute_command("CLUSTER INFO")["cluster_slots_ok"] == str(redis.SLOTS)
 
         def may(user: str, *command: str) -> bool:

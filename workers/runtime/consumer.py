@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, Message
 from workers.runtime import metrics
 from workers.runtime.clock import Clock
 from workers.runtime.membership import PAUSED_POLL_S, Membership, Offsets, Partitions, next_offsets
+from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import DeadLetterCap, InvalidMessage, Unavailable
 
 IDLE_POLL_S = 0.2
@@ -26,6 +27,7 @@ BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 # How long a stop or a rebalance waits for an announcement before it leaves the batch to a replay.
 FINISH_S = 10.0
+TURN = "turn"
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -80,6 +82,7 @@ class ConsumerLoop(Generic[D, R]):
         stop: Event,
         batch_max: int = 2000,
         cap: DeadLetterCap | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
         self._topic = topic
         self._handler = handler
@@ -87,6 +90,7 @@ class ConsumerLoop(Generic[D, R]):
         self._stop = stop
         self._batch_max = batch_max
         self._cap = cap or DeadLetterCap()
+        self._readiness = readiness or Readiness(clock, [])
         self._member = Membership(consumer, topic, clock=clock, stop=stop, on_going=self._release)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="announce")
         self._announcing: _Announcement[R] | None = None
@@ -99,6 +103,7 @@ class ConsumerLoop(Generic[D, R]):
         try:
             while not self._stop.is_set():
                 self._turn()
+                self._readiness.report(TURN, self._member.problem)
             self._finish_announcing()
         except Unavailable as error:
             _log.warning("stopped with a batch unfinished; it will be replayed: %s", error)
@@ -196,6 +201,7 @@ class ConsumerLoop(Generic[D, R]):
                 if self._stop.is_set():
                     raise
                 _log.warning("trying again in %.1f s: %s", backoff_s, error)
+                self._readiness.report(TURN, str(error))
                 metrics.RETRIES.labels(self._topic).inc()
             self._member.stand_still(backoff_s)
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)

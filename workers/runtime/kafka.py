@@ -17,6 +17,7 @@ from workers.runtime.verdicts import Unavailable
 SESSION_TIMEOUT_MS = 10_000
 MAX_POLL_INTERVAL_MS = 120_000
 FLUSH_SLICE_S = 0.25
+ASK_S = 2.0
 assert SESSION_TIMEOUT_MS < MAX_POLL_INTERVAL_MS
 
 _log = logging.getLogger(__name__)
@@ -109,6 +110,16 @@ def connect_consumer(settings: dict[str, Any]) -> Consumer:
 def connect_producer(settings: dict[str, Any]) -> Producer:
     """A producer that logs the client's own complaints."""
     return Producer(settings | {"error_cb": _log_error}, logger=_log)
+
+
+def ask(producer: Producer, topic: str) -> None:
+    """Have a broker say that it knows the topic; raises Unavailable. Only for readiness."""
+    try:
+        known = producer.list_topics(topic, timeout=ASK_S).topics[topic]
+    except KafkaException as error:
+        raise Unavailable(f"Kafka: {error}") from error
+    if known.error is not None:
+        raise Unavailable(f"Kafka: topic {topic}: {known.error}")
 
 
 def deliver(producer: Producer, messages: Iterable[Outgoing], stop: Event) -> None:

@@ -13,6 +13,8 @@ from workers.runtime.kafka import is_fatal
 # A paused consumer polls this often, far below max.poll.interval.ms.
 PAUSED_POLL_S = 0.1
 
+NO_MEMBER = "not a member of the consumer group: Kafka is away or the group has not met yet"
+
 Partitions = set[tuple[str, int]]
 Offsets = dict[tuple[str, int], int]
 
@@ -41,6 +43,8 @@ class Membership:
         self._stop = stop
         self._on_going = on_going
         self._paused = False
+        # Why no message can come; partitions may be none, with more members than partitions.
+        self.problem: str | None = NO_MEMBER
 
     def join(self) -> None:
         """Subscribe; partitions come during the next reads."""
@@ -102,6 +106,7 @@ class Membership:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
+        self.problem = None
         if self._paused:
             consumer.pause(partitions)
         _log.info("assigned partitions %s", _numbers(partitions))
@@ -114,6 +119,7 @@ class Membership:
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._on_going(_names(partitions), True)
         consumer.incremental_unassign(partitions)
+        self.problem = NO_MEMBER
         _log.warning("lost partitions %s", _numbers(partitions))
 
 

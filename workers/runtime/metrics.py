@@ -9,6 +9,8 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4000)
 
+WORKER_READY = Gauge("sluice_worker_ready", "1 while every part of the process does its work.")
+
 # Consumers -----------------------------------------------------------------------------------
 
 CONSUMED = Counter("sluice_consumed_messages", "Messages read from Kafka.", ["topic"])
@@ -60,6 +62,10 @@ RELAY_RESTARTS = Counter(
 RELAY_OUTBOXES = Gauge("sluice_relay_outboxes", "Outboxes the relay looks after.")
 RELAY_TRIMMED = Counter(
     "sluice_relay_trimmed_entries", "Outbox entries dropped after the decision."
+)
+RELAY_UNDECIDED_SECONDS = Gauge(
+    "sluice_relay_undecided_seconds",
+    "Age of the oldest outbox entry that PostgreSQL has not decided, or Kafka not acknowledged.",
 )
 STOCK_REDIS_ERRORS = Counter(
     "sluice_stock_redis_errors", "Calls to the stock Redis that failed.", ["process", "kind"]

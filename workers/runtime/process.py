@@ -5,14 +5,15 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import disable_created_metrics, start_http_server
+from prometheus_client import disable_created_metrics
 
 from workers.runtime import env as environment
 from workers.runtime import log
 from workers.runtime.clock import Clock, SystemClock
+from workers.runtime.readiness import Readiness, serve
 
 GC_ALLOCATIONS = 100_000
 
@@ -26,10 +27,16 @@ class Process:
     env: environment.Env
     clock: Clock
     stop: threading.Event
+    readiness: Readiness
 
 
-def start(environ: Mapping[str, str] = os.environ, **needs: bool) -> Process:
-    """Read the environment (or exit 2), set the log up, serve metrics, turn SIGTERM into `stop`."""
+def start(
+    environ: Mapping[str, str] = os.environ, *, parts: Sequence[str], **needs: bool
+) -> Process:
+    """Read the environment (or exit 2), set the log up, serve metrics, turn SIGTERM into `stop`.
+
+    `parts` are the loops whose reports make the process ready.
+    """
     env = environment.read_or_exit(environ, **needs)
     log.configure(env.log_level)
     stop = threading.Event()
@@ -47,5 +54,7 @@ def start(environ: Mapping[str, str] = os.environ, **needs: bool) -> Process:
     # for 700 of them the collector takes a seventh of an order consumer's time.
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS)
-    start_http_server(env.metrics_port, addr=env.metrics_address)
-    return Process(env, SystemClock(), stop)
+    clock = SystemClock()
+    readiness = Readiness(clock, parts)
+    serve(readiness, env.metrics_address, env.metrics_port)
+    return Process(env, clock, stop, readiness)

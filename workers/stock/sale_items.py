@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from control_plane.campaigns.models import CampaignState, Item
 from control_plane.inventory.models import Allocation, Pool
@@ -38,10 +38,29 @@ def open_allocations(items: Iterable[SaleItem]) -> dict[tuple[int, int], Allocat
     return {(allocation.item_id, allocation.shard): allocation for allocation in found}
 
 
-def outboxes(now: datetime, keep: timedelta) -> list[Shard]:
-    """Shards whose outbox may hold intents: all of campaigns that ended less than `keep` ago.
+@dataclass(frozen=True)
+class Outbox:
+    """A shard's outbox; `is_over` when nobody has been able to buy from it for a long time."""
 
-    Closed epochs too: what their outbox still holds was promised to shoppers.
+    shard: Shard
+    is_over: bool
+
+
+def outboxes(now: datetime, keep: timedelta) -> list[Outbox]:
+    """Outboxes that may hold intents, without a limit in time as long as units are undecided.
+
+    A shard whose units are not all in orders may have sold some that PostgreSQL does not know yet.
+    Where all are, everything is decided but what a failover may have left, and that is looked for
+    until `keep` after the end. Closed epochs too: what their outbox still holds was promised to
+    shoppers.
     """
-    rows = Allocation.objects.filter(item__campaign__ends_at__gt=now - keep).order_by("pk")
-    return [Shard(*row) for row in rows.values_list("item_id", "shard", "epoch")]
+    is_recent = Q(item__campaign__ends_at__gt=now - keep)
+    rows = (
+        Allocation.objects.filter(is_recent | Q(consumed__lt=F("granted")))
+        .order_by("pk")
+        .values_list("item_id", "shard", "epoch", "item__campaign__ends_at")
+    )
+    return [
+        Outbox(Shard(item, shard, epoch), ends_at <= now - keep)
+        for item, shard, epoch, ends_at in rows
+    ]

@@ -20,13 +20,17 @@ from django.db import connections
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns.models import Campaign, Item
 from control_plane.merchants.models import Merchant
+from workers.relay import Relay
 from workers.runtime import env as environment
 from workers.runtime.clock import SystemClock
 from workers.runtime.env import Env
 from workers.runtime.kafka import Names
 from workers.stock.cluster import StockCluster
 from workers.stock.keys import Shard
+from workers.stock.outbox import OutboxReader
+from workers.tests import relaying
 from workers.tests.broker import Broker
+from workers.tests.selling import arm
 
 FIRST_TEST_ITEM = 10**9
 RACE_DEADLINE_S = 30
@@ -126,3 +130,26 @@ def at_once() -> Callable[[Sequence[Callable[[], Any]]], list[Any]]:
             return [future.result(RACE_DEADLINE_S) for future in futures]
 
     return run
+
+
+@pytest.fixture
+def shard(item: Item, cluster: StockCluster) -> Shard:
+    """The item's only shard, armed."""
+    armed = Shard(item.pk, 0, 1)
+    arm(cluster, armed)
+    return armed
+
+
+@pytest.fixture
+def new_relay(cluster: StockCluster, broker: Broker, clock: SystemClock) -> Callable[..., Relay]:
+    """Relays by consumer name, in this thread."""
+
+    def build(
+        consumer: str = "relay-1",
+        brokers: str | None = None,
+        cluster: StockCluster = cluster,
+    ) -> Relay:
+        client = broker.producer() if brokers is None else relaying.producer(brokers)
+        return Relay(OutboxReader(cluster, consumer, clock), client, clock, broker.names)
+
+    return build

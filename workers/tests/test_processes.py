@@ -1,6 +1,7 @@
 """The workers as processes: start, refuse a wrong environment, serve metrics, stop cleanly."""
 
 import signal
+import urllib.error
 import urllib.request
 
 import pytest
@@ -43,6 +44,47 @@ def test_it_serves_its_metrics_and_stops_on_sigterm(worker, broker):
 
         until(lambda: METRICS[worker] in figures(), METRICS[worker], pause_s=0.1)
         assert "_created" not in figures()
+
+
+def _readiness(environ):
+    try:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{environ['SLUICE_METRICS_PORT']}/readyz", timeout=5
+        ) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_it_is_ready_when_it_works(worker, broker):
+    environ = running.environment(broker.names)
+    with running.as_process(f"workers.{worker}", environ):
+        until(lambda: _readiness(environ) == (200, "ready\n"), "it is ready", pause_s=0.1)
+
+
+AWAY = {
+    "stock_agent": ("SLUICE_SALE_DSN", "round: "),
+    "relay": ("SLUICE_KAFKA_BROKERS", "Kafka: "),
+    "order_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
+    "inventory_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
+}
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_without_what_it_needs_it_runs_on_and_says_why_it_is_not_ready(worker, broker):
+    variable, reason = AWAY[worker]
+    values = {"SLUICE_SALE_DSN": "postgresql://a:b@127.0.0.1:1/sale"}
+    value = values.get(variable, "127.0.0.1:1")
+    environ = running.environment(broker.names, **{variable: value})
+    with running.as_process(f"workers.{worker}", environ) as process:
+
+        def refused():
+            status, why = _readiness(environ)
+            return status == 503 and why.startswith(reason) and "not begun" not in why
+
+        until(refused, "it says why", pause_s=0.1)
+        assert process.poll() is None
 
 
 def test_a_second_consumer_of_the_same_name_ends_the_first(broker):

@@ -1,72 +1,27 @@
 """Outbox → Kafka, at least once, with a real Redis and a real broker."""
 
 import json
-import threading
 
 import pytest
 
-from control_plane.inventory import services as inventory
-from control_plane.orders.services import land
 from tests.redis.waiting import until
-from workers import intent as intents
 from workers import relay as relay_module
-from workers.outbox_keeper import OutboxKeeper
 from workers.relay import Relay
 from workers.runtime import kafka
-from workers.stock.keys import RELAY_GROUP, Shard
+from workers.stock import scripts
+from workers.stock.keys import Shard
 from workers.stock.outbox import OutboxReader
 from workers.tests.messages import intent
+from workers.tests.relaying import (
+    delivered,
+    nothing_left,
+    pending,
+    read_and_die,
+    run_until,
+)
 from workers.tests.selling import arm, put_lines, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def shard(item, cluster):
-    armed = Shard(item.pk, 0, 1)
-    arm(cluster, armed)
-    return armed
-
-
-@pytest.fixture
-def new_relay(cluster, broker, clock):
-    """Relays by consumer name, in this thread."""
-
-    def build(consumer="relay-1", brokers=None, cluster=cluster):
-        producer = broker.producer() if brokers is None else _producer(brokers)
-        return Relay(OutboxReader(cluster, consumer, clock), producer, clock, broker.names)
-
-    return build
-
-
-def _producer(brokers):
-    return kafka.connect_producer(kafka.producer_settings(brokers))
-
-
-def _pending(cluster, shard):
-    return cluster.node_of(shard).xpending(shard.outbox, RELAY_GROUP)["pending"]
-
-
-def _run(relay, shard, done):
-    until(lambda: relay.turn([shard]) >= 0 and done(), "the relay is done", pause_s=0)
-
-
-def _read_and_die(relay, shard, entries=10):
-    return until(lambda: relay._reader.read([shard], entries), "there are entries")
-
-
-def _nothing_left(cluster, shard):
-    """All read and all acknowledged."""
-
-    def look():
-        (group,) = cluster.node_of(shard).xinfo_groups(shard.outbox)
-        return group["pending"] == 0 and group["lag"] == 0
-
-    return look
-
-
-def _delivered(broker):
-    return [message.value() for message in broker.read(broker.names.reservations)]
 
 
 def test_every_intent_arrives_verbatim_under_its_shopper(new_relay, cluster, shard, broker):
@@ -74,7 +29,7 @@ def test_every_intent_arrives_verbatim_under_its_shopper(new_relay, cluster, sha
     assert sell(cluster, shard, shoppers[:50]) == "R" * 50
     assert sell(cluster, shard, shoppers[50:]) == "R" * 20
     entries = cluster.node_of(shard).xrange(shard.outbox)
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
     messages = broker.read(broker.names.reservations)
     assert sorted(message.key().decode() for message in messages) == sorted(shoppers)
     written = [line for _, fields in entries for line in fields[b"intents"].split(b"\n")]
@@ -88,7 +43,7 @@ def test_every_intent_arrives_verbatim_under_its_shopper(new_relay, cluster, sha
 def test_the_key_decides_the_partition_as_in_java(new_relay, cluster, shard, broker):
     """Kafka's default partitioner for keyed messages: toPositive(murmur2(key)) % partitions."""
     sell(cluster, shard, ["ann", "shopper-1", "shopper-2"])
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
     messages = broker.read(broker.names.reservations)
     places = {message.key().decode(): message.partition() for message in messages}
     assert places == {name: _java_partition(name.encode(), 8) for name in places}
@@ -98,7 +53,7 @@ def test_shoppers_of_one_entry_keep_their_order_within_a_partition(
     new_relay, cluster, shard, broker
 ):
     sell(cluster, shard, [f"shopper-{n}" for n in range(64)])
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
     for partition in range(8):
         found = [
             int(message.key().decode().removeprefix("shopper-"))
@@ -114,30 +69,30 @@ def test_a_relay_that_died_before_the_acknowledgement_sends_again(
     sell(cluster, shard, ["ann", "bob"])
     first = new_relay()
     monkeypatch.setattr(first, "_acknowledge", lambda: None)
-    _run(first, shard, lambda: len(first._delivered) == 1)
-    assert _pending(cluster, shard) == 1
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
-    delivered = _delivered(broker)
-    assert len(delivered) == 4
-    assert len(set(delivered)) == 2
+    run_until(first, shard, lambda: len(first._delivered) == 1)
+    assert pending(cluster, shard) == 1
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    values = delivered(broker)
+    assert len(values) == 4
+    assert len(set(values)) == 2
 
 
 def test_a_relay_that_died_before_producing_loses_nothing(new_relay, cluster, shard, broker):
     sell(cluster, shard, ["ann", "bob"])
-    assert len(_read_and_die(new_relay(), shard)) == 1
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
-    assert len(_delivered(broker)) == 2
+    assert len(read_and_die(new_relay(), shard)) == 1
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    assert len(delivered(broker)) == 2
 
 
 def test_another_relay_takes_over_what_a_dead_one_had_read(
     new_relay, cluster, shard, broker, monkeypatch
 ):
     sell(cluster, shard, ["ann", "bob"])
-    assert len(_read_and_die(new_relay("dead"), shard)) == 1
+    assert len(read_and_die(new_relay("dead"), shard)) == 1
     monkeypatch.setattr("workers.stock.outbox.CLAIM_IDLE_MS", 0)
     monkeypatch.setattr(relay_module, "CLAIM_EVERY_S", 0)
-    _run(new_relay("alive"), shard, _nothing_left(cluster, shard))
-    assert len(_delivered(broker)) == 2
+    run_until(new_relay("alive"), shard, nothing_left(cluster, shard))
+    assert len(delivered(broker)) == 2
 
 
 def test_two_relays_at_once_lose_nothing(new_relay, cluster, shard, broker):
@@ -146,16 +101,16 @@ def test_two_relays_at_once_lose_nothing(new_relay, cluster, shard, broker):
         sell(cluster, shard, [f"shopper-{batch}-{n}" for n in range(10)])
         one.turn([shard])
         two.turn([shard])
-    done = _nothing_left(cluster, shard)
+    done = nothing_left(cluster, shard)
     until(lambda: one.turn([shard]) + two.turn([shard]) >= 0 and done(), "both are done")
-    delivered = _delivered(broker)
-    assert len(set(delivered)) == 200
-    assert len(delivered) == 200
+    values = delivered(broker)
+    assert len(set(values)) == 200
+    assert len(values) == 200
 
 
 def test_without_kafka_it_reads_no_more_than_its_bound(new_relay, cluster, shard, monkeypatch):
     monkeypatch.setattr(relay_module, "IN_FLIGHT_MAX", 50)
-    monkeypatch.setattr(relay_module, "INTENTS_AN_ENTRY", 10)
+    monkeypatch.setattr(relay_module, "INTENTS_AN_ENTRY_MAX", 10)
     for batch in range(20):
         sell(cluster, shard, [f"shopper-{batch}-{n}" for n in range(10)])
     relay = new_relay(brokers="127.0.0.1:1")
@@ -163,8 +118,59 @@ def test_without_kafka_it_reads_no_more_than_its_bound(new_relay, cluster, shard
         relay.turn([shard])
     assert relay._in_flight == 50
     assert len(relay._producer) == 50
-    assert _pending(cluster, shard) == 5
+    assert pending(cluster, shard) == 5
     relay._producer.purge()
+
+
+def test_full_entries_of_many_shards_do_not_exceed_its_bound(
+    new_relay, cluster, shard, item, monkeypatch
+):
+    monkeypatch.setattr(relay_module, "IN_FLIGHT_MAX", 50)
+    monkeypatch.setattr(relay_module, "INTENTS_AN_ENTRY_MAX", 20)
+    others = [Shard(item.pk, 0, epoch) for epoch in (2, 3)]
+    for other in others:
+        arm(cluster, other)
+    relay = new_relay(brokers="127.0.0.1:1")
+    for one in (shard, *others):
+        for batch in range(3):
+            sell(cluster, one, [f"shopper-{one.epoch}-{batch}-{n}" for n in range(20)])
+    for _ in range(20):
+        relay.turn([shard, *others])
+        assert relay.in_flight <= 50
+    assert relay.in_flight == 40
+    relay._producer.purge()
+
+
+def test_with_room_for_one_entry_every_shard_gets_its_turn(
+    new_relay, cluster, shard, item, broker, monkeypatch
+):
+    monkeypatch.setattr(relay_module, "IN_FLIGHT_MAX", 20)
+    monkeypatch.setattr(relay_module, "INTENTS_AN_ENTRY_MAX", 20)
+    other = Shard(item.pk, 0, 2)
+    arm(cluster, other)
+    for batch in range(20):
+        sell(cluster, shard, [f"shopper-{batch}-{n}" for n in range(20)])
+    sell(cluster, other, ["ann"])
+    relay = new_relay()
+    done = nothing_left(cluster, other)
+    until(lambda: relay.turn([shard, other]) >= 0 and done(), "the other shard is relayed")
+    assert not nothing_left(cluster, shard)()
+
+
+def test_a_full_queue_of_the_client_delays_and_loses_nothing(
+    new_relay, cluster, shard, broker, clock
+):
+    settings = kafka.producer_settings(broker.brokers) | {"queue.buffering.max.messages": 10}
+    reader = OutboxReader(cluster, "relay-1", clock)
+    relay = Relay(reader, kafka.connect_producer(settings), clock, broker.names)
+    sell(cluster, shard, [f"shopper-{n}" for n in range(64)])
+    run_until(relay, shard, nothing_left(cluster, shard))
+    assert len(set(delivered(broker))) == len(delivered(broker)) == 64
+    assert relay.in_flight == 0
+
+
+def test_the_largest_entry_is_the_reserve_scripts():
+    assert f"MAX_REQUESTS = {relay_module.INTENTS_AN_ENTRY_MAX}\n" in scripts.load("reserve").text
 
 
 def test_a_line_without_a_shopper_is_dead_lettered_and_the_rest_goes_on(
@@ -172,8 +178,8 @@ def test_a_line_without_a_shopper_is_dead_lettered_and_the_rest_goes_on(
 ):
     lines = [b'{"v":1,"shopper":7}', intent(item.pk, "ann"), b"rubbish", b'{"shopper":"a b"}']
     put_lines(cluster, shard, *lines)
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
-    assert _delivered(broker) == [lines[1]]
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    assert delivered(broker) == [lines[1]]
     letters = broker.read(broker.names.dead_letters)
     assert [letter.value() for letter in letters] == [lines[0], lines[2], lines[3]]
     assert dict(letters[0].headers())["source_topic"] == shard.outbox.encode()
@@ -183,94 +189,13 @@ def test_an_outbox_that_does_not_exist_yet_holds_up_nobody(new_relay, cluster, s
     sell(cluster, shard, ["ann"])
     relay = new_relay()
     unarmed = Shard(item.pk, 0, 2)
-    done = _nothing_left(cluster, shard)
+    done = nothing_left(cluster, shard)
     until(lambda: relay.turn([unarmed, shard]) >= 0 and done(), "the armed shard is relayed")
     arm(cluster, unarmed)
     sell(cluster, unarmed, ["bob"])
-    done = _nothing_left(cluster, unarmed)
+    done = nothing_left(cluster, unarmed)
     until(lambda: relay.turn([unarmed, shard]) >= 0 and done(), "the other follows")
-    assert len(_delivered(broker)) == 2
-
-
-# Trimming ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def keeper(cluster, clock):
-    return OutboxKeeper(cluster, clock, threading.Event())
-
-
-@pytest.fixture
-def allocation(item):
-    opened = inventory.open_allocation(item.pk, 0)
-    inventory.begin_grant(opened.pk, 1000)
-
-
-def _decide(cluster, shard, clock, entries):
-    found = cluster.node_of(shard).xrange(shard.outbox)
-    lines = [line for _, one in found[:entries] for line in one[b"intents"].split(b"\n")]
-    land([intents.decode(line) for line in lines], clock.now())
-
-
-def _length(cluster, shard):
-    return cluster.node_of(shard).xlen(shard.outbox)
-
-
-def _three_entries(cluster, shard):
-    for batch in range(3):
-        sell(cluster, shard, [f"shopper-{batch}-{n}" for n in range(4)])
-
-
-def test_only_a_decided_prefix_is_dropped(
-    new_relay, cluster, shard, keeper, clock, allocation, broker
-):
-    _three_entries(cluster, shard)
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
-    assert keeper.trim(shard) == 0
-    _decide(cluster, shard, clock, entries=2)
-    assert keeper.trim(shard) == 2
-    assert _length(cluster, shard) == 1
-    assert keeper.trim(shard) == 0
-    _decide(cluster, shard, clock, entries=1)
-    assert keeper.trim(shard) == 1
-    assert _length(cluster, shard) == 0
-
-
-def test_an_entry_that_is_decided_in_part_stays(
-    new_relay, cluster, shard, keeper, clock, allocation, broker
-):
-    sell(cluster, shard, ["ann", "bob"])
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
-    ((_, entry),) = cluster.node_of(shard).xrange(shard.outbox)
-    land([intents.decode(entry[b"intents"].split(b"\n")[0])], clock.now())
-    assert keeper.trim(shard) == 0
-
-
-def test_a_rejection_is_a_decision(new_relay, cluster, shard, keeper, clock, broker, item):
-    sell(cluster, shard, ["ann"])
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
-    _decide(cluster, shard, clock, entries=1)
-    assert keeper.trim(shard) == 1
-
-
-def test_what_kafka_has_not_acknowledged_stays_even_if_decided(
-    new_relay, cluster, shard, keeper, clock, allocation
-):
-    _three_entries(cluster, shard)
-    assert len(_read_and_die(new_relay(), shard, entries=1)) == 1
-    _decide(cluster, shard, clock, entries=3)
-    assert keeper.trim(shard) == 0
-    assert _length(cluster, shard) == 3
-
-
-def test_a_long_outbox_is_dropped_whole(
-    new_relay, cluster, shard, keeper, clock, allocation, broker
-):
-    for number in range(100):
-        sell(cluster, shard, [f"shopper-{number}"])
-    _run(new_relay(), shard, _nothing_left(cluster, shard))
-    _decide(cluster, shard, clock, entries=100)
-    assert keeper.trim(shard) == 100
+    assert len(delivered(broker)) == 2
 
 
 def _java_partition(key, partitions):

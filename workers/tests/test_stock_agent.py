@@ -137,6 +137,33 @@ def test_an_empty_shard_says_sold_out_only_when_the_pool_is_empty_too(agent, clu
     assert sell(cluster, shard, ["later"]) == "S"
 
 
+def test_a_shard_is_marked_sold_out_once_and_again_after_new_units(
+    agent, cluster, shard, item, monkeypatch
+):
+    """A mark is a write: repeated in every round it would cost an fsync in each."""
+    marks = []
+    mark = shards.mark_sold_out
+
+    def counted(*args):
+        marks.append(args)
+        return mark(*args)
+
+    monkeypatch.setattr(shards, "mark_sold_out", counted)
+    agent.round()
+    for batch in range(10):
+        sell(cluster, shard, [f"shopper-{batch}-{n}" for n in range(100)])
+    for _ in range(3):
+        agent.round()
+    assert len(marks) == 1
+    Pool.objects.update(total=1001, unallocated=1)
+    agent.round()
+    assert sell(cluster, shard, ["late"]) == "R"
+    for _ in range(3):
+        agent.round()
+    assert len(marks) == 2
+    assert sell(cluster, shard, ["later"]) == "S"
+
+
 def test_sold_out_ends_when_units_come_back(agent, cluster, shard, item):
     agent.round()
     for batch in range(10):

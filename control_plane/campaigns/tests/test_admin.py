@@ -121,6 +121,14 @@ def test_a_marketer_creates_a_draft(marketer, draft):
     [
         ({"ends_at_0": "2020-01-01"}, "The end must be after the start."),
         ({"items-0-units": 0}, "Ensure this value is greater than or equal to 1."),
+        (
+            {"items-0-price_minor": 10**12 + 1},
+            "Ensure this value is less than or equal to 1000000000000.",
+        ),
+        (
+            {"items-0-limit_per_shopper": 1001},
+            "Ensure this value is less than or equal to 1000.",
+        ),
         ({"items-0-currency": "yuan"}, "Ensure this value has at most 3 characters (it has 4)."),
         ({"items-0-currency": "cny"}, "Three capital letters, as in CNY."),
     ],

@@ -13,6 +13,9 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/campaigns/"
 BAD_SLUG = 'Enter a valid "slug" consisting of letters, numbers, underscores or hyphens.'
 
+TOO_MUCH = "Ensure this value is less than or equal to %d."
+ITEM = {"sku": "A", "title": "A", "units": 1, "price_minor": 1}
+
 
 @pytest.fixture
 def now():
@@ -111,6 +114,14 @@ def test_a_state_cannot_be_smuggled_in(staff, merchant, now):
         (
             {"items": [{"sku": "A", "title": "A", "units": 0, "price_minor": 1}]},
             {"items": {"0": {"units": ["Ensure this value is greater than or equal to 1."]}}},
+        ),
+        (
+            {"items": [{"sku": "A", "title": "A", "units": 1, "price_minor": 10**12 + 1}]},
+            {"items": {"0": {"price_minor": [TOO_MUCH % 10**12]}}},
+        ),
+        (
+            {"items": [{**ITEM, "limit_per_shopper": 1001}]},
+            {"items": {"0": {"limit_per_shopper": [TOO_MUCH % 1000]}}},
         ),
         (
             {"items": [{"sku": "A", "title": "A", "units": 1.5, "price_minor": 1}]},

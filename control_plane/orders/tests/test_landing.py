@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import DataError, transaction
 
+from control_plane.campaigns.models import LIMIT_PER_SHOPPER_MAX, PRICE_MINOR_MAX, Item
 from control_plane.inventory.models import Allocation, Pool
 from control_plane.orders.models import LedgerEntry, LedgerKind, Order, Rejection
 from control_plane.orders.services import PAY_WITHIN, land
@@ -34,6 +35,14 @@ def test_a_reservation_becomes_an_order(allocation, intent, now):
     assert order.reserved_at.timestamp() * 1000 == wanted.at_ms
     entry = LedgerEntry.objects.get()
     assert (entry.order_id, entry.kind, entry.qty) == (order.pk, LedgerKind.CONFIRM, 1)
+
+
+def test_the_dearest_item_in_the_largest_quantity_still_lands(allocation, intent, now, limit):
+    Item.objects.update(price_minor=PRICE_MINOR_MAX, limit_per_shopper=LIMIT_PER_SHOPPER_MAX)
+    Pool.objects.update(total=LIMIT_PER_SHOPPER_MAX)
+    Allocation.objects.update(granted=LIMIT_PER_SHOPPER_MAX)
+    (landed,) = land([intent("ann", qty=LIMIT_PER_SHOPPER_MAX)], now)
+    assert landed.amount_minor == PRICE_MINOR_MAX * LIMIT_PER_SHOPPER_MAX
 
 
 def test_the_amount_is_price_times_quantity(allocation, intent, now, limit):

@@ -20,19 +20,20 @@ GRACEFUL_STOP_S = "3"
 
 
 def migrate(site: Site) -> None:
-    """Bring both databases up to date, make the user `admin` and the demo merchant."""
-    _run(site, "-m", "control_plane", "migrate", "--no-input")
-    _run(site, "-m", "control_plane", "migrate", "--no-input", "--database", "inventory")
-    _run(site, "-m", "control_plane", "ensure_demo_merchant")
+    """Bring both databases up to date, make the first snapshot and the user `admin`.
+
+    The demo merchant is made with them where SLUICE_DEMO is 1.
+    """
+    _run(site, "-m", "control_plane", "prepare")
     password_file(site)
     _run(site, "-m", "deploy.local.admin_user", str(password_file(site)))
-    _stamp(site).write_text(sources.digest(SOURCES))
+    _stamp(site).write_text(_prepared_from(site))
 
 
 def migrated(site: Site) -> bool:
     """Whether this very code has migrated this very cluster: the stamp lies beside its data."""
     stamp = _stamp(site)
-    return stamp.exists() and stamp.read_text() == sources.digest(SOURCES)
+    return stamp.exists() and stamp.read_text() == _prepared_from(site)
 
 
 def password_file(site: Site) -> Path:
@@ -61,6 +62,12 @@ def beat_runs(site: Site) -> None:
 
 def _stamp(site: Site) -> Path:
     return postgres.home(site) / "migrated"
+
+
+def _prepared_from(site: Site) -> str:
+    """What `prepare` depends on: the code, and whether there is to be a demo merchant."""
+    demo = environment.of(site, "control-plane")["SLUICE_DEMO"]
+    return f"{sources.digest(SOURCES)} SLUICE_DEMO={demo}"
 
 
 def _run(site: Site, *arguments: str) -> None:

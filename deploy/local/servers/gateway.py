@@ -13,6 +13,8 @@ from deploy.local.site import ROOT, Site
 
 CONFIGURATION = ROOT / "openresty" / "conf"
 TEMPLATE = ".template"
+# nginx allocates tables for as many as it is told, and takes a mistyped 20000 seriously.
+MOST_WORKERS = 256
 # Debian builds the Lua module apart; it needs the development kit loaded first.
 MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
 
@@ -40,12 +42,25 @@ def load_modules(program: str) -> str:
 
 
 def prepare(site: Site) -> None:
-    """Render the configuration of this site."""
+    """Render the configuration of this site. Raises CannotStart for a value it must not get."""
     names = environment.of(site, "gateway") | {
         "SLUICE_GATEWAY_PORT": str(site.port("gateway")),
         "SLUICE_GATEWAY_INTERNAL_PORT": str(site.port("gateway-internal")),
     }
-    render_tree(site.folder("gateway"), names)
+    check_workers(names["SLUICE_GATEWAY_WORKERS"])
+    home = site.folder("gateway")
+    home.chmod(0o700)  # the snapshot's copy in it holds signing keys
+    render_tree(home, names)
+
+
+def check_workers(value: str) -> None:
+    """Raise CannotStart unless nginx can be given it: it stands in the configuration as it is."""
+    if value == "auto" or (re.fullmatch("[1-9][0-9]{0,2}", value) and int(value) <= MOST_WORKERS):
+        return
+    raise CannotStart(
+        f"gateway did not start: SLUICE_GATEWAY_WORKERS is {value!r}, "
+        f"and has to be 1 to {MOST_WORKERS}, or auto"
+    )
 
 
 def render_tree(home: Path, names: dict[str, str]) -> None:

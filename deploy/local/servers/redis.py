@@ -1,4 +1,4 @@
-"""The two Redis servers: stock (durable, cluster mode, two users) and work (broker, cache)."""
+"""The configuration of the two kinds of Redis, stock and work, and connections to them."""
 
 import hashlib
 import os
@@ -8,8 +8,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from deploy.local.process import Process, Unhealthy
-from deploy.local.site import Site, write_private
+from deploy.local.process import Unhealthy
+from deploy.local.site import Site
 
 SLOTS = 16_384
 STOCK_USERS = ("operator", "worker", "gateway")
@@ -28,6 +28,8 @@ _WORKER_RIGHTS = (
     "+cluster|myid +cluster|slots +cluster|shards +cluster|info +cluster|nodes +cluster|keyslot "
     "+info +time +wait -@dangerous +info -script|kill -script|flush -script|debug"
 )
+# A replica asks its master for the stream and acknowledges it; it reads no key by itself.
+_REPLICA_RIGHTS = "-@all +psync +replconf +ping"
 
 _BOTH = """\
 bind 127.0.0.1
@@ -58,90 +60,73 @@ user operator on #{operator} ~* &* +@all
 user worker on #{worker} {worker_rights}
 user gateway on #{gateway} {gateway_rights}
 """
-
-
-def stock_client(site: Site) -> redis.Redis:
-    """A connection as `operator`, who may do everything; only the stack itself uses it."""
-    return redis.Redis(
-        host="127.0.0.1",
-        port=site.port("redis-stock"),
-        username="operator",
-        password=site.secrets["stock_operator_password"],
-        socket_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),  # the caller polls
-        decode_responses=True,
-    )
-
-
-def work_client(site: Site) -> redis.Redis:
-    """A connection to the work Redis."""
-    return redis.Redis(
-        host="127.0.0.1",
-        port=site.port("redis-work"),
-        password=site.secrets["work_redis_password"],
-        socket_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),  # the caller polls
-        decode_responses=True,
-    )
-
-
-def prepare_stock(site: Site) -> None:
-    """Write redis.conf."""
-    folder = site.folder("redis-stock")
-    passwords = {user: site.secrets[f"stock_{user}_password"] for user in STOCK_USERS}
-    ports = site.port("redis-stock"), site.port("redis-stock-bus")
-    write_private(folder / "redis.conf", stock_configuration(folder, *ports, passwords))
+_REPLICATION = """\
+cluster-announce-port {port}
+cluster-announce-bus-port {bus}
+# The six are three pairs: a replica that moves to another master leaves its own without one.
+cluster-allow-replica-migration no
+# What a master takes while nobody copies it is lost when it dies. A replica acknowledges once a
+# second; 2 forgives one lost acknowledgement and ends about when the others would replace the
+# master (cluster-node-timeout), so that one that is cut off does not go on selling.
+min-replicas-to-write 1
+min-replicas-max-lag 2
+# A copy may begin at once, there is no second replica to wait for.
+repl-diskless-sync-delay 0
+# A replica that was away for some seconds gets what it missed instead of a whole copy.
+repl-backlog-size {backlog}
+user replica on #{password_hash} {replica_rights}
+masteruser replica
+masterauth {password}
+"""
+_REPLICATION_BACKLOG = "64mb"
 
 
 def stock_configuration(folder: Path, port: int, bus: int, passwords: dict[str, str]) -> str:
     """The redis.conf of one stock node; `passwords` by STOCK_USERS stand in it as SHA-256."""
-    hashes = {user: hashlib.sha256(passwords[user].encode()).hexdigest() for user in STOCK_USERS}
+    hashes = {user: _sha256(passwords[user]) for user in STOCK_USERS}
     return _BOTH.format(port=port, folder=folder, memory="1gb") + _STOCK.format(
         bus=bus, worker_rights=_WORKER_RIGHTS, gateway_rights=_GATEWAY_RIGHTS, **hashes
     )
 
 
-def prepare_work(site: Site) -> None:
-    """Write redis.conf; snapshots as Redis ships them are enough, nothing here is truth."""
-    folder = site.folder("redis-work")
-    text = _BOTH.format(port=site.port("redis-work"), folder=folder, memory="256mb")
-    write_private(
-        folder / "redis.conf", text + f"requirepass {site.secrets['work_redis_password']}\n"
+def replication_configuration(port: int, bus: int, password: str) -> str:
+    """What a stock node needs besides where there are replicas; `password` is the user replica's.
+
+    Alike on masters and replicas: each may become the other.
+    """
+    return _REPLICATION.format(
+        port=port,
+        bus=bus,
+        backlog=_REPLICATION_BACKLOG,
+        password=password,
+        password_hash=_sha256(password),
+        replica_rights=_REPLICA_RIGHTS,
     )
 
 
-def assign_slots(site: Site) -> None:
-    """Give all slots to the single node, once; nodes.conf remembers them."""
-    with stock_client(site) as client:
-        try:
-            if int(cluster_info(client)["cluster_slots_assigned"]) == 0:
-                client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
-        except redis.RedisError as error:
-            raise Unhealthy(f"slots: {error}") from error
+def work_configuration(folder: Path, port: int, password: str) -> str:
+    """The redis.conf of the work Redis; the default snapshots are enough for what is in it."""
+    both = _BOTH.format(port=port, folder=folder, memory="256mb")
+    return f"{both}requirepass {password}\n"
 
 
-def stock_alive(site: Site) -> None:
-    """The server answers and has read its AOF."""
-    _ping(stock_client(site))
+def server(site: Site, name: str) -> list[str]:
+    """The command of the server whose redis.conf is in the folder `name`."""
+    return ["redis-server", os.fspath(site.folder(name) / "redis.conf")]
 
 
-def stock_healthy(site: Site) -> None:
-    """Every slot is served."""
-    with stock_client(site) as client:
-        try:
-            info = cluster_info(client)
-        except redis.RedisError as error:
-            raise Unhealthy(str(error)) from error
-    if info["cluster_state"] != "ok" or int(info["cluster_slots_ok"]) != SLOTS:
-        raise Unhealthy(f"cluster state {info['cluster_state']}, {info['cluster_slots_ok']} slots")
+def stock_client(site: Site, node: str) -> redis.Redis:
+    """A connection as `operator`, who may do everything; only the stack itself uses it."""
+    return _client(site.port(node), "operator", site.secrets["stock_operator_password"])
 
 
-def work_healthy(site: Site) -> None:
-    """The server answers."""
-    _ping(work_client(site))
+def work_client(site: Site) -> redis.Redis:
+    """A connection to the work Redis."""
+    return _client(site.port("redis-work"), None, site.secrets["work_redis_password"])
 
 
-def _ping(client: redis.Redis) -> None:
+def ping(client: redis.Redis) -> None:
+    """Raise Unhealthy unless the server answers and has read its data; closes the connection."""
     try:
         client.ping()
     except redis.RedisError as error:
@@ -158,23 +143,17 @@ def cluster_info(client: redis.Redis) -> dict[str, str]:
     return dict(line.split(":", 1) for line in answer.split("\r\n") if ":" in line)
 
 
-def _server(site: Site, name: str) -> list[str]:
-    return ["redis-server", os.fspath(site.folder(name) / "redis.conf")]
+def _client(port: int, user: str | None, password: str) -> redis.Redis:
+    return redis.Redis(
+        host="127.0.0.1",
+        port=port,
+        username=user,
+        password=password,
+        socket_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),  # the caller polls
+        decode_responses=True,
+    )
 
 
-STOCK = Process(
-    name="redis-stock",
-    command=lambda site: _server(site, "redis-stock"),
-    prepare=prepare_stock,
-    alive=stock_alive,
-    finish=assign_slots,
-    healthy=stock_healthy,
-    ports=("redis-stock", "redis-stock-bus"),
-)
-WORK = Process(
-    name="redis-work",
-    command=lambda site: _server(site, "redis-work"),
-    prepare=prepare_work,
-    healthy=work_healthy,
-    ports=("redis-work",),
-)
+def _sha256(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()

@@ -10,12 +10,13 @@ SOURCES = ("workers", "control_plane", "lua")
 
 
 def _worker(name: str) -> Process:
-    """A worker is healthy when its metrics can be read: it serves them once it works."""
+    """A worker is alive when it serves its metrics, healthy when it says that it does its work."""
     module = f"workers.{name.replace('-', '_')}"
     return Process(
         name=name,
         command=lambda site: [sys.executable, "-m", module],
-        healthy=http_answers(name, "/metrics"),
+        alive=http_answers(name, "/metrics"),
+        healthy=http_answers(name, "/readyz"),
         ports=(name,),
         url_path="/metrics",
         sources=SOURCES,

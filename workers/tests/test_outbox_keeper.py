@@ -1,0 +1,172 @@
+"""Which outboxes are looked after, and what may be dropped from them."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+
+from control_plane.campaigns.models import Campaign
+from control_plane.inventory import services as inventory
+from control_plane.orders.services import land
+from workers import intent as intents
+from workers.outbox_keeper import OutboxKeeper
+from workers.runtime.clock import SystemClock
+from workers.runtime.readiness import Readiness
+from workers.tests.relaying import delivered, nothing_left, read_and_die, run_until
+from workers.tests.selling import sell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def keeper(cluster, clock):
+    return OutboxKeeper(
+        cluster,
+        clock,
+        threading.Event(),
+        readiness=Readiness(clock, []),
+        ask_kafka=lambda: None,
+    )
+
+
+@pytest.fixture
+def allocation(item):
+    opened = inventory.open_allocation(item.pk, 0)
+    inventory.begin_grant(opened.pk, 1000)
+
+
+def _decide(cluster, shard, clock, entries):
+    found = cluster.node_of(shard).xrange(shard.outbox)
+    lines = [line for _, one in found[:entries] for line in one[b"intents"].split(b"\n")]
+    land([intents.decode(line) for line in lines], clock.now())
+
+
+def _length(cluster, shard):
+    return cluster.node_of(shard).xlen(shard.outbox)
+
+
+def _three_entries(cluster, shard):
+    for batch in range(3):
+        sell(cluster, shard, [f"shopper-{batch}-{n}" for n in range(4)])
+
+
+def test_only_a_decided_prefix_is_dropped(
+    new_relay, cluster, shard, keeper, clock, allocation, broker
+):
+    _three_entries(cluster, shard)
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    assert keeper.trim(shard) == 0
+    _decide(cluster, shard, clock, entries=2)
+    assert keeper.trim(shard) == 2
+    assert _length(cluster, shard) == 1
+    assert keeper.trim(shard) == 0
+    _decide(cluster, shard, clock, entries=1)
+    assert keeper.trim(shard) == 1
+    assert _length(cluster, shard) == 0
+
+
+def test_an_entry_that_is_decided_in_part_stays(
+    new_relay, cluster, shard, keeper, clock, allocation, broker
+):
+    sell(cluster, shard, ["ann", "bob"])
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    ((_, entry),) = cluster.node_of(shard).xrange(shard.outbox)
+    land([intents.decode(entry[b"intents"].split(b"\n")[0])], clock.now())
+    assert keeper.trim(shard) == 0
+
+
+def test_the_age_of_the_oldest_undecided_entry_is_told(
+    new_relay, cluster, shard, keeper, clock, allocation, broker, monkeypatch
+):
+    """Kafka has acknowledged them: were they lost there, nothing else would tell."""
+    monkeypatch.setattr("workers.outbox_keeper.TRIM_EVERY_S", 0)
+    hour = timedelta(hours=1)
+    _three_entries(cluster, shard)
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    monkeypatch.setattr(keeper, "_clock", _Later(hour))
+    keeper.turn()
+    age_s = REGISTRY.get_sample_value("sluice_relay_undecided_seconds")
+    assert age_s is not None
+    assert hour.total_seconds() <= age_s < hour.total_seconds() + 60
+    _decide(cluster, shard, clock, entries=3)
+    keeper.turn()
+    assert REGISTRY.get_sample_value("sluice_relay_undecided_seconds") == 0
+
+
+class _Later(SystemClock):
+    def __init__(self, by):
+        self._by = by
+
+    def now(self):
+        return super().now() + self._by
+
+
+def test_a_rejection_is_a_decision(new_relay, cluster, shard, keeper, clock, broker, item):
+    sell(cluster, shard, ["ann"])
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    _decide(cluster, shard, clock, entries=1)
+    assert keeper.trim(shard) == 1
+
+
+def test_what_kafka_has_not_acknowledged_stays_even_if_decided(
+    new_relay, cluster, shard, keeper, clock, allocation
+):
+    _three_entries(cluster, shard)
+    assert len(read_and_die(new_relay(), shard, entries=1)) == 1
+    _decide(cluster, shard, clock, entries=3)
+    assert keeper.trim(shard) == 0
+    assert _length(cluster, shard) == 3
+
+
+def test_a_long_outbox_is_dropped_whole(
+    new_relay, cluster, shard, keeper, clock, allocation, broker
+):
+    for number in range(100):
+        sell(cluster, shard, [f"shopper-{number}"])
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    _decide(cluster, shard, clock, entries=100)
+    assert keeper.trim(shard) == 100
+
+
+def _end_two_days_ago(item, clock):
+    now = clock.now()
+    Campaign.objects.filter(pk=item.campaign_id).update(
+        state="ended", starts_at=now - timedelta(days=3), ends_at=now - timedelta(days=2)
+    )
+
+
+def test_an_outbox_is_looked_after_however_long_its_campaign_is_over(
+    new_relay, cluster, shard, keeper, clock, allocation, broker, item
+):
+    sell(cluster, shard, ["ann", "bob"])
+    _end_two_days_ago(item, clock)
+    keeper.turn()
+    assert keeper.shards == (shard,)
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    assert len(delivered(broker)) == 2
+
+
+def test_an_old_outbox_is_left_alone_once_it_is_empty(
+    new_relay, cluster, shard, keeper, clock, allocation, broker, item, monkeypatch
+):
+    monkeypatch.setattr("workers.outbox_keeper.TRIM_EVERY_S", 0)
+    sell(cluster, shard, ["ann"])
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    _end_two_days_ago(item, clock)
+    keeper.turn()
+    keeper.turn()
+    assert keeper.shards == (shard,)
+    _decide(cluster, shard, clock, entries=1)
+    keeper.turn()
+    keeper.turn()
+    assert keeper.shards == ()
+
+
+def test_an_empty_outbox_is_looked_after_while_its_campaign_may_sell(
+    cluster, shard, keeper, allocation, monkeypatch
+):
+    monkeypatch.setattr("workers.outbox_keeper.TRIM_EVERY_S", 0)
+    keeper.turn()
+    keeper.turn()
+    assert keeper.shards == (shard,)
