@@ -35,7 +35,7 @@ check: setup ## lint, types and tidiness
 	@deploy/local/run_all.sh check
 
 bench: up ## measure reservations per second beside the machine's limit
-	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) tests/load/bench_reserve.py
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reserve
 
 lock: setup ## pin the newest Python requirements again, with hashes
 	@deploy/local/lock.sh
