@@ -58,7 +58,11 @@ class Agent:
         row = pg_epochs.selling(pg, shard)
         yield None
         if row is None:
-            if pg_epochs.open_epoch(pg, shard):
+            source = pg_epochs.source_of(pg)
+            yield None
+            cluster = self.world.cluster
+            wanted = cluster.wanted_place(self.name, source, shard)
+            if pg_epochs.open_epoch(pg, shard, source, wanted, len(cluster.sources[source])):
                 yield f"opened a new epoch of shard {shard}"
         elif not row.sha:
             yield from self._unless_fenced(row.tag, agent_rearm.arm(self, row.tag))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.sim import pg_epochs
+from tests.sim.gateway import LEASE_MS
 from tests.sim.nouns import Trouble, name_of
 from tests.sim.redis_node import LAG_MAX, NODE_TIMEOUT_MS, Group
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 EVERY_STEPS = (12, 25, 50, 100)
 # How often a kind of fault is drawn in one seed; most seeds lack most kinds.
 WEIGHTS = (0, 0, 1, 3)
+# How often an old master does not come back at once.
+HELD_DOWN_SHARE = 0.4
 OUTAGE_STEPS = (5, 40)
 PAUSE_STEPS = (10, 200)
 
@@ -36,11 +39,13 @@ class Faults:
             *(self.crash, self.pause, self.restart, self.stop_node, self.freeze, self.stop_kafka),
             *(self.stop_postgres, self.lose_replies, self.rebalance, self.rearm_by_hand),
             self.pass_time,
+            *(self.lose_replica, self.switch_source),
         ]
         if kind == "zombies":
             kinds = [self.pause, self.pause, self.rearm_by_hand, self.restart, self.pass_time]
+            kinds += [self.lose_replica, self.switch_source]
         if not self.lossless:
-            kinds += [self.roll_back, self.fail_over, self.split, self.swap]
+            kinds += [self.roll_back, self.fail_over, self.split, self.swap, self.force_source]
         if kind == "spoilt":
             kinds += [self.spoil]
         self.kinds = [one for one in kinds for _ in range(world.rng.choice(WEIGHTS))] or kinds
@@ -104,6 +109,27 @@ class Faults:
         self._after_a_while(start)
         return f"{node.name} is down"
 
+    def lose_replica(self) -> str:
+        """A master that nobody copies takes no writes for a while."""
+        node = self._group().master
+        node.alone = True
+        self._after_a_while(lambda: setattr(node, "alone", False))
+        return f"{node.name} has no replica"
+
+    def switch_source(self, lease_until: int | None = None) -> str:
+        """An operator moves the sale to the other cluster, as soon as the old one is disarmed."""
+        mode = self.world.rng.choice(self.world.rearm_modes)
+        try:
+            pg_epochs.switch_source(self.world.pg, mode, lease_until)
+        except Trouble:
+            return "an operator cannot change the source"
+        return f"an operator changes the source to {self.world.pg.source} ({mode})"
+
+    def force_source(self) -> str:
+        """The same without waiting for the old cluster, but for the gateways' lease."""
+        lease_until = self.world.now + LEASE_MS
+        return f"{self.switch_source(lease_until)}, by force"
+
     def roll_back(self) -> str:
         """A master restarts with an older AOF, or from a disk that lost its last writes."""
         node = self._group().master
@@ -148,6 +174,8 @@ class Faults:
         group.fail_over(max(len(old.log) - missing, 0), clients)
         if clients:
             self.world.at_ms(self.world.now + NODE_TIMEOUT_MS, group.rejoin)
+        elif self.world.rng.random() < HELD_DOWN_SHARE:
+            self._after_a_while(group.rejoin)
         else:
             group.rejoin()
         still = f"; {', '.join(clients)} still at {old.name}" if clients else ""

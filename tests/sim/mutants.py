@@ -26,6 +26,9 @@ MUTANTS = {
     "disarm before the rest": Mutant(
         "the old epoch goes on selling to old snapshots", "calm", "sends"
     ),
+    "another life instead of a disarm": Mutant(
+        "a master that takes no writes counts as disarmed; it goes on selling later", "calm"
+    ),
     "grant once": Mutant("grant.lua forgets the ids it has seen", "calm"),
     "grants only to a selling epoch": Mutant(
         "a slow agent grants to an epoch that is over", "zombies", "plans"

@@ -38,6 +38,10 @@ class Unreachable(Trouble):
     """Nothing was executed."""
 
 
+class NoReplicas(Unreachable):
+    """The master takes no writes while nobody copies it."""
+
+
 class Unknown(Trouble):
     """A timeout: executed, not executed, or executed later."""
 
@@ -61,6 +65,11 @@ class Violation(AssertionError):
 def sha_of(tag: Tag) -> str:
     """The SHA-1 of the epoch's reserve script: tag and epoch are literals in it."""
     return f"sha-s{tag[0]}-e{tag[1]}"
+
+
+def place_of(tag: Tag, groups: int) -> int:
+    """The group that a tag's slot lies on: stands for CRC16 of the hash tag."""
+    return sum(tag) % groups
 
 
 def name_of(tag: Tag) -> str:

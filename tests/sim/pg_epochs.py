@@ -1,6 +1,6 @@
 """Epochs: opened, published, fenced, closed; each step a conditional UPDATE, safe to repeat."""
 
-from tests.sim.nouns import Fenced, Refused, Tag, sha_of
+from tests.sim.nouns import Fenced, Refused, Tag, place_of, sha_of
 from tests.sim.pg_tables import (
     Allocation,
     Order,
@@ -40,6 +40,21 @@ def begin_rearm(pg: Postgres, tag: Tag, mode: str) -> None:
 
 
 @transaction
+def switch_source(pg: Postgres, mode: str, lease_until: int | None) -> None:
+    """From the primary cluster to the standby or back: all epochs are fenced at once.
+
+    Planned, each new epoch waits until its old one is disarmed. Forced (`lease_until`), it waits
+    for the gateways' lease instead: the old cluster may be gone for good.
+    """
+    pg.source = "standby" if pg.source == "primary" else "primary"
+    for row in pg.allocations.values():
+        if row.state == "selling":
+            row.state = "draining"
+            rearm = Rearm(pg.world.new_id(), row.tag, mode, lease_until)
+            pg.rearms[rearm.id] = rearm
+
+
+@transaction
 def advance(pg: Postgres, rearm_id: int, from_stage: str, to_stage: str) -> None:
     """One stage on; a slower agent's repeat changes nothing."""
     rearm = pg.rearms[rearm_id]
@@ -68,21 +83,24 @@ def close(pg: Postgres, rearm_id: int) -> None:
 
 
 @transaction
-def open_epoch(pg: Postgres, shard: int) -> bool:
-    """A new epoch; False while one sells already or the old one's stage does not allow it.
+def open_epoch(pg: Postgres, shard: int, source: str, wanted: int, groups: int) -> bool:
+    """A new epoch on the group `wanted` of `groups`; False while it may not be opened.
 
-    Full mode waits until the old epoch is closed; fast mode only until it cannot sell any more.
+    Not while another one sells. Full mode waits until the old epoch is closed; fast mode only until it cannot sell any more.
     """
     for rearm in pg.rearms.values():
-        waits = rearm.mode == "full" or rearm.stage == "fenced"
+        lease_is_over = rearm.lease_until is not None and pg.world.now > rearm.lease_until
+        waits = rearm.mode == "full" or (rearm.stage == "fenced" and not lease_is_over)
         if rearm.tag[0] == shard and rearm.stage != "closed" and waits:
             return False
     rows = [row for row in pg.allocations.values() if row.shard == shard]
-    if pg.world.ending or any(row.state == "selling" for row in rows):
+    if source != pg.source or pg.world.ending or any(row.state == "selling" for row in rows):
         return False
     # Gaps are allowed: the next epoch is the next one whose slot lies on the wanted master.
     epoch = max((row.epoch for row in rows), default=0) + 1
-    pg.allocations[shard, epoch] = Allocation(shard, epoch)
+    while place_of((shard, epoch), groups) != wanted:
+        epoch += 1
+    pg.allocations[shard, epoch] = Allocation(shard, epoch, source)
     return True
 
 
@@ -98,6 +116,18 @@ def claim_life(pg: Postgres, tag: Tag, life: int) -> None:
         row.life = life
     elif row.life != life and pg.world.guarded("one life an epoch"):
         raise Fenced(f"{tag} belongs to another life")
+
+
+@query
+def source_of(pg: Postgres) -> str:
+    """The cluster that sells."""
+    return pg.source
+
+
+@query
+def life_of(pg: Postgres, tag: Tag) -> int | None:
+    """The life an epoch belongs to; None while no key of it was written."""
+    return pg.allocations[tag].life
 
 
 @query

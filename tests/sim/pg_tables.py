@@ -24,6 +24,7 @@ class Allocation:
 
     shard: int
     epoch: int
+    source: str = "primary"
     state: str = "selling"
     granted: int = 0
     consumed: int = 0
@@ -69,6 +70,8 @@ class Rearm:
     id: int
     tag: Tag
     mode: str
+    # Of a forced change of source: from then on no gateway sells from the old one any more.
+    lease_until: int | None = None
     stage: str = "fenced"
 
 
@@ -107,6 +110,7 @@ class Postgres:
     total: int
     limit: int
     unallocated: int = 0
+    source: str = "primary"
     down: bool = False
     # Grows with every transaction that wrote.
     version: int = 0

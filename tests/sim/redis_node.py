@@ -8,7 +8,7 @@ what a script wrote as one transaction.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tests.sim.nouns import Intent, Tag, Unknown, Unreachable
+from tests.sim.nouns import Intent, NoReplicas, Tag, Unknown, Unreachable, place_of
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -20,6 +20,9 @@ LAG_MAX = 14
 # A master that lost its majority goes on answering for this long (cluster-node-timeout).
 NODE_TIMEOUT_MS = 1000
 LOST_REPLY_SHARE = 0.15
+ALONE_SHARE = 0.5
+# The scripts of `stock_calls` that write nothing.
+READS = ("life_of", "buyers_of", "look", "is_drained")
 
 
 class Keys:
@@ -72,6 +75,8 @@ class Node:
         self.life = world.new_id()
         self.up = True
         self.frozen = False
+        # Nobody copies it, so it takes no write (NOREPLICAS).
+        self.alone = False
         self.log: list[tuple[Tag, Keys]] = []
         self.data: dict[Tag, Keys] = {}
         self.scripts: dict[str, None] = {}
@@ -90,7 +95,7 @@ class Node:
         """Come back with the first `keep` effects, a new life and no scripts."""
         self.load(self.log[:keep])
         self.scripts, self.inbox, self.frozen, self.up = {}, [], False, True
-        self.life = self.world.new_id()
+        self.alone, self.life = False, self.world.new_id()
 
     def load(self, log: list[tuple[Tag, Keys]]) -> None:
         """Hold exactly this history."""
@@ -108,9 +113,9 @@ class Node:
 class Group:
     """A master and its replica; `zombie`: an old master that does not know of its successor."""
 
-    def __init__(self, number: int, world: "World") -> None:
+    def __init__(self, name: str, world: "World") -> None:
         self.world = world
-        self.nodes = [Node(f"n{number}a", world), Node(f"n{number}b", world)]
+        self.nodes = [Node(f"{name}a", world), Node(f"{name}b", world)]
         self.master = self.nodes[0]
         self.zombie: Node | None = None
         self.zombie_clients: list[str] = []
@@ -126,6 +131,8 @@ class Group:
         new.load(old.log[:keep])
         new.life = self.world.new_id()
         new.up, new.frozen, new.inbox = True, False, []
+        # Until the old one is back as its replica, perhaps.
+        new.alone = not old.up or self.world.rng.random() < ALONE_SHARE
         self.master, self.zombie, self.zombie_clients = new, old, zombie_clients
 
     def rejoin(self) -> None:
@@ -133,6 +140,7 @@ class Group:
         if self.zombie is not None:
             self.zombie.inbox, self.zombie.frozen = [], False
             self.zombie, self.zombie_clients = None, []
+            self.master.alone = False
             self.world.history.note_losses()
 
     def seen_by(self, client: str) -> Node:
@@ -147,15 +155,32 @@ class Group:
 
 
 class Cluster:
-    """All groups. A shard lives on the group of its number; its epochs too."""
+    """The groups of both stock clusters. The next epoch of a shard may lie on another group."""
 
     def __init__(self, world: "World", groups: int) -> None:
         self.world = world
-        self.groups = [Group(number, world) for number in range(groups)]
+        self.sources = {
+            "primary": [Group(f"n{number}", world) for number in range(groups)],
+            "standby": [Group("standby", world)],
+        }
+        self.groups = [group for groups in self.sources.values() for group in groups]
 
     def group_of(self, tag: Tag) -> Group:
-        """Where a tag's slot lies."""
-        return self.groups[tag[0] % len(self.groups)]
+        """Where a tag's slot lies, in the cluster that PostgreSQL's row names."""
+        groups = self.sources[self.world.pg.allocations[tag].source]
+        return groups[place_of(tag, len(groups))]
+
+    def wanted_place(self, client: str, source: str, shard: int) -> int:
+        """The group for a shard's next epoch: its own, or the next one that takes writes."""
+        groups = self.sources[source]
+        places = [(shard + more) % len(groups) for more in range(len(groups))]
+        seen = {place: groups[place].seen_by(client) for place in places}
+        healthy = (
+            place
+            for place in places
+            if seen[place].up and not (seen[place].frozen or seen[place].alone)
+        )
+        return next(healthy, places[0])
 
     def call(self, client: str, tag: Tag, script: Callable[..., Any], *args: Any) -> Any:
         """Run a script on the node that `client` believes in; raises Trouble."""
@@ -165,6 +190,8 @@ class Cluster:
         if node.frozen:
             node.inbox.append(lambda: script(node, tag, *args))
             raise Unknown(node.name)
+        if node.alone and script.__name__ not in READS:
+            raise NoReplicas(node.name)
         result = script(node, tag, *args)
         if self.world.lossy_network and self.world.rng.random() < LOST_REPLY_SHARE:
             raise Unknown(node.name)
