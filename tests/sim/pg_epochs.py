@@ -86,7 +86,8 @@ def close(pg: Postgres, rearm_id: int) -> None:
 def open_epoch(pg: Postgres, shard: int, source: str, wanted: int, groups: int) -> bool:
     """A new epoch on the group `wanted` of `groups`; False while it may not be opened.
 
-    Not while another one sells. Full mode waits until the old epoch is closed; fast mode only until it cannot sell any more.
+    Not while another one sells. Full mode waits until the old epoch is closed; fast mode only
+    until it cannot sell any more.
     """
     for rearm in pg.rearms.values():
         lease_is_over = rearm.lease_until is not None and pg.world.now > rearm.lease_until
