@@ -3,7 +3,8 @@
 --
 -- A template: the stock agent replaces @TAG@ and @EPOCH@ and loads the result, so every (item, shard,
 -- epoch) has a SHA of its own. The gateway may only EVALSHA; a Redis that restarted or was promoted does
--- not know the SHA, answers NOSCRIPT and so sells nothing until the agent has armed a new epoch.
+-- not know the SHA, answers NOSCRIPT and so sells nothing until the agent has armed a new epoch. One that
+-- was promoted twice (A→B→A) does know it; its replication id, ctl.life, tells that time apart.
 -- The shebang without flags makes Redis refuse the whole call on OOM, on a read-only replica and
 -- when min-replicas-to-write is not met. Lua errors do not roll back: all checks stand before the
 -- first write, and XADD, the only write that could still fail (wrong type), comes first.
@@ -12,17 +13,22 @@
 -- ARGV  1 n, the number of requests, at most 1024; then four per request:
 --       shopper · reservation_id · qty (integer ≥ 1) · intent (JSON without newline, the Kafka value)
 -- Returns {codes, again}: codes is one byte per request, in order:
---       R reserved now     A reserved before by the same reservation_id (the stored qty stands in again)
---       L limit_reached    E shard empty, other units may still come     S sold out
---       again is the stored qty of each A, in order, joined by ","
--- Errors FENCED: this shard is not armed for this epoch on this node. BADCALL: the caller is wrong.
--- Invariant avail + Σ qty in buyers = Σ grants − Σ reclaims; every R stands in exactly one outbox entry.
+--       R reserved now     A reserved before by the same reservation_id (the stored qty stands in again;
+--       L limit_reached      0 when what came of it has ended)
+--       S sold out         P fewer units are left in all shards together than this request asks for
+--       E not here now, other units may still come
+--       S and P only while the agent's mark is younger than 1 s; again is the stored qty of each A, in
+--       order, joined by ",". ctl.lacking remembers the largest qty that heard E, for the agent.
+-- Errors FENCED: this shard is not armed for this epoch in this life. BADCALL: the caller is wrong.
+-- Invariant avail + sold = Σ grants − Σ reclaims; every R stands in exactly one outbox entry.
 -- Repeat safe: a reservation_id that won is answered A and takes nothing.
 
 local TAG, EPOCH = "@TAG@", "@EPOCH@"
 local ARGS_PER_REQUEST = 4
 -- HSET unpacks two values a winner onto Lua's stack of 8000; beyond it the call would fail after XADD.
 local MAX_REQUESTS = 1024
+-- Returned and added units must be on sale again a second later, also where a mark could not be taken away.
+local MARK_LIFE_MS = 1000
 
 if KEYS[1] ~= TAG .. ":ctl" or #KEYS ~= 4 then
   return redis.error_reply("BADCALL keys of another shard")
@@ -33,11 +39,14 @@ if not n or n < 1 or n > MAX_REQUESTS or n % 1 ~= 0
   return redis.error_reply("BADCALL argument count")
 end
 
-local ctl = redis.call("HMGET", KEYS[1], "epoch", "node", "limit", "sold_out")
+local ctl = redis.call("HMGET", KEYS[1], "epoch", "disarmed", "life", "limit",
+  "sold", "lacking", "sold_out", "left")
 -- Plain digits only: tonumber also takes "1e3" and " 5", on which DECRBY would fail after XADD.
 local avail = tonumber(string.match(redis.call("GET", KEYS[2]) or "", "^%d+$"))
-local limit = tonumber(ctl[3])
-if ctl[1] ~= EPOCH or ctl[2] ~= redis.call("CLUSTER", "MYID") or not limit or not avail then
+local life = "\nmaster_replid:" .. (ctl[3] or "") .. "\r\n"
+local limit, sold = tonumber(ctl[4]), tonumber(string.match(ctl[5] or "", "^%d+$"))
+if ctl[1] ~= EPOCH or ctl[2] or not limit or not sold or not avail
+    or not string.find(redis.call("INFO", "replication"), life, 1, true) then
   return redis.error_reply("FENCED epoch " .. EPOCH .. " is not armed here")
 end
 
@@ -61,25 +70,43 @@ local function units_of(reservations)
   return sum
 end
 
+-- How many units are free in all shards together, as far as a mark says so; else there may be any number.
+local function left_anywhere()
+  local marked_ms, left = tonumber(ctl[7]), tonumber(ctl[8])
+  if not marked_ms or not left then
+    return math.huge
+  end
+  local time = redis.call("TIME")
+  local age_ms = time[1] * 1000 + math.floor(time[2] / 1000) - marked_ms
+  -- A mark from the future is one from before the clock was set back.
+  return age_ms >= 0 and age_ms < MARK_LIFE_MS and left or math.huge
+end
+
 local codes, again, intents, taken, bought = {}, {}, {}, 0, {}
-local out_of_stock = ctl[4] == "1" and "S" or "E"
+local left, lacking
 for i = 1, n do
   local shopper, qty = shoppers[i], quantities[i]
   local reservation_id = ARGV[3 + (i - 1) * ARGS_PER_REQUEST]
   -- bought first: an earlier request of this very batch may be of the same shopper.
   local mine = bought[shopper] or held[i]
-  local known = mine and string.find(mine, reservation_id .. "=", 1, true)
+  local known = mine and string.find("," .. mine, "," .. reservation_id .. "=", 1, true)
   if known then
     codes[i] = "A"
     again[#again + 1] = string.match(mine, "^%d+", known + #reservation_id + 1)
   elseif qty + (mine and units_of(mine) or 0) > limit then
     codes[i] = "L"
   elseif taken + qty > avail then
-    codes[i] = out_of_stock
+    left = left or left_anywhere()
+    if qty <= left then
+      codes[i], lacking = "E", math.max(lacking or 0, qty)
+    else
+      codes[i] = left == 0 and "S" or "P"
+    end
   else
     codes[i] = "R"
     taken = taken + qty
-    bought[shopper] = (mine and mine .. "," or "") .. reservation_id .. "=" .. qty
+    -- Most want one, and formatting a number costs 2 % of the call.
+    bought[shopper] = (mine and mine .. "," or "") .. reservation_id .. (qty == 1 and "=1" or "=" .. qty)
     intents[#intents + 1] = ARGV[5 + (i - 1) * ARGS_PER_REQUEST]
   end
 end
@@ -93,5 +120,9 @@ if taken > 0 then
   redis.call("XADD", KEYS[4], "*", "v", "1", "n", #intents, "intents", table.concat(intents, "\n"))
   redis.call("HSET", KEYS[3], unpack(buyers))
   redis.call("DECRBY", KEYS[2], taken)
+  redis.call("HSET", KEYS[1], "sold", sold + taken)
+end
+if lacking and lacking > (tonumber(ctl[6]) or 0) then
+  redis.call("HSET", KEYS[1], "lacking", lacking)
 end
 return { table.concat(codes), table.concat(again, ",") }

@@ -16,6 +16,7 @@ from tests.redis.server import Client, StockServer
 from workers.stock import scripts
 from workers.stock.keys import Shard
 from workers.stock.scripts import Script
+from workers.stock.shard import Books
 
 NOW_MS = 1_795_348_800_000
 
@@ -43,14 +44,17 @@ class ArmedShard:
     def __init__(self, server: StockServer, shard: Shard, limit: int) -> None:
         self.server, self.shard, self.limit = server, shard, limit
         self.script = scripts.reserve_for(shard)
-        self._grants = 0
+        # reservation_id → quantity it stands with although no outbox entry of this epoch says so.
+        self.known: dict[str, int] = {}
+        self._mutants: dict[str, Script] = {}
+        self._ids = 0
 
-    def arm(self) -> str:
+    def arm(self, life: str | None = None) -> str:
         """Run arm.lua and load the reserve script."""
         shard = self.shard
-        answer = self.call(
-            scripts.ARM, [shard.ctl, shard.avail, shard.outbox], shard.epoch, self.limit, NOW_MS
-        )
+        keys = [shard.ctl, shard.avail, shard.outbox]
+        life = life or self.server.life
+        answer = self.call(scripts.ARM, keys, shard.epoch, life, self.limit, NOW_MS)
         self.load(self.script)
         return str(answer)
 
@@ -59,23 +63,62 @@ class ArmedShard:
         assert self.server.worker.script_load(script.text) == script.sha
         self.script = script
 
+    def replace(self, script: Script, mutant: Script) -> None:
+        """Run `mutant` wherever `script` is asked for."""
+        if script == self.script:
+            self.load(mutant)
+        else:
+            self._mutants[script.sha] = mutant
+
     def call(self, script: Script, keys: list[str], *args: str | int) -> Any:
         """Run any script as the agent's user."""
-        return self.server.worker.eval(script.text, len(keys), *keys, *args)
+        text = self._mutants.get(script.sha, script).text
+        return self.server.worker.eval(text, len(keys), *keys, *args)
+
+    def rebuild(self, *reservations: tuple[str, str, int | str], life: str | None = None) -> int:
+        """Write (shopper, reservation_id, qty) before arming."""
+        shard = self.shard
+        keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox]
+        arguments = [word for one in reservations for word in one]
+        life = life or self.server.life
+        written = int(self.call(scripts.REBUILD, keys, shard.epoch, life, *arguments))
+        if written:
+            for _, reservation_id, qty in reservations:
+                self.known.setdefault(reservation_id, int(qty))
+        return written
 
     def grant(self, units: int | str, grant_id: str | None = None) -> list[int]:
         """Put units in; a new grant id each time, if none is given."""
-        self._grants += 1
         keys = [self.shard.ctl, self.shard.avail, self.shard.grants]
-        answer = self.call(
-            scripts.GRANT, keys, self.shard.epoch, grant_id or f"g{self._grants}", units
-        )
-        return list(answer)
+        grant_id = grant_id or self._new_id("g")
+        return list(self.call(scripts.GRANT, keys, self.shard.epoch, grant_id, units))
 
-    def mark_sold_out(self) -> int:
-        """Run mark_sold_out.lua."""
+    def reclaim(
+        self, want: int | str, low_water: int | str = 0, reclaim_id: str | None = None
+    ) -> int:
+        """Take units out; a new reclaim id each time, if none is given."""
+        keys = [self.shard.ctl, self.shard.avail, self.shard.reclaims]
+        reclaim_id = reclaim_id or self._new_id("r")
+        return int(self.call(scripts.RECLAIM, keys, self.shard.epoch, reclaim_id, want, low_water))
+
+    def disarm(self) -> int:
+        """Run disarm.lua."""
+        return int(self.call(scripts.DISARM, [self.shard.ctl], self.shard.epoch))
+
+    def release(self, request: Request) -> int:
+        """Run release.lua for the reservation of this request."""
+        keys = [self.shard.ctl, self.shard.avail, self.shard.buyers]
+        reservation_id = self.reservation_id(request)
+        epoch, shopper = self.shard.epoch, request.shopper
+        answer = int(self.call(scripts.RELEASE, keys, epoch, shopper, reservation_id))
+        self.known[reservation_id] = 0
+        return answer
+
+    def mark_sold_out(self, left: int | str = 0, version_ms: int | str | None = None) -> int:
+        """Run mark_sold_out.lua; dated now, if nothing else is said, and so believed for 1 s."""
         keys = [self.shard.ctl, self.shard.avail]
-        return int(self.call(scripts.MARK_SOLD_OUT, keys, self.shard.epoch))
+        version_ms = self.server.now_ms() if version_ms is None else version_ms
+        return int(self.call(scripts.MARK_SOLD_OUT, keys, self.shard.epoch, version_ms, left))
 
     def reserve(self, *requests: Request, client: Client | None = None) -> Answer:
         """One batch."""
@@ -127,9 +170,17 @@ class ArmedShard:
             }
         )
 
-    def books(self) -> books.Books:
+    def books(self) -> Books:
         """inspect.lua."""
         return books.books_of(self.server.worker, self.shard)
+
+    def ctl(self) -> dict[str, str]:
+        """The control record."""
+        return dict(self.server.worker.hgetall(self.shard.ctl))
+
+    def lacking(self) -> int:
+        """The largest quantity that was refused since the last grant."""
+        return int(self.ctl().get("lacking", 0))
 
     def intents(self) -> list[dict[str, Any]]:
         """All intents of the outbox."""
@@ -137,15 +188,24 @@ class ArmedShard:
 
     def faults(self) -> list[str]:
         """What is wrong with the books."""
-        return books.faults(self.server.worker, self.shard)
+        return books.faults(self.server.worker, self.shard, self.known)
 
     def everything(self) -> dict[str, Any]:
-        """Each key of the shard as stored, byte for byte."""
+        """Each key of the shard as stored, byte for byte.
+
+        But for what was lacking: a note to the agent that says nothing about units, which a refusal
+        may leave and which has tests of its own.
+        """
         # DUMP answers bytes that are no text, so a client of its own reads it.
         raw = self.server.client("operator")
         raw.connection_pool.connection_kwargs["decode_responses"] = False
         with raw:
-            return {key: raw.dump(key) for key in (*self.keys, self.shard.grants)}
+            keys = [*self.keys, self.shard.grants, self.shard.reclaims]
+            stored = {key: raw.dump(key) for key in keys}
+            if raw.type(self.shard.ctl) == b"hash":
+                stored[self.shard.ctl] = raw.hgetall(self.shard.ctl)
+                stored[self.shard.ctl].pop(b"lacking", None)
+            return stored
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -174,3 +234,7 @@ class ArmedShard:
             operator.delete(key)
             if existed:
                 operator.rename(aside, key)
+
+    def _new_id(self, kind: str) -> str:
+        self._ids += 1
+        return f"{kind}{self._ids}"

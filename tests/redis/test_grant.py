@@ -2,12 +2,10 @@
 
 import pytest
 
-from tests.redis.armed_shard import Answer, ArmedShard, Request
+from tests.redis.armed_shard import Answer, Request
 from tests.redis.conftest import Arm
 from tests.redis.mutants import without
-from tests.redis.server import StockServer
 from workers.stock import scripts
-from workers.stock.keys import Shard
 
 
 def test_the_units_can_be_bought(arm: Arm) -> None:
@@ -45,6 +43,24 @@ def test_a_grant_takes_the_sold_out_mark_away(arm: Arm) -> None:
     assert shard.books().sold_out == 0
 
 
+def test_a_grant_forgets_what_was_lacking(arm: Arm) -> None:
+    shard = arm(units=0)
+    shard.reserve(Request("ann"))
+    assert shard.lacking() == 1
+    shard.grant(1)
+    assert shard.lacking() == 0
+
+
+def test_after_a_grant_an_older_mark_may_come_and_is_not_believed_for_long(arm: Arm) -> None:
+    shard = arm(units=0)
+    now_ms = shard.server.now_ms()
+    shard.mark_sold_out(version_ms=now_ms)
+    shard.grant(1)
+    shard.reserve(Request("ann"))
+    shard.mark_sold_out(version_ms=now_ms - 1000)
+    assert shard.reserve(Request("bob")) == Answer("E")
+
+
 def test_a_repeated_grant_leaves_the_sold_out_mark(arm: Arm) -> None:
     shard = arm(units=0)
     shard.grant(1, "g")
@@ -61,32 +77,7 @@ def test_a_quantity_that_is_no_positive_integer_adds_nothing(arm: Arm, qty: str)
         shard.grant(qty)
 
 
-def test_a_shard_that_was_not_armed_gets_nothing(server: StockServer, unused_item: int) -> None:
-    shard = ArmedShard(server, Shard(unused_item, 0, 1), limit=1)
-    with shard.refuses("FENCED"):
-        shard.grant(5)
-
-
-@pytest.mark.parametrize(("field", "value"), [("node", "f" * 40), ("epoch", "2")])
-def test_a_shard_of_another_node_or_epoch_gets_nothing(arm: Arm, field: str, value: str) -> None:
-    shard = arm()
-    ours = shard.server.worker.hget(shard.shard.ctl, field)
-    shard.server.operator.hset(shard.shard.ctl, field, value)
-    with shard.refuses("FENCED"):
-        shard.grant(5)
-    shard.server.operator.hset(shard.shard.ctl, field, str(ours))
-
-
-def test_a_shard_without_stock_is_fenced_and_not_filled_up(arm: Arm) -> None:
-    shard = arm()
-    with (
-        shard.replaced(shard.shard.avail, "PING"),
-        shard.refuses("FENCED"),
-    ):
-        shard.grant(5)
-
-
-@pytest.mark.parametrize("name", ["ctl", "avail", "grants"])
+@pytest.mark.parametrize("name", ["grants"])
 def test_a_key_of_the_wrong_type_changes_nothing(arm: Arm, name: str) -> None:
     shard = arm()
     key = getattr(shard.shard, name)

@@ -1,8 +1,11 @@
 """reserve.lua: what each request of a batch is told, and what is taken for it."""
 
-from tests.redis.armed_shard import Answer, Request
+import pytest
+
+from tests.redis.armed_shard import Answer, ArmedShard, Request
 from tests.redis.books import held_by
 from tests.redis.conftest import Arm
+from tests.redis.waiting import until
 
 
 def test_a_shopper_gets_the_unit_and_is_remembered(arm: Arm) -> None:
@@ -97,6 +100,94 @@ def test_a_shard_that_never_got_a_unit_is_empty(arm: Arm) -> None:
     shard = arm(units=0)
     with shard.unchanged():
         assert shard.reserve(Request("ann")) == Answer("E")
+
+
+def test_who_wants_more_than_is_left_anywhere_hears_it_and_others_may_come(arm: Arm) -> None:
+    shard = arm(units=2, limit=9)
+    shard.mark_sold_out(left=5)
+    asked = [Request("ann", 6), Request("bob", 5), Request("cem", 3), Request("dee", 2)]
+    assert shard.reserve(*asked) == Answer("PEER")
+    assert shard.lacking() == 5
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "code"), [(0, "S"), (500, "S"), (1000, "E"), (1500, "E"), (10**9, "E"), (-5000, "E")]
+)
+def test_a_mark_is_believed_for_a_second_from_its_date(arm: Arm, age_ms: int, code: str) -> None:
+    shard = arm(units=0)
+    assert shard.mark_sold_out(version_ms=shard.server.now_ms() - age_ms) == 1
+    assert shard.reserve(Request("ann")) == Answer(code)
+
+
+def test_a_mark_that_nobody_renews_ends_by_itself(arm: Arm) -> None:
+    shard = arm(units=0)
+    shard.mark_sold_out()
+    assert shard.reserve(Request("ann")) == Answer("S")
+    until(lambda: shard.reserve(Request("ann")) == Answer("E"), "the mark is over")
+
+
+@pytest.mark.parametrize("field", ["sold_out", "left"])
+@pytest.mark.parametrize("value", ["", "soon", None])
+def test_half_a_mark_is_none(arm: Arm, field: str, value: str | None) -> None:
+    shard = arm(units=0)
+    shard.mark_sold_out()
+    if value is None:
+        shard.server.operator.hdel(shard.shard.ctl, field)
+    else:
+        shard.server.operator.hset(shard.shard.ctl, field, value)
+    assert shard.reserve(Request("ann")) == Answer("E")
+
+
+def test_what_was_lacking_is_the_largest_refused(arm: Arm) -> None:
+    shard = arm(units=1, limit=9)
+    shard.reserve(Request("ann", 3), Request("bob", 5), Request("cem", 4), Request("dee", 1))
+    assert shard.lacking() == 5
+    shard.reserve(Request("ann", 2))
+    assert shard.lacking() == 5
+    shard.reserve(Request("ann", 7))
+    assert shard.lacking() == 7
+
+
+def test_only_a_refusal_for_want_of_units_is_lacking(arm: Arm) -> None:
+    shard = arm(units=2, limit=2)
+    assert shard.reserve(Request("ann", 2), Request("ann", 1, "b"), Request("bob", 3)).codes == (
+        "RLL"
+    )
+    shard.mark_sold_out()
+    assert shard.reserve(Request("bob"), Request("ann", 2)).codes == "SA"
+    assert "lacking" not in shard.ctl()
+
+
+def test_what_was_lacking_is_written_once(arm: Arm) -> None:
+    shard = arm(units=0)
+    written = writes(shard)
+    shard.reserve(Request("ann"), Request("bob"))
+    assert writes(shard) == written + 1
+    for _ in range(3):
+        shard.reserve(Request("cem"))
+    assert writes(shard) == written + 1
+
+
+def writes(shard: ArmedShard) -> int:
+    """How many writes this server has seen."""
+    return int(shard.server.operator.info("persistence")["rdb_changes_since_last_save"])
+
+
+def test_units_sold_are_counted(arm: Arm) -> None:
+    shard = arm(units=9, limit=5)
+    shard.reserve(Request("ann", 3), Request("bob", 5), Request("cem", 2), Request("dee", 1))
+    assert shard.ctl()["sold"] == "9"
+    shard.reserve(Request("ann", 3))
+    assert shard.ctl()["sold"] == "9"
+
+
+def test_an_id_that_ends_like_another_is_another(arm: Arm) -> None:
+    shard = arm(limit=5)
+    shard.evalsha(1, "ann", "xa", 2, shard.intent(Request("ann")))
+    assert shard.evalsha(1, "ann", "a", 1, shard.intent(Request("ann"))) == Answer("R")
+    shard.server.operator.delete(shard.shard.buyers, shard.shard.outbox)
+    shard.server.operator.hset(shard.shard.ctl, "sold", 0)
+    shard.server.operator.set(shard.shard.avail, 10)
 
 
 def test_a_repeat_after_sold_out_is_still_reserved(arm: Arm) -> None:

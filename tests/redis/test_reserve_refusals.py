@@ -6,13 +6,11 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from tests.redis.armed_shard import Answer, ArmedShard, Request
+from tests.redis.armed_shard import Answer, Request
 from tests.redis.conftest import Arm
 from tests.redis.server import StockServer
 from workers.stock import scripts
 from workers.stock.keys import Shard
-
-FOREIGN_NODE = "f" * 40
 
 
 @pytest.mark.parametrize("qty", [0, -1, "1.5", "one", "", "nan", "inf", "-inf", "1e999"])
@@ -65,56 +63,7 @@ def test_a_missing_key_is_refused(arm: Arm) -> None:
         shard.evalsha(*arguments, keys=shard.keys[:3])
 
 
-def refuse_as_fenced(shard: ArmedShard) -> None:
-    with shard.refuses("FENCED"):
-        shard.reserve(Request("ann"))
-
-
-def test_a_shard_that_was_not_armed_is_fenced(server: StockServer) -> None:
-    shard = ArmedShard(server, Shard(item=900_001, shard=0, epoch=1), limit=1)
-    shard.load(shard.script)
-    refuse_as_fenced(shard)
-
-
-def test_a_shard_of_another_epoch_is_fenced(arm: Arm) -> None:
-    shard = arm()
-    with shard.replaced(shard.shard.ctl, "HSET", shard.shard.ctl, *ctl(shard, epoch=2)):
-        refuse_as_fenced(shard)
-    assert shard.reserve(Request("ann")) == Answer("R")
-
-
-def test_a_copy_on_another_node_is_fenced(arm: Arm) -> None:
-    shard = arm()
-    with shard.replaced(shard.shard.ctl, "HSET", shard.shard.ctl, *ctl(shard, node=FOREIGN_NODE)):
-        refuse_as_fenced(shard)
-    assert shard.reserve(Request("ann")) == Answer("R")
-
-
-def test_a_control_record_without_a_limit_is_fenced(arm: Arm) -> None:
-    shard = arm()
-    with shard.replaced(shard.shard.ctl, "HSET", shard.shard.ctl, *ctl(shard)[:4]):
-        refuse_as_fenced(shard)
-
-
-def ctl(shard: ArmedShard, epoch: int = 1, node: str = "") -> list[str | int]:
-    """A control record with something wrong in it."""
-    return ["epoch", epoch, "node", node or shard.server.node_id, "limit", 1]
-
-
-def test_missing_stock_is_fenced_and_not_empty(arm: Arm) -> None:
-    shard = arm()
-    with shard.replaced(shard.shard.avail, "PING"):
-        refuse_as_fenced(shard)
-
-
-@pytest.mark.parametrize("avail", ["-1", "1.5", "some", "", "1e1", " 5", "0x5", "5 ", "nan"])
-def test_stock_that_is_no_count_is_fenced(arm: Arm, avail: str) -> None:
-    shard = arm()
-    with shard.replaced(shard.shard.avail, "SET", shard.shard.avail, avail):
-        refuse_as_fenced(shard)
-
-
-@pytest.mark.parametrize("name", ["ctl", "avail", "buyers", "outbox"])
+@pytest.mark.parametrize("name", ["buyers", "outbox"])
 def test_a_key_of_the_wrong_type_changes_nothing(arm: Arm, name: str) -> None:
     shard = arm()
     shard.reserve(Request("zoe"))

@@ -6,14 +6,22 @@ import redis
 from tests.redis.armed_shard import Answer, Request
 from tests.redis.conftest import Arm
 from tests.redis.server import StockServer
+from workers.stock import scripts
+from workers.stock.scripts import Script
 
 
 def test_the_gateway_may_do_all_it_has_to(arm: Arm) -> None:
-    shard = arm()
+    shard = arm(units=1)
     gateway = shard.server.gateway
-    assert shard.reserve(Request("ann"), client=gateway) == Answer("R")
+    shard.mark_sold_out(left=1)
+    asked = [Request("ann"), Request("bob"), Request("ann")]
+    assert shard.reserve(*asked, client=gateway) == Answer("REA", (1,))
+    shard.mark_sold_out()
+    assert shard.reserve(Request("bob"), client=gateway) == Answer("S")
     assert gateway.hget(shard.shard.buyers, "ann") == shard.reservation_id(Request("ann")) + "=1"
     assert gateway.execute_command("CLUSTER", "SLOTS")
+    assert gateway.info("replication")["role"] == "master"
+    assert gateway.execute_command("ASKING")
     assert gateway.ping()
 
 
@@ -41,7 +49,15 @@ def test_the_gateway_may_do_all_it_has_to(arm: Arm) -> None:
         ("SCAN", 0),
         ("MONITOR",),
         ("CLIENT", "LIST"),
-        ("INFO",),
+        ("CONFIG", "RESETSTAT"),
+        ("CLUSTER", "MYID"),
+        ("CLUSTER", "SHARDS"),
+        ("CLUSTER", "FAILOVER"),
+        ("REPLICAOF", "NO", "ONE"),
+        ("MULTI",),
+        ("WAIT", 1, 0),
+        ("INCRBY", "{i1:s00:e1}:avail", 1),
+        ("HINCRBY", "{i1:s00:e1}:ctl", "sold", 1),
         ("DEL", "{i1:s00:e1}:avail"),
         ("SET", "{i1:s00:e1}:avail", 5),
         ("HGETALL", "{i1:s00:e1}:buyers"),
@@ -58,7 +74,13 @@ def test_the_gateway_may_not(server: StockServer, command: tuple[str | int, ...]
         gateway.execute_command(*command)
 
 
-@pytest.mark.parametrize("key", ["secret", "{q7}:counter", "i7", "{j7:s00:e1}:avail"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("secret", "{q7}:counter", "i7", "{j7:s00:e1}:avail", "i7:s00:e1:avail"),
+        *("{i7:s00:e1}:grants", "{i7:s00:e1}:reclaims", "{i7:s00:e1}:bans", "{i7:s00:e1}"),
+    ],
+)
 def test_the_gateway_reads_and_writes_no_other_keys(server: StockServer, key: str) -> None:
     for command in (("GET", key), ("HSET", key, "a", 1), ("DECRBY", key, 1)):
         with pytest.raises(redis.exceptions.NoPermissionError):
@@ -89,3 +111,25 @@ def test_nobody_comes_in_without_his_password(server: StockServer, user: str) ->
         client.connection_pool.connection_kwargs.update(username=user, password="guess")
         with pytest.raises(redis.exceptions.AuthenticationError):
             client.ping()
+
+
+@pytest.mark.parametrize(
+    ("script", "keys", "arguments"),
+    [
+        (scripts.GRANT, ("ctl", "avail", "grants"), (1, "g", 5)),
+        (scripts.RECLAIM, ("ctl", "avail", "reclaims"), (1, "r", 5, 0)),
+        (scripts.DISARM, ("ctl",), (1,)),
+        (scripts.ARM, ("ctl", "avail", "outbox"), (1, "f" * 40, 9, 1)),
+        (scripts.REBUILD, ("ctl", "avail", "buyers", "outbox"), (1, "f" * 40, "ann", "a", 0)),
+        (scripts.TRIM, ("outbox",), ("1-0",)),
+    ],
+)
+def test_the_agents_scripts_do_nothing_for_the_gateway(
+    arm: Arm, script: Script, keys: tuple[str, ...], arguments: tuple[str | int, ...]
+) -> None:
+    # Redis has them once an agent has called them, and their SHA-1 is no secret.
+    shard = arm()
+    shard.server.worker.script_load(script.text)
+    names = [getattr(shard.shard, key) for key in keys]
+    with shard.unchanged(), pytest.raises(redis.ResponseError):
+        shard.server.gateway.evalsha(script.sha, len(names), *names, *arguments)

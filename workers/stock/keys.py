@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 
-# The stock cluster has one master here. Shards beyond masters × small k bring nothing: a Redis is
-# one thread (DESIGN §5).
-SHARDS_PER_ITEM = 1
+from redis.crc import key_slot
+
 RELAY_GROUP = "relay"
 
 
 @dataclass(frozen=True, order=True)
 class Shard:
-    """One slice of an item's stock in one epoch; its keys share a hash tag, so slot and node."""
+    """One slice of an item's stock in one epoch; its keys share a hash tag, so slot and node.
+
+    `source` names the stock cluster that has them: `primary` or `standby`. An epoch of the source
+    `database` has no keys.
+    """
 
     item: int
     shard: int
     epoch: int
+    source: str = "primary"
 
     @property
     def tag(self) -> str:
@@ -23,7 +27,7 @@ class Shard:
 
     @property
     def ctl(self) -> str:
-        """Hash: epoch, node, limit, armed_at_ms, sold_out."""
+        """Hash: the control record, see `lua/README.md`."""
         return f"{self.tag}:ctl"
 
     @property
@@ -45,3 +49,13 @@ class Shard:
     def grants(self) -> str:
         """Hash: grant id → quantity."""
         return f"{self.tag}:grants"
+
+    @property
+    def reclaims(self) -> str:
+        """Hash: reclaim id → quantity taken."""
+        return f"{self.tag}:reclaims"
+
+
+def slot_of(tag: str) -> int:
+    """The cluster slot of a hash tag with its braces, as `Shard.tag` has it."""
+    return int(key_slot(tag.encode()))

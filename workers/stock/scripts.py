@@ -28,7 +28,11 @@ def load(name: str) -> Script:
 
 
 ARM = load("arm")
+REBUILD = load("rebuild")
 GRANT = load("grant")
+RECLAIM = load("reclaim")
+DISARM = load("disarm")
+RELEASE = load("release")
 MARK_SOLD_OUT = load("mark_sold_out")
 TRIM = load("trim")
 INSPECT = load("inspect")
