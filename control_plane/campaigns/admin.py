@@ -30,6 +30,23 @@ class ItemInline(admin.TabularInline):
     extra = 0
     min_num = 1
     fields = ("sku", "title", "units", "price_minor", "currency", "limit_per_shopper")
+    readonly_fields = ("stock",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """What is on sale has stock to look at and to change."""
+        return ItemInline.fields if _is_draft(obj) else (*ItemInline.fields, "stock")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the pools that the links name."""
+        return super().get_queryset(request).select_related("pool")
+
+    @admin.display(description=_("stock"))
+    def stock(self, item: Item) -> SafeString | str:
+        """A link to the item's pool, where units are added and withdrawn."""
+        if not hasattr(item, "pool"):
+            return ""
+        url = reverse("admin:inventory_pool_change", args=[item.pk])
+        return format_html('<a href="{}">{}</a>', url, item.pool.total)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Drafts only."""

@@ -11,6 +11,7 @@ from control_plane.merchants.models import Merchant
 # Ten thousand million in a currency of two decimals: what is above is a typing error.
 PRICE_MINOR_MAX = 10**12
 LIMIT_PER_SHOPPER_MAX = 1000
+SHARDS_MAX = 64
 # An order's amount is price × quantity, a bigint of PostgreSQL. An overflow would not refuse one
 # order, it would fail the whole batch in `orders/landing.sql`, and every repeat of it. Quantities
 # are at most the item's limit; even a smallint's largest one stays below.
@@ -125,6 +126,8 @@ class Item(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(LIMIT_PER_SHOPPER_MAX)],
     )
     path_key = models.CharField(_("path key"), max_length=32, blank=True, editable=False)
+    # A shopper's home shard is crc32 mod this, so it never changes once the item was approved.
+    shards = models.PositiveSmallIntegerField(_("shards"), default=1, editable=False)
 
     class Meta:
         verbose_name = _("item")
@@ -146,6 +149,10 @@ class Item(models.Model):
             models.CheckConstraint(
                 condition=models.Q(limit_per_shopper__lte=LIMIT_PER_SHOPPER_MAX),
                 name="item_limit_bounded",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(shards__gte=1, shards__lte=SHARDS_MAX),
+                name="item_shards_bounded",
             ),
         ]
 

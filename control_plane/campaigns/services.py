@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -120,13 +121,25 @@ def approve(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
 def open_due(now: datetime) -> int:
     """approved → live for all whose start has come. Idempotent; returns how many."""
     due = Campaign.objects.filter(state=CampaignState.APPROVED, starts_at__lte=now, ends_at__gt=now)
-    return _move(due, "opened", now, state=CampaignState.LIVE)
+    with transaction.atomic():
+        opened = due.update(state=CampaignState.LIVE)
+        if opened:
+            snapshots.publish(f"{opened} campaigns opened on time", now)
+    return opened
 
 
 def end_due(now: datetime) -> int:
     """approved or live → ended for all whose end has come. Idempotent; returns how many."""
-    due = _running().filter(ends_at__lte=now)
-    return _move(due, "ended", now, state=CampaignState.ENDED, ended_at=now)
+    with transaction.atomic():
+        due = _running().filter(ends_at__lte=now)
+        # Locked, so that what is ended below is what was looked at here.
+        ending = list(due.select_for_update().order_by("pk").values_list("pk", flat=True))
+        if ending:
+            Campaign.objects.filter(pk__in=ending).update(state=CampaignState.ENDED, ended_at=now)
+            items = Item.objects.filter(campaign__in=ending)
+            inventory.end_sale(items.values_list("pk", flat=True))
+            snapshots.publish(f"{len(ending)} campaigns ended on time", now)
+    return len(ending)
 
 
 def end_now(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
@@ -135,6 +148,7 @@ def end_now(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
         running = _running().filter(pk=campaign.pk)
         if not running.update(state=CampaignState.ENDED, ended_at=now, ended_by=by):
             raise NotRunning(campaign.pk)
+        inventory.end_sale(Item.objects.filter(campaign=campaign).values_list("pk", flat=True))
         snapshots.publish(f"campaign {campaign.slug} ended early", now)
     return Campaign.objects.get(pk=campaign.pk)
 
@@ -151,13 +165,6 @@ def _leave_draft(campaign_id: int, by: "User | None", now: datetime) -> bool:
 
 def _put_on_sale(item: Item) -> None:
     item.path_key = secrets.token_urlsafe(PATH_KEY_BYTES)
-    item.save(update_fields=["path_key"])
+    item.shards = settings.ENV.shards_per_item
+    item.save(update_fields=["path_key", "shards"])
     inventory.open_pool(item)
-
-
-def _move(due: QuerySet[Campaign], verb: str, now: datetime, **changes: object) -> int:
-    with transaction.atomic():
-        moved = due.update(**changes)
-        if moved:
-            snapshots.publish(f"{moved} campaigns {verb} on time", now)
-    return moved

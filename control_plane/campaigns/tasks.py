@@ -1,10 +1,11 @@
 """What the clock does to campaigns."""
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from control_plane.campaigns import services
 from control_plane.config.celery import app
+from control_plane.config.singleton import is_alone
 
 # Any constant; one number per singleton task.
 ADVANCE_LOCK = 0x51_0CA3
@@ -17,12 +18,5 @@ def advance_campaigns() -> None:
     for step in (services.open_due, services.end_due):
         # A transaction for each: publishing has to be the last thing in a transaction.
         with transaction.atomic():
-            if _is_alone():
+            if is_alone(ADVANCE_LOCK):
                 step(now)
-
-
-def _is_alone() -> bool:
-    """Holds the singleton's lock until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ADVANCE_LOCK])
-        return bool(cursor.fetchone()[0])

@@ -10,6 +10,7 @@ django_application = get_asgi_application()
 
 from django.db import connections  # noqa: E402  (needs the applications loaded)
 
+from control_plane.orders import internal  # noqa: E402
 from control_plane.snapshot import channel  # noqa: E402
 
 # Every request runs in a thread of its own, whose connection nobody would use again.
@@ -18,8 +19,10 @@ for alias in connections:
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Long polls wait outside of Django: its middleware would hold a thread for each of them."""
+    """The internal endpoints stand in front of Django: see `bare_asgi`."""
     if scope["type"] == "http" and scope["path"] == channel.PATH:
         await channel.application(scope, receive, send)
+    elif scope["type"] == "http" and internal.answers(scope["path"]):
+        await internal.application(scope, receive, send)
     else:
         await django_application(scope, receive, send)

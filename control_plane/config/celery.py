@@ -16,6 +16,9 @@ TASK_LIMIT_S = 30
 REDELIVERY_AFTER_S = 120
 assert TASK_SOFT_LIMIT_S < TASK_LIMIT_S < REDELIVERY_AFTER_S
 
+# A tick nobody took in time is worthless: the next one does the same work.
+EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
+
 app = Celery("sluice")
 app.conf.update(
     broker_url=settings.ENV.work_redis_url,
@@ -41,15 +44,11 @@ app.conf.update(
     beat_scheduler="celery.beat:Scheduler",
     beat_max_loop_interval=1,
     beat_schedule={
-        "advance-campaigns": {
-            "task": "campaigns.advance_campaigns",
-            "schedule": 1.0,
-            # A tick nobody took in time is worthless: the next one does the same work.
-            "options": {"expires": 2},
-        }
+        "advance-campaigns": {"task": "campaigns.advance_campaigns", **EVERY_SECOND},
+        "expire-orders": {"task": "orders.expire_orders", **EVERY_SECOND},
     },
 )
-app.autodiscover_tasks(["control_plane.campaigns"])
+app.autodiscover_tasks(["control_plane.campaigns", "control_plane.orders"])
 
 
 @setup_logging.connect

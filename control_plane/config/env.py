@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 # 32 bytes is what RFC 7518 §3.2 asks of an HS256 key; the other secrets get the same floor.
 SECRET_MIN_LENGTH = 32
 EXIT_BAD_ENVIRONMENT = 2
+SHARDS_MAX = 64
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class Env:
     allowed_hosts: list[str]
     log_level: str
     time_zone: str
+    shards_per_item: int
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -73,6 +75,7 @@ def read(environ: Mapping[str, str]) -> Env:
             "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"
         ),
         time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
+        shards_per_item=reader.take("SLUICE_SHARDS_PER_ITEM", _shards, "1"),
     )
     if reader.problems:
         raise BadEnvironment(reader.problems)
@@ -128,6 +131,12 @@ def _secret(value: str) -> str:
     if len(value.encode()) < SECRET_MIN_LENGTH:
         raise ValueError(f"must have at least {SECRET_MIN_LENGTH} bytes, it has {len(value)}")
     return value
+
+
+def _shards(value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= SHARDS_MAX):
+        raise ValueError(f"must be a number from 1 to {SHARDS_MAX}, not {value!r}")
+    return int(value)
 
 
 def _hosts(value: str) -> list[str]:

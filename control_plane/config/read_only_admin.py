@@ -1,13 +1,24 @@
-"""The base of the admin's pages that only show."""
+"""The base of the admin's pages that only show, perhaps with buttons that call services."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+
+
+class Button(NamedTuple):
+    """A link to a page that asks first; `kind` is its class of the style sheet."""
+
+    label: str | Promise
+    url: str
+    kind: str = "button-change"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that only services write: everybody may at most look."""
+    """Rows that only services write: everybody may at most look, and press `buttons`."""
+
+    change_form_template = "admin/with_buttons.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody."""
@@ -20,6 +31,22 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody."""
         return False
+
+    def buttons(self, request: HttpRequest, obj: Any) -> list[Button]:
+        """What this user may do with this row now."""
+        return []
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page of one row."""
+        obj = self.get_object(request, object_id) if object_id else None
+        context = {"buttons": self.buttons(request, obj) if obj else [], **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
 
 
 class ReadOnlyInline(admin.TabularInline):

@@ -5,7 +5,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -13,9 +16,12 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Item
-from control_plane.config.read_only_admin import ReadOnlyAdmin
-from control_plane.orders.models import LedgerEntry, Order, Rejection
+from control_plane.config.ask_first import Question, Refusal, ask
+from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
+from control_plane.orders import services
+from control_plane.orders.models import LedgerEntry, Order, OrderState, Rejection
 
+CANCEL = "orders.cancel_order"
 NUMBER_PATTERN = re.compile(r"S0*([0-9]{1,18})", re.IGNORECASE)
 
 
@@ -43,6 +49,39 @@ class OrderAdmin(ReadOnlyAdmin):
         "ledger",
     )
     readonly_fields = ("number", "amount", "ledger")
+
+    def buttons(self, request: HttpRequest, obj: Order) -> list[Button]:
+        """While it is unpaid."""
+        if obj.state != OrderState.UNPAID or not request.user.has_perm(CANCEL):
+            return []
+        url = reverse("admin:orders_order_cancel", args=[obj.pk])
+        return [Button(_("Cancel order"), url, "button-grave")]
+
+    def get_urls(self) -> list[URLPattern]:
+        """`…/<id>/cancel/` in front of the admin's own."""
+        page = self.admin_site.admin_view(self.cancel_view)
+        own = path("<int:order_id>/cancel/", page, name="orders_order_cancel")
+        return [own, *super().get_urls()]
+
+    def cancel_view(self, request: HttpRequest, order_id: int) -> HttpResponse:
+        """Ask, or cancel it; who did it and why stands in the order's history."""
+        order = get_object_or_404(Order, pk=order_id)
+
+        def perform(values: dict[str, Any]) -> str:
+            if not services.end_order(order_id, OrderState.CANCELLED, timezone.now()):
+                raise Refusal(_("The order is not unpaid any more."))
+            self.log_change(request, order, f"{_('Cancel order')}: {values['reason']}")
+            return _("%(order)s is cancelled.") % {"order": order}
+
+        question = Question(
+            title=_("Cancel order"),
+            warning=_("Its units go back on sale; the shopper sees that it is cancelled."),
+            permission=CANCEL,
+            subjects=[order],
+            back=reverse("admin:orders_order_change", args=[order_id]),
+            perform=perform,
+        )
+        return ask(self, request, question)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str

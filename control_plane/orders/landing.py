@@ -1,12 +1,15 @@
 """Reservations become orders: a batch, one COPY, one transaction (DESIGN §4.8)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+
+from control_plane.inventory import services as inventory
 
 # How long an order may stay unpaid before its units go back.
 PAY_WITHIN = timedelta(minutes=15)
@@ -29,16 +32,37 @@ CREATE TEMPORARY TABLE IF NOT EXISTS landing (
 """
 _ROUND = (Path(__file__).parent / "landing.sql").read_text()
 _KNOWN = """
-SELECT known.reservation_id, known.item_id, known.shopper, known.qty, known.id, known.state, '',
+SELECT known.shard, known.epoch,
+       known.reservation_id, known.item_id, known.shopper, known.qty, known.id, known.state, '',
        item.sku, known.amount_minor, known.currency, known.created_at, known.pay_by
   FROM orders_order known
   JOIN landing USING (reservation_id)
   JOIN campaigns_item item ON item.id = known.item_id
 UNION ALL
-SELECT known.reservation_id, known.item_id, known.shopper, known.qty, NULL, '', known.reason,
+SELECT known.shard, known.epoch,
+       known.reservation_id, known.item_id, known.shopper, known.qty, NULL, '', known.reason,
        '', 0, '', known.created_at, NULL
   FROM orders_rejection known
   JOIN landing USING (reservation_id)
+"""
+# Units that an open epoch's shard took and no order uses: to the pool, once for each hold. A closed
+# epoch's leftover is there already. Needs the pool's lock.
+_GIVE_BACK = """
+WITH held AS (
+    INSERT INTO inventory_unusedhold (reservation_id, allocation_id)
+    SELECT %(reservation)s, id FROM inventory_allocation
+     WHERE item_id = %(item)s AND shard = %(shard)s AND epoch = %(epoch)s
+       AND state <> 'closed' AND granted - consumed >= %(qty)s
+    ON CONFLICT DO NOTHING
+    RETURNING allocation_id
+),
+taken AS (
+    UPDATE inventory_allocation SET granted = granted - %(qty)s
+     WHERE id IN (SELECT allocation_id FROM held)
+    RETURNING item_id
+)
+UPDATE inventory_pool SET unallocated = unallocated + %(qty)s
+ WHERE item_id IN (SELECT item_id FROM taken)
 """
 
 
@@ -55,6 +79,11 @@ class Intent(NamedTuple):
     shopper: str
     qty: int
     at_ms: int
+
+    @property
+    def tag(self) -> tuple[int, int]:
+        """Which of the item's epochs took the units."""
+        return self.shard, self.epoch
 
 
 class Landed(NamedTuple):
@@ -74,6 +103,8 @@ class Landed(NamedTuple):
     pay_by: datetime | None
     # Decided by this call, not by an earlier one.
     fresh: bool
+    # Fresh, and confirmed with units of the pool: its epoch was closed before it came.
+    late: bool
 
     @property
     def number(self) -> str:
@@ -81,36 +112,48 @@ class Landed(NamedTuple):
         return f"S{self.order_id:010d}"
 
 
-def land(batch: Sequence[Intent], now: datetime) -> list[Landed]:
+def land(
+    batch: Sequence[Intent], now: datetime, barriers: Sequence[tuple[uuid.UUID, int]] = ()
+) -> list[Landed]:
     """Decide every reservation of the batch, in its order, and commit. Blocking.
 
-    First come, first served: an intent gets its order unless its epoch is closed or unknown, its
-    shopper would have more than the item's limit, or the allocation has too few units left; who is
-    refused takes nothing from those behind. Repeat safe: a known reservation gives its first
-    answer, whatever else the repeat says. Returns one Landed for each distinct reservation, in
-    batch order. Must not run inside a transaction. Raises Django's OperationalError or
-    InterfaceError when the database cannot do it now.
+    First come, first served: an intent gets its order unless its epoch is unknown, its shopper
+    would have more than the item's limit, or too few units are left in its allocation (once that
+    is closed: in the pool); who is refused takes nothing from those behind. Units that an open
+    epoch holds for a reservation that is no order of it go back to the pool. Repeat safe: a known
+    reservation gives its first answer, whatever else the repeat says. Returns one Landed for each
+    distinct reservation, in batch order. `barriers` are (re-arm, partition) pairs behind which
+    nothing of the batch stands; they count together with it. Must not run inside a transaction.
+    Raises Django's OperationalError or InterfaceError when the database cannot do it now.
     """
-    waiting: dict[str, Intent] = {}
+    firsts: dict[str, Intent] = {}
     for intent in batch:
-        waiting.setdefault(intent.reservation_id, intent)
-    order = list(waiting)
+        firsts.setdefault(intent.reservation_id, intent)
+    waiting = dict(firsts)
     decided: dict[str, Landed] = {}
+    # The epoch that a reservation was decided for, where that was earlier.
+    tags: dict[str, tuple[int, int]] = {}
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_BEGIN)
         # One round is enough unless something did not fit. Each decides at least its first row,
         # whose running sums are its own: it fits, or it does not fit alone.
         while waiting:
             cursor.execute("DELETE FROM landing")
-            answers = _round(cursor, waiting, now)
+            answers = _round(cursor, waiting, now, tags)
             # Going round with the locks held would stop every landing of these items.
             assert answers, f"a round decided none of {len(waiting)} reservations"
             decided |= answers
             waiting = {name: waiting[name] for name in waiting if name not in answers}
-    return [decided[reservation_id] for reservation_id in order]
+        # After all orders: they need the units more.
+        for intent in _unused(batch, firsts, decided, tags):
+            _give_back(cursor, intent)
+        inventory.note_barriers(barriers)
+    return [decided[reservation_id] for reservation_id in firsts]
 
 
-def _round(cursor: Any, waiting: Mapping[str, Intent], now: datetime) -> dict[str, Landed]:
+def _round(
+    cursor: Any, waiting: Mapping[str, Intent], now: datetime, tags: dict[str, tuple[int, int]]
+) -> dict[str, Landed]:
     pay_by = now + PAY_WITHIN
     # Django does not translate the errors of this one call by itself.
     with connection.wrap_database_errors:
@@ -119,6 +162,9 @@ def _round(cursor: Any, waiting: Mapping[str, Intent], now: datetime) -> dict[st
     decided = {}
     for reservation_id, order_id, sku, amount_minor, currency, reason in cursor.fetchall():
         _, item, _, _, shopper, qty, _ = waiting[reservation_id]
+        late = reason == "late"
+        if late:
+            reason = ""
         state, pay_until = ("", None) if reason else ("unpaid", pay_by)
         decided[reservation_id] = Landed(
             reservation_id,
@@ -134,12 +180,47 @@ def _round(cursor: Any, waiting: Mapping[str, Intent], now: datetime) -> dict[st
             now,
             pay_until,
             True,
+            late,
         )
     if len(decided) < len(waiting):
         cursor.execute(_KNOWN)
-        for row in cursor.fetchall():
-            decided.setdefault(row[0], Landed._make((*row, False)))
+        for shard, epoch, *row in cursor.fetchall():
+            if row[0] not in decided:
+                tags[row[0]] = (shard, epoch)
+                decided[row[0]] = Landed._make((*row, False, False))
     return decided
+
+
+def _unused(
+    batch: Sequence[Intent],
+    firsts: Mapping[str, Intent],
+    decided: Mapping[str, Landed],
+    tags: Mapping[str, tuple[int, int]],
+) -> Iterator[Intent]:
+    """Whose units no order uses: over the limit, or reserved again in an epoch that did not know.
+
+    Each of them may come twice; `_give_back` tells.
+    """
+    if len(firsts) == len(batch) and not tags and all(not one.reason for one in decided.values()):
+        return
+    for intent in batch:
+        outcome = decided[intent.reservation_id]
+        tag = tags.get(intent.reservation_id) or firsts[intent.reservation_id].tag
+        if intent.tag != tag or (outcome.fresh and outcome.reason == "over_limit"):
+            yield intent
+
+
+def _give_back(cursor: Any, intent: Intent) -> None:
+    cursor.execute(
+        _GIVE_BACK,
+        {
+            "reservation": intent.reservation_id,
+            "item": intent.item,
+            "shard": intent.shard,
+            "epoch": intent.epoch,
+            "qty": intent.qty,
+        },
+    )
 
 
 def _rows(intents: Iterable[Intent]) -> str:

@@ -3,7 +3,8 @@
 -- Reads the temporary table `landing`, in which no reservation stands twice, and the parameters now
 -- and pay_by. `shopper_asks` and `allocation_asks` are running sums over the rows so far, each row's own
 -- quantity included: all that its shopper, and all that its allocation, is asked for.
--- Returns what this round decided: reservation, order or NULL, sku, amount, currency, reason or ''.
+-- Returns what this round decided: reservation, order or NULL, sku, amount, currency, and why not: ''
+-- for an order, 'late' for one whose epoch was closed before it came, so that its units are the pool's.
 --
 -- Locks: pools in item order, then allocations in (item, shard, epoch) order; the same order in every
 -- process, so two batches can wait for each other but never in a circle. A reservation id names its
@@ -28,22 +29,42 @@ SELECT FROM inventory_allocation allocation
 -- never will, because room and allowance only shrink while we hold the locks. The rest get no verdict
 -- and come again in the next round, without the rows that were decided in this one.
 WITH lease AS MATERIALIZED (
-    SELECT allocation.item_id, allocation.shard, allocation.epoch, allocation.closed,
-           allocation.granted - allocation.consumed AS room,
+    SELECT allocation.item_id, allocation.shard, allocation.epoch,
+           allocation.state = 'closed' AS closed,
+           CASE allocation.state WHEN 'closed' THEN pool.unallocated
+                                 ELSE allocation.granted - allocation.consumed END AS room,
            item.limit_per_shopper, item.price_minor, item.currency, item.sku
       FROM inventory_allocation allocation
+      JOIN inventory_pool pool ON pool.item_id = allocation.item_id
       JOIN campaigns_item item ON item.id = allocation.item_id
      WHERE (allocation.item_id, allocation.shard, allocation.epoch)
            IN (SELECT item, shard, epoch FROM landing)
 ),
+-- What the closed epochs of an item ask of its pool, in the order of the batch: COPY wrote the rows in
+-- that order, and nothing was written between them. Looked up row by row and not joined, since there is
+-- nearly always nothing.
+late AS MATERIALIZED (
+    SELECT landing.reservation_id,
+           sum(landing.qty) OVER (PARTITION BY landing.item ORDER BY landing.ctid) AS pool_asks
+      FROM lease
+      JOIN landing
+        ON landing.item = lease.item_id
+       AND landing.shard = lease.shard
+       AND landing.epoch = lease.epoch
+     WHERE lease.closed
+),
 judged AS MATERIALIZED (
     SELECT landing.*, lease.price_minor, lease.currency,
            CASE WHEN lease.item_id IS NULL THEN 'no_allocation'
-                WHEN lease.closed THEN 'closed_epoch'
                 WHEN held.units + landing.qty > lease.limit_per_shopper THEN 'over_limit'
-                WHEN landing.qty > lease.room THEN 'over_granted'
+                WHEN landing.qty > lease.room
+                THEN CASE WHEN lease.closed THEN 'closed_epoch' ELSE 'over_granted' END
                 WHEN held.units + landing.shopper_asks <= lease.limit_per_shopper
-                 AND landing.allocation_asks <= lease.room THEN 'fits' END AS verdict
+                 AND CASE WHEN lease.closed
+                          THEN (SELECT pool_asks FROM late
+                                 WHERE late.reservation_id = landing.reservation_id)
+                          ELSE landing.allocation_asks END <= lease.room
+                THEN 'fits' END AS verdict
       FROM landing
       LEFT JOIN lease
         ON lease.item_id = landing.item
@@ -82,15 +103,27 @@ confirmed AS (
     INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)
     SELECT id, 'confirm', item_id, qty, %(now)s FROM made
 ),
+taken AS (
+    SELECT item_id, shard, epoch, sum(qty) AS qty FROM made GROUP BY item_id, shard, epoch
+),
 consumed AS (
     UPDATE inventory_allocation allocation SET consumed = allocation.consumed + taken.qty
-      FROM (SELECT item_id, shard, epoch, sum(qty) AS qty FROM made
-             GROUP BY item_id, shard, epoch) taken
+      FROM taken
      WHERE allocation.item_id = taken.item_id
        AND allocation.shard = taken.shard
        AND allocation.epoch = taken.epoch
+       AND allocation.state <> 'closed'
+),
+pooled AS (
+    UPDATE inventory_pool pool SET unallocated = pool.unallocated - late_units.qty
+      FROM (SELECT item_id, sum(taken.qty) AS qty
+              FROM taken JOIN lease USING (item_id, shard, epoch)
+             WHERE lease.closed
+             GROUP BY item_id) late_units
+     WHERE pool.item_id = late_units.item_id
 )
-SELECT made.reservation_id, made.id, lease.sku, made.amount_minor, made.currency, ''
+SELECT made.reservation_id, made.id, lease.sku, made.amount_minor, made.currency,
+       CASE WHEN lease.closed THEN 'late' ELSE '' END
   FROM made JOIN lease USING (item_id, shard, epoch)
 UNION ALL
 SELECT reservation_id, NULL, '', 0, '', reason FROM refused;

@@ -50,7 +50,17 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
-        indexes = [models.Index(fields=["item", "shopper"], name="order_item_shopper")]
+        permissions = [("cancel_order", "Can cancel an unpaid order")]
+        indexes = [
+            models.Index(fields=["item", "shopper"], name="order_item_shopper"),
+            # Whose time to pay is over: asked every second. It only grows at its end, so it costs
+            # landing next to nothing.
+            models.Index(
+                fields=["pay_by"],
+                condition=models.Q(state=OrderState.UNPAID),
+                name="order_unpaid_until",
+            ),
+        ]
         constraints = [
             # Not `unique=True`: that would add a second index, for LIKE, to every landed row.
             models.UniqueConstraint(fields=["reservation_id"], name="order_once_per_reservation"),
@@ -90,6 +100,8 @@ class Rejection(models.Model):
     class Meta:
         verbose_name = _("rejection")
         verbose_name_plural = _("rejections")
+        # Every new epoch asks for those of its shard.
+        indexes = [models.Index(fields=["item_id", "shard"], name="rejection_of_shard")]
 
     def __str__(self) -> str:
         return self.reservation_id
@@ -118,3 +130,75 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.kind}"
+
+
+class HoldRelease(models.Model):
+    """An order that ended: its shard is yet to hear that it no longer counts against the limit."""
+
+    order = models.OneToOneField(
+        Order,
+        primary_key=True,
+        on_delete=models.PROTECT,
+        related_name="release",
+        verbose_name=_("order"),
+    )
+    item_id = models.BigIntegerField(_("item"))
+    shard = models.PositiveSmallIntegerField(_("shard"))
+    shopper = models.CharField(_("shopper"), max_length=64)
+    reservation_id = models.CharField(_("reservation"), max_length=64)
+    created_at = models.DateTimeField(_("created at"))
+    released_at = models.DateTimeField(_("released at"), null=True)
+
+    class Meta:
+        verbose_name = _("release of a hold")
+        verbose_name_plural = _("releases of holds")
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(released_at=None),
+                name="holdrelease_not_released",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.reservation_id
+
+
+class DatabaseIntent(models.Model):
+    """A reservation that PostgreSQL itself took while it was the stock source: the outbox.
+
+    `value` is the Kafka message as the gateway wrote it; it goes the same way as one from a shard.
+    """
+
+    reservation_id = models.CharField(_("reservation"), max_length=64)
+    item_id = models.BigIntegerField(_("item"))
+    shard = models.PositiveSmallIntegerField(_("shard"))
+    epoch = models.PositiveIntegerField(_("epoch"))
+    shopper = models.CharField(_("shopper"), max_length=64)
+    qty = models.PositiveIntegerField(_("quantity"))
+    value = models.TextField(_("message"))
+    created_at = models.DateTimeField(_("created at"))
+    relayed_at = models.DateTimeField(_("relayed at"), null=True)
+
+    class Meta:
+        verbose_name = _("reservation in the database")
+        verbose_name_plural = _("reservations in the database")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reservation_id"], name="databaseintent_once_per_reservation"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(qty__gte=1), name="databaseintent_qty_positive"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["item_id", "shopper"], name="databaseintent_item_shopper"),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(relayed_at=None),
+                name="databaseintent_not_relayed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reservation_id

@@ -4,9 +4,42 @@ from collections.abc import Collection
 
 from django.db import connection
 
+from control_plane.orders.database import (
+    REQUESTS_MAX,
+    EpochNotSelling,
+    NotTaken,
+    Request,
+    database_intents,
+    forget_decided_intents,
+    held_quantity,
+    is_database_drained,
+    mark_relayed,
+    reserve,
+)
+from control_plane.orders.ends import end_order, expire_due, mark_released, pending_releases
 from control_plane.orders.landing import PAY_WITHIN, Intent, Landed, land
 
-__all__ = ["PAY_WITHIN", "Intent", "Landed", "decided", "land"]
+__all__ = [
+    "PAY_WITHIN",
+    "REQUESTS_MAX",
+    "EpochNotSelling",
+    "Intent",
+    "Landed",
+    "NotTaken",
+    "Request",
+    "database_intents",
+    "decided",
+    "end_order",
+    "expire_due",
+    "forget_decided_intents",
+    "held_quantity",
+    "is_database_drained",
+    "land",
+    "mark_relayed",
+    "mark_released",
+    "pending_releases",
+    "reserve",
+]
 
 
 def decided(reservation_ids: Collection[str]) -> set[str]:

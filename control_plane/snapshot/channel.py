@@ -5,16 +5,11 @@ version above `after` as soon as there is one, 304 after `wait_ms` when there is
 """
 
 import asyncio
-import hmac
-import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from django.conf import settings
-
-from control_plane.config import problems
+from control_plane.config.bare_asgi import JSON_TYPE, Receive, Send, admit, refuse, respond
 from control_plane.snapshot.feed import Feed
 from control_plane.snapshot.services import Audience
 
@@ -22,10 +17,6 @@ PATH = "/internal/snapshot"
 # Below the 30 s after which common proxies give up on an answer.
 WAIT_MS_MAX = 25_000
 VERSION_MAX = 2**53 - 1  # what JavaScript and Lua count exactly
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 _feed: Feed | None = None
 
@@ -49,18 +40,14 @@ class Query:
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Refuse what is wrong, else wait."""
-    if scope["method"] != "GET":
-        await _refuse(send, 405, "method_not_allowed", "Only GET.", [(b"allow", b"GET")])
-    elif not _is_trusted(scope["headers"]):
-        bearer = [(b"www-authenticate", b"Bearer")]
-        await _refuse(send, 401, "bad_token", "The bearer token is missing or wrong.", bearer)
+    if not await admit(scope, send, "GET"):
+        return
+    try:
+        query = parse(scope["query_string"])
+    except BadParameter as error:
+        await refuse(send, 400, "bad_request", str(error), field=error.field)
     else:
-        try:
-            query = parse(scope["query_string"])
-        except BadParameter as error:
-            await _refuse(send, 400, "bad_request", str(error), field=error.field)
-        else:
-            await _poll(query, receive, send)
+        await _poll(query, receive, send)
 
 
 def parse(query_string: bytes) -> Query:
@@ -92,12 +79,6 @@ def _integer(values: dict[str, str], field: str, maximum: int) -> int:
     raise BadParameter(field, f"Must be an integer between 0 and {maximum}.")
 
 
-def _is_trusted(headers: Headers) -> bool:
-    expected = f"Bearer {settings.ENV.internal_token}".encode()
-    given = [value for name, value in headers if name == b"authorization"]
-    return len(given) == 1 and hmac.compare_digest(given[0], expected)
-
-
 async def _poll(query: Query, receive: Receive, send: Send) -> None:
     answer = asyncio.ensure_future(_running_feed().newer_than(query.after, query.wait_ms / 1000))
     gone = asyncio.ensure_future(_disconnected(receive))
@@ -111,10 +92,9 @@ async def _poll(query: Query, receive: Receive, send: Send) -> None:
         gone.cancel()
     published = answer.result()
     if published is None:
-        await _respond(send, 304, [], b"")
+        await respond(send, 304, [], b"")
     else:
-        json_type = [(b"content-type", b"application/json")]
-        await _respond(send, 200, json_type, published.envelopes[query.audience])
+        await respond(send, 200, [JSON_TYPE], published.envelopes[query.audience])
 
 
 def _running_feed() -> Feed:
@@ -128,19 +108,3 @@ def _running_feed() -> Feed:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _refuse(
-    send: Send, status: int, code: str, title: str, headers: Headers | None = None, **members: Any
-) -> None:
-    body = json.dumps(problems.document(status, code, title, **members)).encode()
-    problem_type = (b"content-type", problems.MEDIA_TYPE.encode())
-    await _respond(send, status, [problem_type, *(headers or [])], body)
-
-
-async def _respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    if status != 304:
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
-    headers = [*headers, (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -9,12 +9,14 @@ from typing import Any
 from django.db.models import Prefetch, Q, QuerySet
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item
-from control_plane.inventory.models import Allocation
+from control_plane.inventory.models import Allocation, AllocationState, Source, StockSource
 from control_plane.merchants.models import SessionKey
 from control_plane.snapshot.models import EntryKey
 
 # A page that is still open after the end learns from the snapshot that the campaign ended.
 ENDED_KEPT_FOR = timedelta(hours=24)
+# A gateway that has heard nothing for so long may not know that the source has changed.
+LEASE = timedelta(seconds=2)
 
 Json = dict[str, Any]
 
@@ -32,6 +34,7 @@ def build(now: datetime) -> Json:
         "entry_keys": _entry_keys(),
         "merchants": _merchants(),
         "switches": {"sale_enabled": True},
+        "stock": _stock(),
     }
 
 
@@ -43,9 +46,12 @@ def epoch_ms(moment: datetime) -> int:
 def _campaigns(now: datetime) -> QuerySet[Campaign]:
     running = Q(state__in=[CampaignState.APPROVED, CampaignState.LIVE])
     just_ended = Q(state=CampaignState.ENDED, ended_at__gt=now - ENDED_KEPT_FOR)
-    armed = Allocation.objects.filter(closed=False).exclude(script_sha="").order_by("shard")
-    items = Item.objects.order_by("pk").prefetch_related(
-        Prefetch("allocations", queryset=armed, to_attr="armed_allocations")
+    selling = Allocation.objects.filter(state=AllocationState.SELLING)
+    armed = selling.filter(~Q(script_sha="") | Q(source=Source.DATABASE)).order_by("shard")
+    items = (
+        Item.objects.order_by("pk")
+        .select_related("pool")
+        .prefetch_related(Prefetch("allocations", queryset=armed, to_attr="armed_allocations"))
     )
     return (
         Campaign.objects.filter(running | just_ended)
@@ -70,7 +76,12 @@ def _campaign(campaign: Campaign) -> Json:
 
 def _item(campaign: Campaign, item: Item) -> Json:
     shards = [
-        {"shard": allocation.shard, "epoch": allocation.epoch, "sha": allocation.script_sha}
+        {
+            "shard": allocation.shard,
+            "epoch": allocation.epoch,
+            "sha": allocation.script_sha,
+            "source": allocation.source,
+        }
         for allocation in item.armed_allocations  # type: ignore[attr-defined]  # Prefetch's to_attr
     ]
     return {
@@ -81,13 +92,29 @@ def _item(campaign: Campaign, item: Item) -> Json:
         "title": item.title,
         "price_minor": item.price_minor,
         "currency": item.currency,
-        "units": item.units,
+        "units": _units(item),
         "limit": item.limit_per_shopper,
         "state": campaign.state,
         "start_ms": epoch_ms(campaign.starts_at),
         "end_ms": epoch_ms(campaign.ends_at),
         "path_key": item.path_key,
+        "shard_count": item.shards,
         "shards": shards,
+    }
+
+
+def _units(item: Item) -> int:
+    """With what was added and withdrawn since the approval, which opened the pool."""
+    return item.pool.total if hasattr(item, "pool") else item.units
+
+
+def _stock() -> Json:
+    newest = StockSource.objects.order_by("-generation").values_list("source", "generation")
+    source, generation = newest.first() or (Source.PRIMARY, 0)
+    return {
+        "source": source,
+        "generation": generation,
+        "lease_ms": round(LEASE.total_seconds() * 1000),
     }
 
 

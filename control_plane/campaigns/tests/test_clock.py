@@ -50,7 +50,7 @@ def test_a_second_run_does_nothing(approved):
 
 def test_a_tick_without_work_asks_and_does_no_more(approved, now, django_assert_num_queries):
     for step in (services.open_due, services.end_due):
-        with django_assert_num_queries(3):  # a savepoint around one UPDATE
+        with django_assert_num_queries(3):  # a savepoint around one statement
             assert step(now) == 0
 
 
@@ -112,7 +112,7 @@ def test_the_task_leaves_the_work_to_one_that_is_at_it(approved, task_clock, at_
 
 
 def test_beat_sends_the_task_every_second_and_lets_stale_ticks_expire():
-    (entry,) = app.conf.beat_schedule.values()
+    entry = app.conf.beat_schedule["advance-campaigns"]
     assert entry["task"] == tasks.advance_campaigns.name
     assert entry["schedule"] == 1.0
     assert entry["options"]["expires"] <= 2

@@ -27,6 +27,8 @@ def test_it_reads_a_complete_environment():
         "sale", "sale", "p@ss", "127.0.0.1", 5433, {"sslmode": "disable"}
     )
     assert read.demo is True
+    assert read.shards_per_item == 1
+    assert env.read(GOOD | {"SLUICE_SHARDS_PER_ITEM": "64"}).shards_per_item == 64
     assert read.debug is False
     assert read.allowed_hosts == ["a.example", "b.example"]
 
@@ -87,6 +89,10 @@ def test_it_does_not_take_an_empty_value_for_the_default(name):
             "SLUICE_TIME_ZONE",
             "Shanghai",
             "must be an IANA time zone such as Asia/Shanghai, not 'Shanghai'",
+        ),
+        *(
+            ("SLUICE_SHARDS_PER_ITEM", value, f"must be a number from 1 to 64, not {value!r}")
+            for value in ("0", "65", "-1", "two", "²")
         ),
     ],
 )

@@ -8,8 +8,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def grant(item):
-    return services.begin_grant(services.open_allocation(item.pk, shard=0).pk, 4)
+def grant(open_epoch):
+    return services.begin_grant(open_epoch().pk, 4)
 
 
 def test_the_pool_shows_its_equation(admin_client, grant, item):

@@ -11,15 +11,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def allocation(item):
-    allocation = services.open_allocation(item.pk, shard=0)
-    services.begin_grant(allocation.pk, 6)
-    return allocation
+def allocation(open_epoch):
+    return open_epoch(units=6)
 
 
 def _land(item, now, state=OrderState.UNPAID, qty=1):
     """An order as landing writes it, taking its units from the allocation."""
-    Allocation.objects.filter(item=item, closed=False).update(consumed=F("consumed") + qty)
+    Allocation.objects.filter(item=item, state="selling").update(consumed=F("consumed") + qty)
     return Order.objects.create(
         reservation_id=f"r{Order.objects.count()}",
         item=item,
@@ -52,7 +50,9 @@ def test_a_dead_order_whose_units_were_not_returned_is_missing(item, allocation,
 
 
 def test_the_leftover_of_a_closed_epoch_has_to_be_in_the_pool(item, allocation):
-    Allocation.objects.filter(pk=allocation.pk).update(closed=True)
+    Allocation.objects.filter(pk=allocation.pk).update(state="draining")
+    assert services.conservation(item.pk).drift == 0
+    Allocation.objects.filter(pk=allocation.pk).update(state="closed")
     assert services.conservation(item.pk).drift == 6
     Pool.objects.filter(item=item).update(unallocated=F("unallocated") + 6)
     assert services.conservation(item.pk).drift == 0

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def allocation(item):
-    return services.open_allocation(item.pk, shard=0)
+def allocation(open_epoch):
+    return open_epoch()
 
 
 def _pool(item):
@@ -45,15 +45,29 @@ def test_a_grant_of_no_units_is_refused(item, allocation, qty):
     assert _pool(item).unallocated == 10
 
 
-def test_a_closed_epoch_gets_nothing(item, allocation):
-    Allocation.objects.filter(pk=allocation.pk).update(closed=True)
-    with pytest.raises(services.AllocationNotOpen):
+@pytest.mark.parametrize("state", ["draining", "closed"])
+def test_an_epoch_that_sells_no_more_gets_nothing(item, allocation, state):
+    Allocation.objects.filter(pk=allocation.pk).update(state=state)
+    with pytest.raises(services.AllocationNotSelling):
         services.begin_grant(allocation.pk, 4)
     assert _pool(item).unallocated == 10
 
 
+def test_an_epoch_of_the_database_gets_nothing_because_it_sells_from_the_pool(item, open_epoch):
+    services.switch_source("database", reason="test", by=None)
+    with pytest.raises(services.AllocationNotSelling):
+        services.begin_grant(open_epoch().pk, 4)
+    assert _pool(item).unallocated == 10
+
+
+def test_every_grant_shows_in_the_movements(item, allocation):
+    before = services.views([item.pk])[item.pk].movements
+    services.begin_grant(allocation.pk, 1)
+    assert services.views([item.pk])[item.pk].movements == (before[0] + 1, before[1])
+
+
 def test_an_unknown_allocation_gets_nothing(item):
-    with pytest.raises(services.AllocationNotOpen):
+    with pytest.raises(services.AllocationNotSelling):
         services.begin_grant(0, 4)
 
 

@@ -16,12 +16,9 @@ from control_plane.orders.services import Intent
 
 
 @pytest.fixture
-def allocation(item: Item) -> Allocation:
+def allocation(open_epoch: Callable[..., Allocation]) -> Allocation:
     """Shard 0, epoch 1, with all ten units of the item."""
-    opened = inventory.open_allocation(item.pk, shard=0)
-    inventory.begin_grant(opened.pk, 10)
-    opened.refresh_from_db()
-    return opened
+    return open_epoch(units=10)
 
 
 @pytest.fixture
@@ -56,11 +53,11 @@ def limit(item: Item) -> Callable[[int], None]:
 
 @pytest.fixture(autouse=True)
 def units_are_conserved(item: Item) -> Iterator[None]:
-    """After every test: no unit appeared or vanished, the allocation counts exactly its orders."""
+    """After every test: no unit appeared or vanished, an open allocation counts its orders."""
     yield
     books = inventory.conservation(item.pk)
     assert books.drift == 0, books
-    for allocation in Allocation.objects.filter(item=item):
+    for allocation in Allocation.objects.filter(item=item).exclude(state="closed"):
         assert allocation.consumed == _units_ordered(allocation), allocation
 
 

@@ -1,6 +1,7 @@
 """Orders in the admin: found by exact words, shown with their ledger, never changed."""
 
 import pytest
+from django.contrib.auth.models import Permission, User
 
 from control_plane.orders.models import LedgerEntry, LedgerKind, Order, Rejection, RejectionReason
 
@@ -92,3 +93,48 @@ def test_nobody_can_write(admin_client, orders):
     form = {"action": "delete_selected", "_selected_action": [order.pk], "post": "yes"}
     admin_client.post(LIST, form)
     assert Order.objects.count() == 2
+
+
+@pytest.fixture
+def taken_back(monkeypatch):
+    """The calls that would end an order."""
+    calls = []
+
+    def end_order(order_id, to_state, now):
+        calls.append((order_id, to_state))
+        return len(calls) == 1
+
+    monkeypatch.setattr("control_plane.orders.services.end_order", end_order)
+    return calls
+
+
+def test_an_unpaid_order_is_cancelled_after_being_asked(admin_client, orders, taken_back):
+    order = orders[0]
+    page, url = f"{LIST}{order.pk}/change/", f"{LIST}{order.pk}/cancel/"
+    assert url in admin_client.get(page).content.decode()
+    assert "go back on sale" in admin_client.get(url).content.decode()
+    assert admin_client.post(url, {}).status_code == 200
+    assert taken_back == []
+    done = admin_client.post(url, {"reason": "asked by phone"}, follow=True).content.decode()
+    assert f"{order.number} is cancelled." in done
+    assert taken_back == [(order.pk, "cancelled")]
+    history = admin_client.get(f"{LIST}{order.pk}/history/").content.decode()
+    assert "Cancel order: asked by phone" in history
+    again = admin_client.post(url, {"reason": "twice"}, follow=True).content.decode()
+    assert "not unpaid any more" in again
+
+
+def test_an_order_that_is_not_unpaid_has_no_button(admin_client, orders):
+    Order.objects.update(state="paid")
+    assert "/cancel/" not in admin_client.get(f"{LIST}{orders[0].pk}/change/").content.decode()
+
+
+def test_cancelling_needs_its_own_permission(client, orders, taken_back):
+    user = User.objects.create_user("staff", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_order"))
+    client.force_login(user)
+    page = client.get(f"{LIST}{orders[0].pk}/change/")
+    assert page.status_code == 200
+    assert "/cancel/" not in page.content.decode()
+    assert client.post(f"{LIST}{orders[0].pk}/cancel/", {"reason": "x"}).status_code == 403
+    assert taken_back == []

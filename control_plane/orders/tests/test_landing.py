@@ -152,15 +152,6 @@ def test_a_limit_is_per_item_and_shopper(allocation, intent, now):
     assert _reasons(landed) == ["", "", "over_limit"]
 
 
-def test_a_closed_epoch_confirms_nothing(allocation, intent, now):
-    Allocation.objects.update(closed=True)
-    Pool.objects.update(unallocated=10)
-    (landed,) = land([intent("ann")], now)
-    assert landed.reason == "closed_epoch"
-    assert (landed.order_id, landed.state, landed.pay_by) == (None, "", None)
-    assert Rejection.objects.get().reason == "closed_epoch"
-
-
 @pytest.mark.parametrize("other", [{"epoch": 2}, {"shard": 1}, {"item": 999_999}])
 def test_an_allocation_nobody_opened_confirms_nothing(allocation, intent, now, other):
     (landed,) = land([intent("ann", **other)], now)

@@ -1,16 +1,11 @@
 """`GET /internal/snapshot` of a real server process."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
@@ -22,38 +17,7 @@ from control_plane.snapshot.services import Audience
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
 
-ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 30
-
-
-def _dsn(alias):
-    """The address of the test's own database."""
-    at = connections[alias].settings_dict
-    user, password = quote(at["USER"]), quote(at["PASSWORD"])
-    return f"postgresql://{user}:{password}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
-
-
-@pytest.fixture
-def server():
-    """The address of an ASGI server on a port of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        environ = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "control_plane.config.settings",
-            "SLUICE_SALE_DSN": _dsn("default"),
-            "SLUICE_INVENTORY_DSN": _dsn("inventory"),
-        }
-        application = "control_plane.config.asgi:application"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", application, "--fd", str(listening.fileno())],
-            pass_fds=[listening.fileno()],
-            cwd=ROOT,
-            env=environ,
-        )
-        host, port = listening.getsockname()
-        yield f"http://{host}:{port}"
-        process.terminate()
-        process.wait(DEADLINE_S)
 
 
 def _get(url, token=None, method="GET"):

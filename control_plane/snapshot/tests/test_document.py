@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from control_plane.campaigns import services as campaigns
-from control_plane.campaigns.models import Campaign, CampaignState
+from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
 from control_plane.snapshot import document
@@ -22,8 +22,8 @@ def test_a_draft_is_nobodys_business(draft, now):
     assert (built["campaigns"], built["items"]) == ({}, {})
 
 
-def test_an_approved_campaign_is_there_with_all_its_fields(approved, item, now):
-    allocation = inventory.open_allocation(item.pk, shard=0)
+def test_an_approved_campaign_is_there_with_all_its_fields(approved, item, now, open_epoch):
+    allocation = open_epoch()
     inventory.record_armed(allocation.pk, SHA)
     start_ms = round(now.timestamp() * 1000) + HOUR_MS
     built = document.build(now)
@@ -54,20 +54,39 @@ def test_an_approved_campaign_is_there_with_all_its_fields(approved, item, now):
             "start_ms": start_ms,
             "end_ms": start_ms + HOUR_MS,
             "path_key": item.path_key,
-            "shards": [{"shard": 0, "epoch": 1, "sha": SHA}],
+            "shard_count": 1,
+            "shards": [{"shard": 0, "epoch": 1, "sha": SHA, "source": "primary"}],
         }
     }
     assert built["switches"] == {"sale_enabled": True}
+    assert built["stock"] == {"source": "primary", "generation": 0, "lease_ms": 2000}
 
 
-def test_shards_are_in_their_order_and_only_those_armed_and_open(item, now):
+def test_shards_are_in_their_order_and_only_those_armed_and_selling(item, now, open_epoch):
     for shard in (2, 1, 0, 3):
-        allocation = inventory.open_allocation(item.pk, shard)
+        allocation = open_epoch(shard)
         if shard != 1:
             inventory.record_armed(allocation.pk, SHA)
-    Allocation.objects.filter(shard=3).update(closed=True)
+    inventory.begin_rearm(Allocation.objects.get(shard=3).pk, "fast", "test")
     shards = document.build(now)["items"][str(item.pk)]["shards"]
     assert [entry["shard"] for entry in shards] == [0, 2]
+
+
+def test_an_epoch_of_the_database_needs_no_script(item, now, open_epoch):
+    inventory.switch_source("database", reason="test", by=None)
+    inventory.record_armed(open_epoch().pk, "")
+    built = document.build(now)
+    assert built["items"][str(item.pk)]["shards"] == [
+        {"shard": 0, "epoch": 1, "sha": "", "source": "database"}
+    ]
+    assert built["stock"] == {"source": "database", "generation": 1, "lease_ms": 2000}
+
+
+def test_units_and_shard_count_are_those_of_now(item, now):
+    Item.objects.update(shards=3)
+    inventory.top_up(item.pk, 5, "more", None)
+    built = document.build(now)["items"][str(item.pk)]
+    assert (built["units"], built["shard_count"]) == (15, 3)
 
 
 def test_an_ended_campaign_stays_for_a_day(approved, now):
@@ -86,7 +105,7 @@ def test_the_cost_does_not_grow_with_the_campaigns(approved, now, django_assert_
     other = Campaign.objects.get(pk=approved.pk)
     other.pk, other.slug = None, "other"
     other.save()
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert len(document.build(now)["campaigns"]) == 2
 
 

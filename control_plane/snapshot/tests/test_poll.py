@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from django.conf import settings
 
+from control_plane.config import bare_asgi
 from control_plane.snapshot import channel
 
 DEADLINE_S = 30
@@ -85,4 +86,4 @@ async def test_a_server_that_stops_leaves_no_waiting_task_behind(feed, reader):
     ],
 )
 def test_only_one_whole_token_is_trusted(headers):
-    assert channel._is_trusted(headers) is False
+    assert bare_asgi.is_trusted(headers) is False

@@ -1,0 +1,57 @@
+"""What the internal endpoints that run in front of Django share: trust and plain answers.
+
+Django's middleware would hold a thread and a fresh database connection for each of their requests.
+"""
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.conf import settings
+
+from control_plane.config import problems
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+def is_trusted(headers: Headers) -> bool:
+    """Whether exactly one Authorization header carries the internal token."""
+    expected = f"Bearer {settings.ENV.internal_token}".encode()
+    given = [value for name, value in headers if name == b"authorization"]
+    return len(given) == 1 and hmac.compare_digest(given[0], expected)
+
+
+async def admit(scope: dict[str, Any], send: Send, method: str) -> bool:
+    """Refuse another method or a stranger; True when the request may go on."""
+    if scope["method"] != method:
+        allow = [(b"allow", method.encode())]
+        await refuse(send, 405, "method_not_allowed", f"Only {method}.", allow)
+    elif not is_trusted(scope["headers"]):
+        bearer = [(b"www-authenticate", b"Bearer")]
+        await refuse(send, 401, "bad_token", "The bearer token is missing or wrong.", bearer)
+    else:
+        return True
+    return False
+
+
+async def refuse(
+    send: Send, status: int, code: str, title: str, headers: Headers | None = None, **members: Any
+) -> None:
+    """A problem document (RFC 9457)."""
+    body = json.dumps(problems.document(status, code, title, **members)).encode()
+    problem_type = (b"content-type", problems.MEDIA_TYPE.encode())
+    await respond(send, status, [problem_type, *(headers or [])], body)
+
+
+async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """One whole answer, never cached."""
+    if status != 304:
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+    headers = [*headers, (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,116 @@
+"""The end of an order: its units go back to the pool, once, and its shard hears of it later."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from control_plane.campaigns.models import CampaignState, Item
+from control_plane.orders import projection
+from control_plane.orders.landing import Landed
+from control_plane.orders.models import HoldRelease, Order, OrderState
+
+ENDS = (OrderState.EXPIRED, OrderState.CANCELLED)
+
+# The pool first, as everywhere: whoever holds it is alone with the item's units.
+_LOCK_POOL = "SELECT FROM inventory_pool WHERE item_id = %s FOR NO KEY UPDATE"
+# One conditional UPDATE decides: an order that was paid or has ended is not returned again. One
+# that somebody else has locked, to record its payment, is left for the next time. No shard has to
+# hear of it once the campaign is over.
+_END = """
+WITH unpaid AS MATERIALIZED (
+    SELECT id FROM orders_order
+     WHERE id = ANY(%(orders)s) AND item_id = %(item)s AND state = 'unpaid'
+       AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)
+     ORDER BY id
+       FOR NO KEY UPDATE SKIP LOCKED
+),
+ended AS (
+    UPDATE orders_order SET state = %(to_state)s
+     WHERE id IN (SELECT id FROM unpaid) AND state = 'unpaid'
+    RETURNING id, reservation_id, item_id, shard, shopper, qty, amount_minor, currency, created_at,
+              pay_by
+),
+returned AS (
+    INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)
+    SELECT id, 'return', item_id, qty, %(now)s FROM ended
+),
+pooled AS (
+    UPDATE inventory_pool
+       SET unallocated = unallocated + coalesce((SELECT sum(qty) FROM ended), 0)
+     WHERE item_id = %(item)s AND EXISTS (SELECT FROM ended)
+),
+to_release AS (
+    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at)
+    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s
+      FROM ended
+      JOIN campaigns_item item ON item.id = ended.item_id
+      JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
+     WHERE campaign.state <> 'ended'
+)
+SELECT ended.reservation_id, ended.item_id, ended.shopper, ended.qty, ended.id, %(to_state)s, '',
+       item.sku, ended.amount_minor, ended.currency, ended.created_at, ended.pay_by
+  FROM ended JOIN campaigns_item item ON item.id = ended.item_id
+"""
+
+
+def end_order(order_id: int, to_state: str, now: datetime) -> bool:
+    """unpaid → expired, when its time is over, or → cancelled; False for any other order.
+
+    Its units go to the pool in the same transaction; the shopper's status follows the commit. A
+    repeat returns False and moves nothing.
+    """
+    order = Order.objects.filter(pk=order_id).values_list("item_id", flat=True).first()
+    return order is not None and _end(order, [order_id], to_state, now) == 1
+
+
+def expire_due(now: datetime, limit: int = 500) -> int:
+    """End up to `limit` unpaid orders whose time to pay is over; returns how many. Idempotent.
+
+    A transaction for each item, so that no sale waits for another one's expiry.
+    """
+    due = Order.objects.filter(state=OrderState.UNPAID, pay_by__lte=now).order_by("pay_by", "pk")
+    of_item: dict[int, list[int]] = {}
+    for item_id, order_id in due.values_list("item_id", "pk")[:limit]:
+        of_item.setdefault(item_id, []).append(order_id)
+    return sum(
+        _end(item_id, of_item[item_id], OrderState.EXPIRED, now) for item_id in sorted(of_item)
+    )
+
+
+def pending_releases(limit: int) -> list[HoldRelease]:
+    """Ended orders whose shard may still count them, of items that sell, oldest first."""
+    on_sale = Item.objects.exclude(campaign__state=CampaignState.ENDED).values("pk")
+    waiting = HoldRelease.objects.filter(released_at=None, item_id__in=on_sale)
+    return list(waiting.order_by("created_at", "pk")[:limit])
+
+
+def mark_released(order_ids: Iterable[int]) -> int:
+    """Their shards have heard of it; returns how many had not before. Idempotent."""
+    waiting = HoldRelease.objects.filter(pk__in=list(order_ids), released_at=None)
+    return waiting.update(released_at=timezone.now())
+
+
+def _end(item_id: int, order_ids: Sequence[int], to_state: str, now: datetime) -> int:
+    if to_state not in ENDS:
+        raise ValueError(f"an order does not end as {to_state}")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_LOCK_POOL, [item_id])
+        cursor.execute(
+            _END,
+            {"orders": list(order_ids), "item": item_id, "to_state": str(to_state), "now": now},
+        )
+        ended = [Landed._make((*row, False, False)) for row in cursor.fetchall()]
+        if ended:
+            transaction.on_commit(lambda: projection.write_or_log(_work_redis(), ended))
+    return len(ended)
+
+
+@cache
+def _work_redis() -> "redis.Redis":
+    """One client a process; it reconnects by itself."""
+    return projection.connect(settings.ENV.work_redis_url)

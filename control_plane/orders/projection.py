@@ -1,0 +1,89 @@
+"""What the shopper sees of a reservation, kept in the work Redis for the gateway (DESIGN §4.10).
+
+A cache: PostgreSQL is the truth, and without it the gateway answers from the shard what it knows.
+Written by the order consumer when a reservation is decided and by whoever ends an order, at the
+same time: the newest rank stays, so that a late `confirmed` never covers an `expired`.
+"""
+
+import logging
+from collections.abc import Iterable
+
+import redis
+
+from control_plane.orders.landing import Landed
+from control_plane.snapshot.document import epoch_ms
+
+KEY_PREFIX = "reservation:"
+# Longer than any sale and its payments; afterwards the order's own pages answer.
+TTL_S = 2 * 24 * 3600
+TIMEOUT_S = 2.0
+# What the shopper is told for the state of an order; a rejection has none.
+STATES = {
+    "": "rejected",
+    "unpaid": "confirmed",
+    "paid": "paid",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
+RANKS = {"rejected": 1, "confirmed": 1, "paid": 2, "expired": 3, "cancelled": 3}
+assert RANKS.keys() == set(STATES.values())
+
+# One call a batch: a pipeline of SETs costs the client ten times as much. What cannot be read has
+# no rank and is written over.
+_WRITE = (
+    "local ranks = {"
+    + ", ".join(f"{state} = {rank}" for state, rank in RANKS.items())
+    + """}
+local function rank(value)
+  return value and ranks[string.match(value, '"state":"(%a+)"')] or 0
+end
+local stored = redis.call("MGET", unpack(KEYS))
+for i = 1, #KEYS do
+  if rank(ARGV[i + 1]) >= rank(stored[i]) then
+    redis.call("SET", KEYS[i], ARGV[i + 1], "EX", ARGV[1])
+  end
+end
+return #KEYS
+"""
+)
+# Lua's stack bounds the arguments of one call.
+_KEYS_A_CALL = 1000
+
+log = logging.getLogger(__name__)
+
+
+def connect(url: str) -> "redis.Redis":
+    """A client whose calls end within TIMEOUT_S."""
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+
+def write(work_redis: "redis.Redis", outcomes: Iterable[Landed]) -> None:
+    """Store every outcome unless a newer one stands; repeat safe. Raises redis.RedisError."""
+    pairs = [(KEY_PREFIX + one.reservation_id, status(one)) for one in outcomes]
+    for first in range(0, len(pairs), _KEYS_A_CALL):
+        some = pairs[first : first + _KEYS_A_CALL]
+        keys, values = zip(*some, strict=True)
+        work_redis.eval(_WRITE, len(keys), *keys, TTL_S, *values)
+
+
+def write_or_log(work_redis: "redis.Redis", outcomes: Iterable[Landed]) -> None:
+    """As `write`; orders do not wait for a cache, so that its failure is only logged."""
+    try:
+        write(work_redis, outcomes)
+    except redis.RedisError as error:
+        log.warning("statuses not written: %s", error)
+
+
+def status(landed: Landed) -> str:
+    """The JSON body of GET /v1/reservations/{id}, with the shopper it may be shown to.
+
+    Written out, because json.dumps costs a landing more than the rest of its Python; nothing in it
+    needs escaping.
+    """
+    head = (
+        f'{{"reservation_id":"{landed.reservation_id}","item":{landed.item},"qty":{landed.qty},'
+        f'"shopper":"{landed.shopper}","state":"{STATES[landed.state]}"'
+    )
+    if landed.order_id is None or landed.pay_by is None:
+        return f'{head},"reason":"{landed.reason}"}}'
+    return f'{head},"order":"{landed.number}","pay_by_ms":{epoch_ms(landed.pay_by)}}}'

@@ -1,0 +1,27 @@
+"""What the clock does to orders."""
+
+from django.utils import timezone
+
+from control_plane.config.celery import app
+from control_plane.config.singleton import alone
+from control_plane.orders import services
+
+# Any constant; one number per singleton task.
+EXPIRE_LOCK = 0x51_0E4D
+ORDERS_A_STEP = 500
+# More than fall due in a second of a large sale, so that a backlog shrinks; well within the time
+# limit of a task.
+ORDERS_A_RUN = 5_000
+assert ORDERS_A_RUN % ORDERS_A_STEP == 0
+
+
+@app.task(name="orders.expire_orders")
+def expire_orders() -> None:
+    """End unpaid orders whose time is over. Idempotent; a run beside another does nothing."""
+    with alone(EXPIRE_LOCK) as is_alone:
+        if not is_alone:
+            return
+        for _ in range(ORDERS_A_RUN // ORDERS_A_STEP):
+            if services.expire_due(timezone.now(), ORDERS_A_STEP) < ORDERS_A_STEP:
+                break
+        services.forget_decided_intents()

@@ -1,0 +1,164 @@
+"""The internal endpoints of a real server process, and the gate that keeps PostgreSQL free."""
+
+import asyncio
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from control_plane.inventory import services as inventory
+from control_plane.inventory.models import Allocation, Pool
+from control_plane.orders import internal
+from control_plane.orders.models import DatabaseIntent
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
+
+DEADLINE_S = 30
+
+
+@pytest.fixture
+def now():
+    """The server reads the real clock."""
+    return timezone.now()
+
+
+@pytest.fixture
+def epoch(item, open_epoch, now):
+    """A database epoch of a sale that runs."""
+    type(item.campaign).objects.update(starts_at=now, state="live")
+    inventory.switch_source("database", reason="test", by=None)
+    return open_epoch()
+
+
+@pytest.fixture
+def body(item, intent):
+    def build(*shoppers, **changes):
+        requests = []
+        for shopper in shoppers:
+            one = intent(shopper, epoch=changes.get("epoch", 1))
+            value = {"v": 1, **one._asdict(), "device": "d", "level": "0"}
+            requests.append(
+                {
+                    "shopper": one.shopper,
+                    "reservation_id": one.reservation_id,
+                    "qty": one.qty,
+                    "intent": json.dumps(value),
+                }
+            )
+        return {"item": item.pk, "shard": 0, "epoch": 1, "requests": requests} | changes
+
+    return build
+
+
+def _ask(url, content=None, token=None):
+    """(status, headers, parsed body); a POST when there is something to send."""
+    token = settings.ENV.internal_token if token is None else token
+    data = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(url, data, {"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            return answer.status, answer.headers, json.loads(answer.read())
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.headers, json.loads(answer.read())
+
+
+def _reserve(server, content, **how):
+    return _ask(f"{server}/internal/reserve", content, **how)
+
+
+def test_it_reserves_and_knows_what_it_reserved(server, epoch, body, intent):
+    status, headers, answer = _reserve(server, body("ann", "bob", "ann"))
+    assert (status, answer) == (200, {"codes": "RRA", "again": "1"})
+    assert headers["Cache-Control"] == "no-store"
+    assert DatabaseIntent.objects.count() == 2
+    status_of = f"{server}/internal/reservations/{intent('ann').reservation_id}"
+    assert _ask(f"{status_of}?shopper=ann")[::2] == (200, {"qty": 1})
+    assert _ask(f"{status_of}?shopper=bob")[0] == 404
+    assert _ask(status_of)[0] == 400
+    assert _ask(f"{status_of}?shopper=ann&shopper=bob")[0] == 400
+
+
+def test_it_refuses_what_is_no_selling_database_epoch(server, epoch, body):
+    status, _, answer = _reserve(server, body("ann", epoch=2))
+    assert (status, answer["code"]) == (409, "epoch_not_selling")
+    Allocation.objects.update(state="draining")
+    assert _reserve(server, body("ann"))[0] == 409
+    assert Pool.objects.get().unallocated == 10
+
+
+def test_it_names_what_is_malformed(server, epoch, body):
+    status, headers, answer = _reserve(server, body("ann", epoch="one"))
+    assert (status, answer["field"]) == (400, "epoch")
+    assert headers["Content-Type"] == "application/problem+json"
+    too_long = body("ann", padding="x" * internal.BODY_BYTES_MAX)
+    assert _reserve(server, too_long)[2]["field"] == "body"
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_a_stranger_reserves_and_learns_nothing(server, epoch, body, token):
+    assert _reserve(server, body("ann"), token=token)[0] == 401
+    assert _ask(f"{server}/internal/reservations/x?shopper=ann", token=token)[0] == 401
+    assert not DatabaseIntent.objects.exists()
+
+
+def test_each_path_has_its_method(server):
+    assert _ask(f"{server}/internal/reserve")[0] == 405
+    assert _ask(f"{server}/internal/reservations/x?shopper=ann", {})[0] == 405
+
+
+def test_more_than_four_at_once_are_sent_away_at_once(server, item, epoch, body):
+    """Somebody holds the pool: four wait for it, the others hear 503 and took nothing."""
+    _reserve(server, body("first"))
+    callers = internal.RUNNING_MAX + 2
+    with ThreadPoolExecutor(callers) as threads:
+        with transaction.atomic():
+            inventory.lock_pool(item.pk)
+            calls = [threads.submit(_reserve, server, body(f"shopper-{n}")) for n in range(callers)]
+            deadline = time.monotonic() + DEADLINE_S
+            while sum(call.done() for call in calls) < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            early = [call.result() for call in calls if call.done()]
+        answers = [call.result(DEADLINE_S) for call in calls]
+    assert [status for status, _, _ in early] == [503, 503]
+    assert {headers["Retry-After"] for _, headers, _ in early} == {"1"}
+    assert sorted(status for status, _, _ in answers) == [200] * internal.RUNNING_MAX + [503] * 2
+    assert DatabaseIntent.objects.count() == 1 + internal.RUNNING_MAX
+
+
+async def test_the_gate_opens_again_after_each_call_whatever_became_of_it():
+    gate = internal.Gate(2, "test")
+
+    def fail():
+        raise RuntimeError("failed")
+
+    for _ in range(5):
+        with pytest.raises(RuntimeError, match="failed"):
+            await gate.run(fail)
+        assert await gate.run(lambda: 7) == 7
+
+
+async def test_a_call_whose_caller_is_gone_keeps_its_place():
+    gate, may_end = internal.Gate(1, "test"), threading.Event()
+    caller = asyncio.create_task(gate.run(may_end.wait, DEADLINE_S))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    with pytest.raises(internal.TooMany):
+        await gate.run(lambda: None)
+    may_end.set()
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        try:
+            assert await gate.run(lambda: 7) == 7
+            return
+        except internal.TooMany:
+            await asyncio.sleep(0.01)
+    raise AssertionError("the gate stayed shut")
