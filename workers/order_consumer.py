@@ -10,8 +10,10 @@ from threading import Event
 import redis
 from confluent_kafka import Message, Producer
 
+from control_plane.orders import projection
 from control_plane.orders.services import Intent, Landed, land
-from workers import dead_letters, intent, order_events, status_projection
+from workers import dead_letters, intent, order_events
+from workers.barrier import Barrier
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
@@ -41,17 +43,28 @@ class OrderHandler:
         self._stop = stop
         self._names = names
 
-    def decode(self, message: Message) -> Intent:
-        """The intent; raises InvalidMessage."""
-        return intent.decode(message.value())
+    def decode(self, message: Message) -> Intent | Barrier:
+        """The intent or the barrier; raises InvalidMessage."""
+        partition = message.partition()
+        assert partition is not None, "a message that was consumed has a place"
+        return intent.message_of(message.value(), partition)
 
-    def apply(self, batch: list[Intent]) -> list[Landed]:
-        """Decide and commit the batch; raises Unavailable."""
+    def apply(self, batch: list[Intent | Barrier]) -> list[Landed]:
+        """Decide and commit the batch; raises Unavailable.
+
+        A barrier is committed together with all that stands before it in its partition: that is
+        in this batch or was committed with an earlier one.
+        """
         now = self._clock.now()
+        intents = [one for one in batch if isinstance(one, Intent)]
+        barriers = [one for one in batch if isinstance(one, Barrier)]
         with unavailable_when_down("default"):
-            outcomes = land(batch, now)
-        oldest_s = now.timestamp() - min(one.at_ms for one in batch) / 1000
-        metrics.DECIDED_AFTER_SECONDS.observe(max(oldest_s, 0))
+            outcomes = land(intents, now, barriers)
+        if intents:
+            oldest_s = now.timestamp() - min(one.at_ms for one in intents) / 1000
+            metrics.DECIDED_AFTER_SECONDS.observe(max(oldest_s, 0))
+        for one in barriers:
+            _log.info("barrier of re-arm %s seen in partition %d", one.rearm_id, one.partition)
         _count(outcomes)
         return outcomes
 
@@ -68,7 +81,7 @@ class OrderHandler:
             outgoing.append(dead_letters.outgoing(letter, self._names.dead_letters))
         kafka.deliver(self._producer, outgoing, self._stop)
         try:
-            status_projection.write(self._work_redis, applied or ())
+            projection.write(self._work_redis, applied or ())
         except redis.RedisError as error:
             # Orders do not wait for a cache: the gateway falls back to the shard's own answer.
             metrics.PROJECTION_FAILURES.inc()
@@ -77,6 +90,19 @@ class OrderHandler:
 
 def _count(outcomes: list[Landed]) -> None:
     for one in outcomes:
+        if one.fresh and (one.late or one.reason == "closed_epoch"):
+            outcome = one.reason or "confirmed"
+            metrics.LATE.labels(outcome).inc()
+            # Its epoch was closed, so something was lost at a failover and came back.
+            _log.warning(
+                "late reservation: %s",
+                outcome,
+                extra={
+                    "kind": "late_reservation",
+                    "item": one.item,
+                    "reservation_id": one.reservation_id,
+                },
+            )
         if one.reason and one.fresh:
             metrics.LANDED.labels(one.reason).inc()
             # A RESERVED that is refused is a broken promise: an operator must see each one.
@@ -101,7 +127,7 @@ def main() -> None:
     assert env.kafka_brokers and env.work_redis_url
     handler = OrderHandler(
         kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)),
-        status_projection.connect(env.work_redis_url),
+        projection.connect(env.work_redis_url),
         started.clock,
         started.stop,
         names,

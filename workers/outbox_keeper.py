@@ -1,27 +1,27 @@
 """The relay's second thread: which outboxes there are, and dropping what PostgreSQL has decided.
 
 Apart from the relay's own loop, so that a slow or missing PostgreSQL delays neither reading nor
-delivery.
+delivery. Reservations that were made in PostgreSQL are dropped here too, once they are decided.
 """
 
 import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import redis
-from django.db import connections
 
-from control_plane.orders.services import decided
+from control_plane.orders.services import decided, forget_decided_intents
 from workers.runtime import metrics
 from workers.runtime.clock import Clock, to_ms
-from workers.runtime.database import unavailable_when_down
+from workers.runtime.database import DatabaseUnavailable, unavailable_when_down
 from workers.runtime.readiness import Readiness
+from workers.runtime.side_thread import SideThread
 from workers.runtime.verdicts import Unavailable
 from workers.stock import scripts
-from workers.stock.cluster import StockCluster
+from workers.stock.cluster import StockClusters, is_refusal
 from workers.stock.keys import RELAY_GROUP, Shard
 from workers.stock.outbox import intents_of
 from workers.stock.sale_items import Outbox, outboxes
@@ -29,6 +29,7 @@ from workers.stock.sale_items import Outbox, outboxes
 LIST_EVERY_S = 0.2
 TRIM_EVERY_S = 1.0
 ASK_EVERY_S = 5.0
+FORGET_EVERY_S = 5.0
 OUTBOXES, KAFKA = KEEPER_PARTS = ("outboxes", "Kafka")
 # This long after its end a campaign's outboxes are looked after in any case; afterwards until all
 # its units are decided or the outbox was seen empty: nobody can write to it any more.
@@ -40,70 +41,84 @@ TRIM_READS_MAX = 64
 _log = logging.getLogger(__name__)
 
 
-class OutboxKeeper(Thread):
+class OutboxKeeper(SideThread):
     """Keeps `shards` up to date and the outboxes short; `check` raises what is no outage."""
 
     def __init__(
         self,
-        cluster: StockCluster,
+        clusters: StockClusters,
         clock: Clock,
         stop: Event,
         *,
         readiness: Readiness,
         ask_kafka: Callable[[], None],
     ) -> None:
-        super().__init__(name="outbox-keeper", daemon=True)
-        self._cluster = cluster
+        super().__init__("outbox-keeper", stop)
+        self._clusters = clusters
         self._clock = clock
-        self._stop_asked = stop
         self._readiness = readiness
         self._ask_kafka = ask_kafka
         self._asked_at = float("-inf")
         self._trimmed_at = float("-inf")
-        self._failure: BaseException | None = None
+        self._forgot_at = float("-inf")
         # Outboxes of campaigns long over that were seen empty; forgotten with the process.
         self._drained: set[Shard] = set()
         # When the first entry that has to stay was written, of each outbox that has one.
         self._oldest_ms: list[int] = []
+        # Why the last trim left some of them out.
+        self._silent: str | None = None
         self.shards: tuple[Shard, ...] = ()
+        # Those of them whose epoch is over.
+        self.closed: frozenset[Shard] = frozenset()
 
-    def run(self) -> None:
-        """Loop until stopped; the relay's thread sees a failure in `check`."""
+    def turn(self) -> float:
+        """One round, also when something is down; then the pause until the next."""
         try:
-            while not self._stop_asked.wait(LIST_EVERY_S):
-                self.turn()
-                self._look_at_kafka()
-        except BaseException as failure:  # noqa: BLE001  (the other thread raises it again)
-            self._failure = failure
-        finally:
-            connections.close_all()
-
-    def check(self) -> None:
-        """Raise what ended the thread, if anything did."""
-        if self._failure is not None:
-            raise self._failure
-
-    def turn(self) -> None:
-        """List the outboxes, trim them when it is time; while something is down, wait."""
-        try:
-            with unavailable_when_down("default"):
-                found = outboxes(self._clock.now(), KEEP)
-            self.shards = tuple(one.shard for one in found if one.shard not in self._drained)
-            metrics.RELAY_OUTBOXES.set(len(self.shards))
+            found = self._list()
+            self._forget()
             if self._clock.monotonic() - self._trimmed_at >= TRIM_EVERY_S:
                 self._trimmed_at = self._clock.monotonic()
-                self._oldest_ms = []
-                for one in found:
-                    if one.shard not in self._drained:
-                        self._tidy(one)
-                now_ms = to_ms(self._clock.now())
-                age_ms = now_ms - min(self._oldest_ms, default=now_ms)
-                metrics.RELAY_UNDECIDED_SECONDS.set(max(age_ms, 0) / 1000)
-        except Unavailable as error:
-            _log.warning("outboxes not looked after: %s", error)
-            self._readiness.report(OUTBOXES, str(error))
-        else:
-            self._readiness.report(OUTBOXES)
+                self._silent = self._tidy_all(found)
+            problem = self._silent
+        except DatabaseUnavailable as error:
+            problem = str(error)
+        if problem:
+            _log.warning("outboxes not looked after: %s", problem)
+        self._readiness.report(OUTBOXES, problem)
+        self._look_at_kafka()
+        return LIST_EVERY_S
+
+    def _list(self) -> list[Outbox]:
+        with unavailable_when_down("default"):
+            found = outboxes(self._clock.now(), KEEP)
+        found = [one for one in found if one.shard not in self._drained]
+        self.closed = frozenset(one.shard for one in found if one.is_closed)
+        self.shards = tuple(one.shard for one in found)
+        metrics.RELAY_OUTBOXES.set(len(self.shards))
+        return found
+
+    def _forget(self) -> None:
+        if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_S:
+            self._forgot_at = self._clock.monotonic()
+            with unavailable_when_down("default"):
+                forget_decided_intents()
+
+    def _tidy_all(self, found: list[Outbox]) -> str | None:
+        """Trim every outbox whose node answers; what is wrong with the others."""
+        self._oldest_ms = []
+        problem = None
+        for outbox in found:
+            try:
+                self._tidy(outbox)
+            except DatabaseUnavailable:
+                # Asking it for every outbox would only take longer.
+                raise
+            except Unavailable as error:
+                problem = str(error)
+        now_ms = to_ms(self._clock.now())
+        age_ms = now_ms - min(self._oldest_ms, default=now_ms)
+        metrics.RELAY_UNDECIDED_SECONDS.set(max(age_ms, 0) / 1000)
+        return problem
 
     def _look_at_kafka(self) -> None:
         """A message for a Kafka that is away does not fail, it waits; so somebody has to ask."""
@@ -140,32 +155,38 @@ class OutboxKeeper(Thread):
         return dropped
 
     def _look(self, shard: Shard) -> tuple[list[tuple[bytes, Any]], bytes | None]:
-        node = self._cluster.node_of(shard)
+        cluster = self._clusters.of(shard)
+        node = cluster.node_of(shard)
         try:
             pipeline = node.pipeline(transaction=False)
             pipeline.xpending(shard.outbox, RELAY_GROUP)
             pipeline.xrange(shard.outbox, count=TRIM_ENTRIES)
             pending, entries = pipeline.execute(raise_on_error=False)
         except redis.RedisError as error:
-            raise self._cluster.failed(error) from error
-        if isinstance(pending, redis.RedisError) or isinstance(entries, redis.RedisError):
-            # No such stream or group yet.
-            return [], None
+            raise cluster.failed(error, node) from error
+        for reply in (pending, entries):
+            if isinstance(reply, redis.RedisError):
+                if not is_refusal(reply):
+                    raise cluster.failed(reply, node)
+                # No such stream or group yet.
+                return [], None
         return entries, pending["min"]
 
     def _is_empty(self, shard: Shard) -> bool:
         """True when the stream is there and holds nothing: a stream that is lost is not empty."""
-        node = self._cluster.node_of(shard)
+        cluster = self._clusters.of(shard)
+        node = cluster.node_of(shard)
         try:
             return bool(node.exists(shard.outbox)) and node.xlen(shard.outbox) == 0
         except redis.RedisError as error:
-            raise self._cluster.failed(error) from error
+            raise cluster.failed(error, node) from error
 
     def _drop_through(self, shard: Shard, last: bytes) -> int:
         ms, sequence = last.split(b"-")
         first_kept = f"{ms.decode()}-{int(sequence) + 1}"
+        cluster = self._clusters.of(shard)
         try:
-            return int(self._cluster.run(shard, scripts.TRIM, [shard.outbox], first_kept))
+            return int(cluster.run(shard, scripts.TRIM, [shard.outbox], first_kept))
         except redis.ResponseError as error:
             # UNRELAYED: another relay has claimed an entry since we looked. It is dropped next
             # time.

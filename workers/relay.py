@@ -4,21 +4,23 @@
 
 An entry is acknowledged in Redis only after Kafka has acknowledged every intent in it, so a relay
 may die anywhere: its entries stay pending and are delivered again, by itself or by another relay.
+A relay that stood still for long delivers what others have delivered meanwhile; landing knows it.
 """
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable
 from threading import Event
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from workers.database_relay import DATABASE, DatabaseRelay
 from workers.outbox_keeper import KEEPER_PARTS, OutboxKeeper
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import InvalidMessage
-from workers.stock.cluster import StockCluster
+from workers.stock.cluster import StockClusters
 from workers.stock.keys import Shard
 from workers.stock.outbox import Entry, OutboxReader, shopper_of
 
@@ -32,9 +34,10 @@ assert IN_FLIGHT_MAX >= INTENTS_AN_ENTRY_MAX
 # With nothing to read it looks again after 2 ms, then more and more seldom.
 IDLE_FIRST_S = 0.002
 IDLE_MAX_S = 0.02
-CLAIM_EVERY_S = 10.0
+CLAIM_EVERY_S = 1.0
 SEND_AGAIN_S = 1.0
 STOP_WAIT_S = 10.0
+LAST_ACKNOWLEDGEMENT_S = 1.0
 TURN = "turn"
 
 _log = logging.getLogger("workers.relay")
@@ -66,7 +69,9 @@ class Relay:
         self._producer = producer
         self._clock = clock
         self._names = names
-        self._under_way: dict[tuple[Shard, bytes], _Delivery] = {}
+        # Entries that we hold: on their way to Kafka, or there and not yet acknowledged in Redis.
+        self._held: dict[tuple[Shard, bytes], Entry] = {}
+        self._held_of: Counter[Shard] = Counter()
         self._in_flight = 0
         self._delivered: list[Entry] = []
         self._failed: list[_Delivery] = []
@@ -82,26 +87,31 @@ class Relay:
         """Intents read for Kafka and not acknowledged by it; at most IN_FLIGHT_MAX."""
         return self._in_flight
 
-    def turn(self, shards: Iterable[Shard]) -> int:
-        """Read, send, acknowledge once; returns how many entries were read, waits a little if none.
+    def turn(self, shards: Iterable[Shard], closed: Collection[Shard] = ()) -> int:
+        """Read, send, acknowledge once; returns how many entries are new, waits a little if none.
 
-        Raises KafkaException when the producer is broken for good.
+        `closed`: those of the shards whose epoch is over. Raises KafkaException when the producer
+        is broken for good.
         """
-        entries = self._read(list(shards))
-        for entry in entries:
-            self._send(entry)
-        self._idle_s = IDLE_FIRST_S if entries else min(self._idle_s * 2, IDLE_MAX_S)
-        self._producer.poll(0 if entries else self._idle_s)
+        shards, self._reader.closed = list(shards), closed
+        new = sum(self._send(entry) for entry in self._read(shards))
+        self._idle_s = IDLE_FIRST_S if new else min(self._idle_s * 2, IDLE_MAX_S)
+        self._producer.poll(0 if new else self._idle_s)
         self._queue_the_rest()
         self._send_failed_again()
         self._acknowledge()
         metrics.RELAY_IN_FLIGHT.set(self._in_flight)
-        return len(entries)
+        metrics.RELAY_UNREACHABLE.set(self._reader.unreachable(shards))
+        return new
 
     def finish(self, wait_s: float = STOP_WAIT_S) -> None:
         """Wait for what is in flight and acknowledge it; the rest stays pending for a restart."""
         self._producer.flush(wait_s)
-        self._acknowledge()
+        end = self._clock.monotonic() + LAST_ACKNOWLEDGEMENT_S
+        # A node may still owe us the answer to a read: then it takes nothing else meanwhile.
+        while self._delivered and self._clock.monotonic() < end:
+            self._acknowledge()
+        self._reader.close()
 
     def _read(self, shards: list[Shard]) -> list[Entry]:
         """New entries while the largest one still has room, from another shard first each time."""
@@ -110,13 +120,22 @@ class Relay:
         self._turns += 1
         first = self._turns % len(shards)
         shards = shards[first:] + shards[:first]
-        entries = self._read_within(IN_FLIGHT_MAX - self._in_flight, shards, self._reader.read)
+        entries = self._reader.late(IN_FLIGHT_MAX - self._in_flight)
+        entries += self._read_within(
+            self._room(entries),
+            shards,
+            lambda asked, most: self._reader.read(asked, most, self._held_of),
+        )
         if self._clock.monotonic() - self._claimed_at > CLAIM_EVERY_S:
-            self._claimed_at = self._clock.monotonic()
-            room = IN_FLIGHT_MAX - self._in_flight - sum(len(one.intents) for one in entries)
-            entries += self._read_within(room, shards, self._reader.claim)
-        # While Kafka is away our own entries grow old enough to be claimed, by ourselves too.
-        return [entry for entry in entries if (entry.shard, entry.id) not in self._under_way]
+            claimed = self._read_within(self._room(entries), shards, self._reader.claim)
+            if not claimed:
+                # What a dead relay has left may be many pages: only behind the last one we rest.
+                self._claimed_at = self._clock.monotonic()
+            entries += claimed
+        return entries
+
+    def _room(self, entries: list[Entry]) -> int:
+        return IN_FLIGHT_MAX - self._in_flight - sum(len(one.intents) for one in entries)
 
     def _read_within(
         self, room: int, shards: list[Shard], read: Callable[[list[Shard], int], list[Entry]]
@@ -130,14 +149,19 @@ class Relay:
             entries += found
         return entries
 
-    def _send(self, entry: Entry) -> None:
+    def _send(self, entry: Entry) -> bool:
+        """False for an entry we hold: pending ones are read again after a failure, and claimed."""
+        if (entry.shard, entry.id) in self._held:
+            return False
+        self._held[entry.shard, entry.id] = entry
+        self._held_of[entry.shard] += 1
         if not entry.intents:
             self._delivered.append(entry)
-            return
+            return True
         delivery = _Delivery(entry)
-        self._under_way[entry.shard, entry.id] = delivery
         self._in_flight += delivery.missing
         self._produce(delivery)
+        return True
 
     def _queue_the_rest(self) -> None:
         """Go on where the client's queue was full; `poll` has made room if Kafka takes anything."""
@@ -180,7 +204,6 @@ class Relay:
             self._failed.append(delivery)
             self._send_again_at = self._clock.monotonic() + SEND_AGAIN_S
             return
-        del self._under_way[entry.shard, entry.id]
         self._in_flight -= len(entry.intents)
         metrics.RELAYED.inc(len(entry.intents))
         self._delivered.append(entry)
@@ -203,40 +226,62 @@ class Relay:
             self._produce(delivery)
 
     def _acknowledge(self) -> None:
-        if self._delivered:
-            self._delivered = self._reader.acknowledge(self._delivered)
+        if not self._delivered:
+            return
+        left = self._reader.acknowledge(self._delivered)
+        for entry in {*self._delivered} - {*left}:
+            del self._held[entry.shard, entry.id]
+            self._held_of[entry.shard] -= 1
+            if not self._held_of[entry.shard]:
+                del self._held_of[entry.shard]
+        self._delivered = left
 
 
-def run(relay: Relay, keeper: OutboxKeeper, stop: Event, readiness: Readiness) -> None:
-    """Relay until stopped; a failure of either thread ends the process."""
-    keeper.start()
+def run(
+    relay: Relay,
+    keeper: OutboxKeeper,
+    database: DatabaseRelay,
+    stop: Event,
+    readiness: Readiness,
+) -> None:
+    """Relay until stopped; a failure of any thread ends the process."""
+    others = (keeper, database)
+    for thread in others:
+        thread.start()
     try:
         while not stop.is_set():
-            keeper.check()
-            relay.turn(keeper.shards)
+            for thread in others:
+                thread.check()
+            relay.turn(keeper.shards, keeper.closed)
             readiness.report(TURN)
         relay.finish()
     finally:
         stop.set()
-        keeper.join(STOP_WAIT_S)
+        for thread in others:
+            thread.join(STOP_WAIT_S)
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(stock_redis=True, kafka=True, parts=[TURN, *KEEPER_PARTS])
-    env, clock = started.env, started.clock
-    assert env.stock_redis and env.kafka_brokers
-    reader = OutboxReader(StockCluster(env.stock_redis, "relay"), env.instance, clock)
-    producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))
+    started = process.start(stock_redis=True, kafka=True, parts=[TURN, *KEEPER_PARTS, DATABASE])
+    env, clock, stop, readiness = started.env, started.clock, started.stop, started.readiness
+    assert env.kafka_brokers
+    producer, own_producer = (
+        kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)) for _ in range(2)
+    )
     names = kafka.Names(env.kafka_prefix)
+    # Each of the two threads has connections of its own.
+    reader, keepers = (StockClusters.connect(env.stock_sources, "relay") for _ in range(2))
+    relay = Relay(OutboxReader(reader, env.instance, clock), producer, clock, names)
     keeper = OutboxKeeper(
-        StockCluster(env.stock_redis, "relay"),
+        keepers,
         clock,
-        started.stop,
-        readiness=started.readiness,
+        stop,
+        readiness=readiness,
         ask_kafka=lambda: kafka.ask(producer, names.reservations),
     )
-    run(Relay(reader, producer, clock, names), keeper, started.stop, started.readiness)
+    database = DatabaseRelay(own_producer, stop, readiness=readiness, names=names)
+    run(relay, keeper, database, stop, readiness)
 
 
 if __name__ == "__main__":

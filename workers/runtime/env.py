@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -19,6 +19,10 @@ _INSTANCE = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
 
 _PREFIX = "SLUICE_KAFKA_PREFIX"
+_STANDBY = "SLUICE_STOCK_STANDBY_REDIS"
+
+# Where units may be sold from, the third source being PostgreSQL itself (DESIGN §5).
+PRIMARY, STANDBY = "primary", "standby"
 
 T = TypeVar("T")
 
@@ -50,11 +54,19 @@ class Env:
     metrics_port: int
     metrics_address: str
     stock_redis: StockRedis | None
+    # A second cluster that may take over the sale; None where there is none.
+    stock_standby: StockRedis | None
     kafka_brokers: str | None
     kafka_prefix: str
 
     work_redis_url: str | None = field(repr=False)
     arm_lead_s: int
+
+    @property
+    def stock_sources(self) -> dict[str, StockRedis]:
+        """The stock clusters there are, by source; empty where the process did not ask for them."""
+        both = {PRIMARY: self.stock_redis, STANDBY: self.stock_standby}
+        return {source: address for source, address in both.items() if address is not None}
 
 
 def read(
@@ -67,13 +79,15 @@ def read(
     """Check what this process needs; raises BadEnvironment with all that is wrong."""
     reader = _Reader(environ)
     take = reader.take
+    stock = _stock_redis(reader) if stock_redis else None
     env = Env(
         profile=take("SLUICE_PROFILE", _profile, "dev"),
         log_level=take("SLUICE_LOG_LEVEL", _log_level, "info"),
         instance=take("SLUICE_INSTANCE", _instance, _INSTANCE_DEFAULT),
         metrics_port=take("SLUICE_METRICS_PORT", _port),
         metrics_address=take("SLUICE_METRICS_ADDRESS", str, "127.0.0.1"),
-        stock_redis=_stock_redis(reader) if stock_redis else None,
+        stock_redis=stock,
+        stock_standby=_standby(reader, stock) if stock and _STANDBY in environ else None,
         kafka_brokers=take("SLUICE_KAFKA_BROKERS", _brokers) if kafka else None,
         # Unset is the usual case; tests give each its own topics and groups.
         kafka_prefix=take(_PREFIX, _prefix) if _PREFIX in environ else "",
@@ -123,6 +137,19 @@ def _stock_redis(reader: _Reader) -> StockRedis:
         user=reader.take("SLUICE_STOCK_REDIS_USER", str),
         password=reader.take("SLUICE_STOCK_REDIS_PASSWORD", str),
     )
+
+
+def _standby(reader: _Reader, primary: StockRedis) -> StockRedis:
+    """Both clusters know the same accounts: who may do what does not change with the source."""
+
+    def others(value: str) -> tuple[tuple[str, int], ...]:
+        seeds = _addresses(value)
+        if set(seeds) & set(primary.seeds or ()):
+            # A switch-over would change nothing, and nobody would see why.
+            raise ValueError("must name another cluster than SLUICE_STOCK_REDIS")
+        return seeds
+
+    return replace(primary, seeds=reader.take(_STANDBY, others))
 
 
 def _profile(value: str) -> str:

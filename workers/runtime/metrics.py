@@ -41,6 +41,12 @@ DECIDED_AFTER_SECONDS = Histogram(
     "From the reservation in Redis to the commit in PostgreSQL, oldest of each batch.",
     buckets=_SECONDS,
 )
+LATE = Counter(
+    "sluice_late_reservations",
+    "Reservations of an epoch that was closed already: confirmed from the pool, or the reason why"
+    " not. Zero without a failover.",
+    ["outcome"],
+)
 PROJECTION_FAILURES = Counter(
     "sluice_projection_failures", "Batches whose status could not be written to the work Redis."
 )
@@ -67,6 +73,13 @@ RELAY_UNDECIDED_SECONDS = Gauge(
     "sluice_relay_undecided_seconds",
     "Age of the oldest outbox entry that PostgreSQL has not decided, or Kafka not acknowledged.",
 )
+RELAY_UNREACHABLE = Gauge(
+    "sluice_relay_outboxes_unreachable", "Outboxes whose stock node does not answer."
+)
+DATABASE_RELAYED = Counter(
+    "sluice_relay_database_delivered",
+    "Reservations made in PostgreSQL whose intents Kafka acknowledged.",
+)
 STOCK_REDIS_ERRORS = Counter(
     "sluice_stock_redis_errors", "Calls to the stock Redis that failed.", ["process", "kind"]
 )
@@ -74,14 +87,25 @@ STOCK_REDIS_ERRORS = Counter(
 # Stock agent ---------------------------------------------------------------------------------
 
 AGENT_LEADS = Gauge("sluice_agent_leads", "1 in the one agent that holds the lock.")
-AGENT_LOOP_SECONDS = Histogram("sluice_agent_loop_seconds", "One round.", buckets=_SECONDS)
+AGENT_ROUND_SECONDS = Histogram("sluice_agent_round_seconds", "One round.", buckets=_SECONDS)
 SHARD_FENCED = Gauge(
     "sluice_shard_fenced",
-    "1 while a shard refuses to sell until it is armed anew.",
+    "1 while a shard sells nothing: its node refuses the epoch, does not answer, or is armed anew.",
     ["item", "shard"],
 )
-SHARD_AVAIL = Gauge("sluice_shard_units_free", "Units free in the shard.", ["item", "shard"])
-POOL_UNALLOCATED = Gauge("sluice_pool_units_unallocated", "Units no shard holds.", ["item"])
+SHARD_AVAIL = Gauge("sluice_shard_avail", "Units free in the shard.", ["item", "shard"])
+POOL_UNALLOCATED = Gauge("sluice_pool_unallocated", "Units no shard holds.", ["item"])
 GRANTED = Counter(
     "sluice_granted_units", "Units moved from the pool to a shard.", ["item", "shard"]
+)
+RECLAIMED = Counter(
+    "sluice_reclaimed_units", "Units moved from a shard to the pool.", ["item", "shard"]
+)
+REARMS_OPEN = Gauge("sluice_rearms_open", "Old epochs that are not closed yet.", ["stage"])
+REARM_SECONDS = Histogram(
+    "sluice_rearm_seconds",
+    "From the fence of an epoch until its shard sells again (armed) and all its units are free"
+    " again (closed).",
+    ["until"],
+    buckets=_SECONDS,
 )

@@ -1,13 +1,13 @@
 """What PostgreSQL says is on sale and leased. Reads only; services make every change."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q
+from django.db.models import Q, QuerySet
 
 from control_plane.campaigns.models import CampaignState, Item
-from control_plane.inventory.models import Allocation, Pool
+from control_plane.inventory.models import Allocation, AllocationState, Source
+from control_plane.orders.models import DatabaseIntent
 from workers.stock.keys import Shard
 
 
@@ -17,50 +17,63 @@ class SaleItem:
 
     id: int
     limit: int
-    unallocated: int
+    shards: int
+    is_live: bool
 
 
 def on_sale(now: datetime, lead: timedelta) -> list[SaleItem]:
     """Items of campaigns that are live, or approved and starting within `lead`."""
     running = Q(campaign__state=CampaignState.LIVE)
     soon = Q(campaign__state=CampaignState.APPROVED, campaign__starts_at__lte=now + lead)
-    pools = (
-        Pool.objects.filter(item__in=Item.objects.filter(running | soon))
-        .order_by("item_id")
-        .values_list("item_id", "item__limit_per_shopper", "unallocated")
+    items = Item.objects.filter(running | soon, pool__isnull=False).order_by("pk")
+    found = items.values_list("pk", "limit_per_shopper", "shards", "campaign__state")
+    return [
+        SaleItem(pk, limit, count, state == CampaignState.LIVE) for pk, limit, count, state in found
+    ]
+
+
+def shard_of(allocation: Allocation) -> Shard:
+    """Where the allocation's keys are, whatever its state."""
+    return Shard(allocation.item_id, allocation.shard, allocation.epoch, allocation.source)
+
+
+def database_outbox(allocation: Allocation) -> QuerySet[DatabaseIntent]:
+    """What stands for the outbox in an epoch of the source `database`."""
+    return DatabaseIntent.objects.filter(
+        item_id=allocation.item_id, shard=allocation.shard, epoch=allocation.epoch
     )
-    return [SaleItem(*row) for row in pools]
-
-
-def open_allocations(items: Iterable[SaleItem]) -> dict[tuple[int, int], Allocation]:
-    """The open allocations of these items by (item, shard)."""
-    found = Allocation.objects.filter(item_id__in=[item.id for item in items], closed=False)
-    return {(allocation.item_id, allocation.shard): allocation for allocation in found}
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """A shard's outbox; `is_over` when nobody has been able to buy from it for a long time."""
+    """A shard's outbox. Nobody can sell into it once it `is_closed`.
+
+    `is_over` when the sale ended a long time ago.
+    """
 
     shard: Shard
+    is_closed: bool
     is_over: bool
 
 
 def outboxes(now: datetime, keep: timedelta) -> list[Outbox]:
-    """Outboxes that may hold intents, without a limit in time as long as units are undecided.
+    """Outboxes that may hold intents, of both stock clusters.
 
-    A shard whose units are not all in orders may have sold some that PostgreSQL does not know yet.
-    Where all are, everything is decided but what a failover may have left, and that is looked for
-    until `keep` after the end. Closed epochs too: what their outbox still holds was promised to
-    shoppers.
+    Every epoch that is not closed, without a limit in time, and closed ones until `keep` after the
+    end of the sale: what a failover may have left in them was promised to shoppers.
     """
     is_recent = Q(item__campaign__ends_at__gt=now - keep)
     rows = (
-        Allocation.objects.filter(is_recent | Q(consumed__lt=F("granted")))
+        Allocation.objects.filter(is_recent | ~Q(state=AllocationState.CLOSED))
+        .exclude(source=Source.DATABASE)
         .order_by("pk")
-        .values_list("item_id", "shard", "epoch", "item__campaign__ends_at")
+        .values_list("item_id", "shard", "epoch", "source", "state", "item__campaign__ends_at")
     )
     return [
-        Outbox(Shard(item, shard, epoch), ends_at <= now - keep)
-        for item, shard, epoch, ends_at in rows
+        Outbox(
+            Shard(item, shard, epoch, source),
+            is_closed=state == AllocationState.CLOSED,
+            is_over=ends_at <= now - keep,
+        )
+        for item, shard, epoch, source, state, ends_at in rows
     ]

@@ -40,12 +40,16 @@ class Broker:
         return kafka.connect_producer(kafka.producer_settings(self.brokers))
 
     def put(
-        self, topic: str, messages: Iterable[tuple[str | None, bytes]], **settings: Any
+        self,
+        topic: str,
+        messages: Iterable[tuple[str | None, bytes]],
+        partition: int | None = None,
     ) -> None:
         """Produce (key, value) pairs and wait for the acknowledgement."""
         producer = self.producer()
+        place: dict[str, Any] = {} if partition is None else {"partition": partition}
         for key, value in messages:
-            producer.produce(topic, value, key)
+            producer.produce(topic, value, key, **place)
         assert producer.flush(DEADLINE_S) == 0
 
     def read(self, topic: str) -> list[Message]:

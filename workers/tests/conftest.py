@@ -8,8 +8,9 @@ import os
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,17 +20,27 @@ from django.db import connections
 
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns.models import Campaign, Item
+from control_plane.inventory import services as inventory
+from control_plane.inventory.models import Allocation
 from control_plane.merchants.models import Merchant
+from workers import order_consumer
+from workers.order_consumer import OrderHandler
+from workers.outbox_keeper import OutboxKeeper
 from workers.relay import Relay
 from workers.runtime import env as environment
+from workers.runtime import kafka
 from workers.runtime.clock import SystemClock
-from workers.runtime.env import Env
+from workers.runtime.consumer import ConsumerLoop
+from workers.runtime.env import Env, StockRedis
 from workers.runtime.kafka import Names
-from workers.stock.cluster import StockCluster
+from workers.runtime.readiness import Readiness
+from workers.runtime.verdicts import DeadLetterCap
+from workers.stock.cluster import StockCluster, StockClusters
 from workers.stock.keys import Shard
 from workers.stock.outbox import OutboxReader
 from workers.tests import relaying
 from workers.tests.broker import Broker
+from workers.tests.running import in_thread
 from workers.tests.selling import arm
 
 FIRST_TEST_ITEM = 10**9
@@ -95,10 +106,11 @@ def item(campaign: Campaign, cluster: StockCluster) -> Iterator[Item]:
     """A thousand units, one for each shopper; its stock keys are removed afterwards."""
     item = campaign.items.get()
     yield item
-    for epoch in range(1, 4):
+    for epoch in range(1, 6):
         shard = Shard(item.pk, 0, epoch)
         node = cluster.node_of(shard)
-        for key in (shard.ctl, shard.avail, shard.buyers, shard.outbox, shard.grants):
+        keys = (shard.ctl, shard.avail, shard.buyers, shard.outbox, shard.grants, shard.reclaims)
+        for key in keys:
             node.delete(key)
 
 
@@ -107,6 +119,12 @@ def cluster(env: Env) -> StockCluster:
     """The stock Redis, as user `worker`."""
     assert env.stock_redis
     return StockCluster(env.stock_redis, "test")
+
+
+@pytest.fixture
+def clusters(env: Env) -> StockClusters:
+    """The same with every source there is, for somebody else's thread."""
+    return StockClusters.connect(env.stock_sources, "test")
 
 
 @pytest.fixture
@@ -141,15 +159,67 @@ def shard(item: Item, cluster: StockCluster) -> Shard:
 
 
 @pytest.fixture
-def new_relay(cluster: StockCluster, broker: Broker, clock: SystemClock) -> Callable[..., Relay]:
+def allocation(item: Item) -> Iterator[Allocation]:
+    """The first epoch of the item's shard, with all its units."""
+    opened = inventory.open_epoch(item.pk, 0, after=0, epoch=1, source="primary")
+    assert opened
+    inventory.begin_grant(opened.pk, 1000)
+    yield opened
+    assert inventory.conservation(item.pk).drift == 0
+
+
+@pytest.fixture
+def consume(
+    broker: Broker, work_redis: "redis.Redis", clock: SystemClock
+) -> Callable[..., AbstractContextManager[None]]:
+    """A context in which an order consumer runs."""
+
+    @contextmanager
+    def running(
+        cache: "redis.Redis" = work_redis,
+        cap: DeadLetterCap | None = None,
+        instance: str = "test",
+    ) -> Iterator[None]:
+        stop = threading.Event()
+        handler = OrderHandler(broker.producer(), cache, clock, stop, broker.names)
+        group = broker.names.group(order_consumer.GROUP)
+        loop = ConsumerLoop(
+            kafka.connect_consumer(kafka.consumer_settings(broker.brokers, group, instance)),
+            broker.names.reservations,
+            handler,
+            clock=clock,
+            stop=stop,
+            cap=cap,
+        )
+        with in_thread(loop.run, stop):
+            yield
+
+    return running
+
+
+@pytest.fixture
+def keeper(clusters: StockClusters, clock: SystemClock) -> OutboxKeeper:
+    """The relay's second thread, turned by the test."""
+    return OutboxKeeper(
+        clusters,
+        clock,
+        threading.Event(),
+        readiness=Readiness(clock, []),
+        ask_kafka=lambda: None,
+    )
+
+
+@pytest.fixture
+def new_relay(env: Env, broker: Broker, clock: SystemClock) -> Callable[..., Relay]:
     """Relays by consumer name, in this thread."""
 
     def build(
         consumer: str = "relay-1",
         brokers: str | None = None,
-        cluster: StockCluster = cluster,
+        sources: Mapping[str, StockRedis] = env.stock_sources,
     ) -> Relay:
         client = broker.producer() if brokers is None else relaying.producer(brokers)
-        return Relay(OutboxReader(cluster, consumer, clock), client, clock, broker.names)
+        reader = OutboxReader(StockClusters.connect(sources, "test"), consumer, clock)
+        return Relay(reader, client, clock, broker.names)
 
     return build

@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+from control_plane.inventory import services as inventory
+from control_plane.inventory.models import Allocation
 from workers.stock import scripts
 from workers.stock import shard as shards
 from workers.stock.cluster import StockCluster
@@ -14,8 +16,17 @@ NOW_MS = 1_800_000_000_000
 
 def arm(cluster: StockCluster, shard: Shard, units: int = 1000, limit: int = 1) -> None:
     """A shard that sells, without PostgreSQL knowing of it."""
-    shards.arm(cluster, shard, limit, NOW_MS)
+    shards.arm(cluster, shard, shards.life_of(cluster, shard), limit, NOW_MS)
     shards.grant(cluster, shard, uuid.uuid4(), units)
+
+
+def close(allocation: Allocation) -> None:
+    """The whole way to the end of an epoch, as the agent goes it, without its Redis and Kafka."""
+    rearm = inventory.begin_rearm(allocation.pk, "fast", "a test")
+    for before, after in (("fenced", "disarmed"), ("disarmed", "drained")):
+        assert inventory.advance(rearm.pk, before, after)
+    assert inventory.advance(rearm.pk, "drained", "barrier_sent", partitions=8)
+    inventory.close_epoch(rearm.pk)
 
 
 def sell(cluster: StockCluster, shard: Shard, shoppers: list[str], **changed: Any) -> str:

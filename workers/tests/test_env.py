@@ -3,7 +3,7 @@
 import pytest
 
 from workers.runtime import env as environment
-from workers.runtime.env import BadEnvironment
+from workers.runtime.env import BadEnvironment, StockRedis
 
 GOOD = {
     "SLUICE_METRICS_PORT": "9203",
@@ -26,6 +26,15 @@ def test_everything_is_read():
     assert env.instance
 
 
+def test_the_standby_is_optional_and_has_the_same_account():
+    assert list(environment.read(GOOD, **ALL).stock_sources) == ["primary"]
+    env = environment.read(GOOD | {"SLUICE_STOCK_STANDBY_REDIS": "10.0.0.9:7051"}, **ALL)
+    assert env.stock_redis is not None
+    standby = StockRedis((("10.0.0.9", 7051),), "worker", "secret")
+    assert env.stock_sources == {"primary": env.stock_redis, "standby": standby}
+    assert environment.read({"SLUICE_METRICS_PORT": "1"}).stock_sources == {}
+
+
 def test_what_a_worker_does_not_need_may_be_missing():
     env = environment.read({"SLUICE_METRICS_PORT": "9203"})
     assert (env.stock_redis, env.kafka_brokers, env.work_redis_url) == (None, None, None)
@@ -43,6 +52,7 @@ def test_a_missing_variable_is_named(name):
     [
         *(("SLUICE_METRICS_PORT", port) for port in ("0", "65536", "-1", "9e3", "٣", "http")),
         *(("SLUICE_STOCK_REDIS", seeds) for seeds in ("7001", "a:b", "a:1,", "a:1, b:2", "a:0")),
+        *(("SLUICE_STOCK_STANDBY_REDIS", seeds) for seeds in ("7051", "", "a:1,redis-2:7002")),
         ("SLUICE_KAFKA_BROKERS", "127.0.0.1"),
         *(("SLUICE_WORK_REDIS_URL", url) for url in ("127.0.0.1:7100", "http://a/0", "redis://a")),
         ("SLUICE_LOG_LEVEL", "loud"),

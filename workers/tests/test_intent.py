@@ -24,7 +24,7 @@ def test_an_intent_is_read():
 
 
 def test_the_gateways_own_layout_is_read_the_quick_way(monkeypatch):
-    monkeypatch.setattr(intents, "_parse", None)
+    monkeypatch.setattr(intents, "_read", None)
     assert intents.decode(intent(7, "a.b:c_D-9")).shopper == "a.b:c_D-9"
 
 
@@ -95,7 +95,7 @@ def test_quick_and_thorough_reading_agree_on_mutations():
         value = bytes(text)
         match = intents._AS_WRITTEN.fullmatch(value)
         try:
-            parsed = intents._bounded(intents._parse(value))
+            parsed = intents._read(intents._fields(value))
         except InvalidMessage:
             parsed = None
         thorough += parsed is not None

@@ -2,74 +2,27 @@
 
 import json
 import threading
-from contextlib import contextmanager
 
 import pytest
 import redis
 from django.db import connections
 
-from control_plane.inventory import services as inventory
 from control_plane.orders.models import Order, Rejection
+from control_plane.snapshot.document import epoch_ms
 from tests.redis.waiting import until
-from workers.order_consumer import GROUP, OrderHandler
-from workers.runtime import kafka
-from workers.runtime.consumer import ConsumerLoop
+from workers.order_consumer import GROUP
 from workers.runtime.verdicts import DeadLetterCap, TooManyDeadLetters
+from workers.tests.consuming import all_committed, reserve, waiting_for_a_lock
 from workers.tests.messages import fields, intent, reservation_id
-from workers.tests.running import in_thread
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def allocation(item):
-    opened = inventory.open_allocation(item.pk, 0)
-    inventory.begin_grant(opened.pk, 1000)
-    yield opened
-    assert inventory.conservation(item.pk).drift == 0
-
-
-@pytest.fixture
-def consume(broker, work_redis, clock):
-    """A context in which an order consumer runs."""
-
-    @contextmanager
-    def running(cache=work_redis, cap=None, instance="test"):
-        stop = threading.Event()
-        handler = OrderHandler(broker.producer(), cache, clock, stop, broker.names)
-        settings = kafka.consumer_settings(broker.brokers, broker.names.group(GROUP), instance)
-        loop = ConsumerLoop(
-            kafka.connect_consumer(settings),
-            broker.names.reservations,
-            handler,
-            clock=clock,
-            stop=stop,
-            cap=cap,
-        )
-        with in_thread(loop.run, stop):
-            yield
-
-    return running
-
-
-def _reserve(broker, item, shoppers):
-    pairs = [(name, intent(item.pk, name)) for name in shoppers]
-    broker.put(broker.names.reservations, pairs)
-
-
-def _all_committed(broker, messages):
-    return until(
-        lambda: broker.committed(GROUP, broker.names.reservations) == messages,
-        f"{messages} messages committed",
-        pause_s=0.1,
-    )
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("allocation")]
 
 
 def test_reservations_become_orders_events_and_statuses(consume, broker, item, work_redis):
     shoppers = [f"shopper-{n}" for n in range(50)]
-    _reserve(broker, item, shoppers)
+    reserve(broker, item, shoppers)
     with consume():
-        _all_committed(broker, 50)
+        all_committed(broker, 50)
     orders = {order.shopper: order for order in Order.objects.all()}
     assert sorted(orders) == sorted(shoppers)
     events = broker.events("order.created")
@@ -98,22 +51,22 @@ def test_reservations_become_orders_events_and_statuses(consume, broker, item, w
         "shopper": "shopper-7",
         "state": "confirmed",
         "order": order.number,
-        "pay_by_ms": int(order.pay_by.timestamp() * 1000),
+        "pay_by_ms": epoch_ms(order.pay_by),
     }
     assert 0 < work_redis.ttl(f"reservation:{order.reservation_id}") <= 2 * 24 * 3600
 
 
 def test_an_event_has_the_shopper_as_its_key(consume, broker, item):
-    _reserve(broker, item, ["ann"])
+    reserve(broker, item, ["ann"])
     with consume():
-        _all_committed(broker, 1)
+        all_committed(broker, 1)
     assert [message.key() for message in broker.read(broker.names.order_events)] == [b"ann"]
 
 
 def test_a_rejection_is_told_with_its_reason(consume, broker, item, work_redis):
     broker.put(broker.names.reservations, [("ann", intent(item.pk, "ann", epoch=9))])
     with consume():
-        _all_committed(broker, 1)
+        all_committed(broker, 1)
     (event,) = broker.events("reservation.rejected")
     assert (event["shopper"], event["qty"], event["reason"]) == ("ann", 1, "no_allocation")
     status = json.loads(work_redis.get(f"reservation:{event['reservation_id']}"))
@@ -121,13 +74,13 @@ def test_a_rejection_is_told_with_its_reason(consume, broker, item, work_redis):
 
 
 def test_the_topic_from_its_beginning_again_changes_nothing(consume, broker, item):
-    _reserve(broker, item, [f"shopper-{n}" for n in range(20)])
+    reserve(broker, item, [f"shopper-{n}" for n in range(20)])
     with consume():
-        _all_committed(broker, 20)
+        all_committed(broker, 20)
     before = list(Order.objects.order_by("pk").values())
-    _reserve(broker, item, [f"shopper-{n}" for n in range(20)])
+    reserve(broker, item, [f"shopper-{n}" for n in range(20)])
     with consume():
-        _all_committed(broker, 40)
+        all_committed(broker, 40)
     assert list(Order.objects.order_by("pk").values()) == before
     values = sorted(message.value() for message in broker.read(broker.names.order_events))
     # Each decision was told twice, in the same words.
@@ -141,7 +94,7 @@ def test_a_poison_message_alone_is_dead_lettered(consume, broker, item):
     pairs.insert(50, ("mallory", poison))
     broker.put(broker.names.reservations, pairs)
     with consume():
-        _all_committed(broker, 101)
+        all_committed(broker, 101)
     assert Order.objects.count() == 100
     (letter,) = broker.read(broker.names.dead_letters)
     headers = dict(letter.headers())
@@ -160,7 +113,7 @@ def test_what_is_no_intent_at_all_is_dead_lettered(consume, broker, item):
     pairs = [("mallory", value) for value in rubbish]
     broker.put(broker.names.reservations, [*pairs, ("ann", intent(item.pk, "ann"))])
     with consume():
-        _all_committed(broker, len(rubbish) + 1)
+        all_committed(broker, len(rubbish) + 1)
     assert Order.objects.count() == 1
     letters = broker.read(broker.names.dead_letters)
     assert [letter.value() or b"" for letter in letters] == rubbish
@@ -181,9 +134,9 @@ def _worker_ended():
 
 def test_orders_do_not_wait_for_the_status_cache(consume, broker, item):
     nobody = redis.Redis(port=1, socket_connect_timeout=1)
-    _reserve(broker, item, ["ann"])
+    reserve(broker, item, ["ann"])
     with consume(cache=nobody):
-        _all_committed(broker, 1)
+        all_committed(broker, 1)
     assert Order.objects.count() == 1
     assert len(broker.events("order.created")) == 1
 
@@ -196,14 +149,14 @@ def test_a_field_too_large_for_its_column_never_reaches_the_database(consume, br
     ]
     broker.put(broker.names.reservations, [*pairs, ("bob", intent(item.pk, "bob"))])
     with consume():
-        _all_committed(broker, 6)
+        all_committed(broker, 6)
     assert len(broker.read(broker.names.dead_letters)) == 5
     assert (Order.objects.count(), Rejection.objects.count()) == (1, 0)
 
 
 def test_a_database_session_that_is_cut_costs_nothing(consume, broker, item):
     """The consumer waits for the item's lock when its session ends; it tries the batch again."""
-    _reserve(broker, item, [f"shopper-{n}" for n in range(20)])
+    reserve(broker, item, [f"shopper-{n}" for n in range(20)])
     holder, observer = (connections.create_connection("default") for _ in range(2))
     try:
         holder.set_autocommit(False)
@@ -212,12 +165,12 @@ def test_a_database_session_that_is_cut_costs_nothing(consume, broker, item):
         with consume():
             cut: set[int] = set()
             while len(cut) < 2:
-                pid = until(lambda: _waiting_for_a_lock(observer) - cut, "the consumer waits").pop()
+                pid = until(lambda: waiting_for_a_lock(observer) - cut, "the consumer waits").pop()
                 with observer.cursor() as cursor:
                     cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
                 cut.add(pid)
             holder.rollback()
-            _all_committed(broker, 20)
+            all_committed(broker, 20)
     finally:
         holder.close()
         observer.close()
@@ -228,17 +181,8 @@ def test_two_consumers_share_the_work_and_make_each_order_once(consume, broker, 
     shoppers = [f"shopper-{n}" for n in range(1100)]
     with consume(instance="one"), consume(instance="two"):
         for first in range(0, 1100, 50):
-            _reserve(broker, item, shoppers[first : first + 50])
-        _all_committed(broker, 1100)
+            reserve(broker, item, shoppers[first : first + 50])
+        all_committed(broker, 1100)
     assert Order.objects.count() == 1000
     assert Rejection.objects.filter(reason="over_granted").count() == 100
     assert len(broker.events("order.created")) >= 1000
-
-
-def _waiting_for_a_lock(observer):
-    with observer.cursor() as cursor:
-        cursor.execute(
-            "SELECT pid FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        return {pid for (pid,) in cursor.fetchall()}

@@ -1,39 +1,23 @@
 """Which outboxes are looked after, and what may be dropped from them."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
 
 from control_plane.campaigns.models import Campaign
-from control_plane.inventory import services as inventory
-from control_plane.orders.services import land
+from control_plane.inventory.models import Allocation
+from control_plane.orders.models import DatabaseIntent
+from control_plane.orders.services import land, mark_relayed
+from tests.redis.waiting import until
 from workers import intent as intents
-from workers.outbox_keeper import OutboxKeeper
 from workers.runtime.clock import SystemClock
-from workers.runtime.readiness import Readiness
+from workers.stock.keys import Shard
+from workers.tests.messages import intent, reservation_id
 from workers.tests.relaying import delivered, nothing_left, read_and_die, run_until
-from workers.tests.selling import sell
+from workers.tests.selling import close, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def keeper(cluster, clock):
-    return OutboxKeeper(
-        cluster,
-        clock,
-        threading.Event(),
-        readiness=Readiness(clock, []),
-        ask_kafka=lambda: None,
-    )
-
-
-@pytest.fixture
-def allocation(item):
-    opened = inventory.open_allocation(item.pk, 0)
-    inventory.begin_grant(opened.pk, 1000)
 
 
 def _decide(cluster, shard, clock, entries):
@@ -161,6 +145,73 @@ def test_an_old_outbox_is_left_alone_once_it_is_empty(
     keeper.turn()
     keeper.turn()
     assert keeper.shards == ()
+
+
+def test_a_closed_epochs_outbox_is_looked_after_until_a_day_after_the_end(
+    new_relay, cluster, shard, keeper, allocation, broker, item, clock
+):
+    """A failover brought an entry back that nobody had relayed, and its epoch is closed."""
+    sell(cluster, shard, ["ann", "bob"])
+    keeper.turn()
+    assert (keeper.shards, keeper.closed) == ((shard,), frozenset())
+    close(allocation)
+    keeper.turn()
+    assert (keeper.shards, keeper.closed) == ((shard,), {shard})
+    relay, done = new_relay(), nothing_left(cluster, shard)
+    until(lambda: relay.turn(keeper.shards, keeper.closed) >= 0 and done(), "it is relayed")
+    assert len(delivered(broker)) == 2
+    _end_two_days_ago(item, clock)
+    keeper.turn()
+    assert keeper.shards == ()
+
+
+def test_a_closed_epochs_quiet_outbox_is_read_seldom(
+    new_relay, cluster, shard, allocation, broker, monkeypatch
+):
+    monkeypatch.setattr("workers.stock.outbox.CLOSED_READ_S", 1e9)
+    relay = new_relay()
+    done = nothing_left(cluster, shard)
+    sell(cluster, shard, ["ann"])
+    run_until(relay, shard, done)
+    monkeypatch.setattr("workers.stock.outbox.QUIET_AFTER_S", 0)
+    sell(cluster, shard, ["bob"])
+    for _ in range(20):
+        relay.turn([shard], closed={shard})
+    assert not done()
+    run_until(relay, shard, done)
+
+
+def test_each_outbox_is_in_its_epochs_own_cluster_and_the_databases_epoch_has_none(
+    keeper, allocation, item
+):
+    for epoch, source in ((2, "standby"), (3, "database")):
+        Allocation.objects.filter(item=item, state="selling").update(state="draining")
+        Allocation.objects.create(item=item, shard=0, epoch=epoch, source=source)
+    keeper.turn()
+    assert keeper.shards == (Shard(item.pk, 0, 1), Shard(item.pk, 0, 2, "standby"))
+
+
+def test_intents_of_the_database_are_forgotten_when_they_are_decided(
+    keeper, allocation, item, clock
+):
+    now = clock.now()
+    rows = [
+        DatabaseIntent.objects.create(
+            reservation_id=reservation_id(item.pk, name),
+            item_id=item.pk,
+            shard=0,
+            epoch=1,
+            shopper=name,
+            qty=1,
+            value=intent(item.pk, name).decode(),
+            created_at=now,
+        )
+        for name in ("ann", "bob")
+    ]
+    mark_relayed([row.pk for row in rows])
+    land([intents.decode(rows[0].value.encode())], now)
+    keeper.turn()
+    assert [row.shopper for row in DatabaseIntent.objects.all()] == ["bob"]
 
 
 def test_an_empty_outbox_is_looked_after_while_its_campaign_may_sell(

@@ -4,7 +4,11 @@ import json
 
 import pytest
 
+from control_plane.inventory import services as inventory
+from control_plane.orders.models import Order
+from control_plane.orders.services import land
 from tests.redis.waiting import until
+from workers import intent as intents
 from workers import relay as relay_module
 from workers.relay import Relay
 from workers.runtime import kafka
@@ -95,6 +99,51 @@ def test_another_relay_takes_over_what_a_dead_one_had_read(
     assert len(delivered(broker)) == 2
 
 
+def test_a_relay_that_stood_still_repeats_and_harms_nothing(
+    new_relay, cluster, shard, broker, item, allocation, clock, keeper, monkeypatch
+):
+    """It had read two entries; another took them over, they were decided and trimmed."""
+    for batch in range(2):
+        sell(cluster, shard, [f"shopper-{batch}-{n}" for n in range(10)])
+    zombie, other = new_relay("zombie"), new_relay("other")
+    held = read_and_die(zombie, shard)
+    assert len(held) == 2
+    monkeypatch.setattr("workers.stock.outbox.CLAIM_IDLE_MS", 0)
+    monkeypatch.setattr(relay_module, "CLAIM_EVERY_S", 0)
+    run_until(other, shard, nothing_left(cluster, shard))
+    values = delivered(broker)
+    assert len(values) == 20
+    land([intents.decode(value) for value in values], clock.now())
+    assert keeper.trim(shard) == 2
+    sell(cluster, shard, ["late"])
+    for entry in held:
+        zombie._send(entry)
+    until(lambda: zombie.turn([shard]) >= 0 and not zombie._held, "the zombie is done")
+    run_until(other, shard, nothing_left(cluster, shard))
+    values = delivered(broker)
+    assert (len(values), len(set(values))) == (41, 21)
+    land([intents.decode(value) for value in values], clock.now())
+    assert Order.objects.count() == 21
+    assert inventory.conservation(item.pk).drift == 0
+    assert keeper.trim(shard) == 1
+
+
+def test_what_is_read_again_while_it_is_under_way_is_not_sent_again(
+    new_relay, cluster, shard, monkeypatch
+):
+    monkeypatch.setattr("workers.stock.outbox.CLAIM_IDLE_MS", 0)
+    monkeypatch.setattr(relay_module, "CLAIM_EVERY_S", 0)
+    sell(cluster, shard, ["ann", "bob"])
+    relay = new_relay(brokers="127.0.0.1:1")
+    until(lambda: relay.turn([shard]), "it is read")
+    again = until(lambda: relay._reader.claim([shard], 10), "it is claimed")
+    assert len(again) == 1
+    for _ in range(20):
+        relay.turn([shard])
+    assert (relay.in_flight, len(relay._producer)) == (2, 2)
+    relay._producer.purge()
+
+
 def test_two_relays_at_once_lose_nothing(new_relay, cluster, shard, broker):
     one, two = new_relay("one"), new_relay("two")
     for batch in range(20):
@@ -158,10 +207,10 @@ def test_with_room_for_one_entry_every_shard_gets_its_turn(
 
 
 def test_a_full_queue_of_the_client_delays_and_loses_nothing(
-    new_relay, cluster, shard, broker, clock
+    clusters, cluster, shard, broker, clock
 ):
     settings = kafka.producer_settings(broker.brokers) | {"queue.buffering.max.messages": 10}
-    reader = OutboxReader(cluster, "relay-1", clock)
+    reader = OutboxReader(clusters, "relay-1", clock)
     relay = Relay(reader, kafka.connect_producer(settings), clock, broker.names)
     sell(cluster, shard, [f"shopper-{n}" for n in range(64)])
     run_until(relay, shard, nothing_left(cluster, shard))

@@ -1,0 +1,116 @@
+"""Where an item's units should go next: withdrawn, handed out, levelled, or said to be sold out."""
+
+from random import Random
+
+from workers.agent import levelling
+from workers.agent.sight import Sight, shard_in
+from workers.agent.units import Units
+from workers.runtime.clock import Clock
+from workers.stock import shard as shards
+from workers.stock.cluster import StockClusters
+from workers.stock.keys import Shard
+
+# Whom the last units were brought to has this long to buy them, before others who were refused get
+# them. Longer than the gateways tell a refused shopper to wait; still every wish is served in 2 s.
+TAIL_REST_S = 1.0
+# reserve.lua believes a mark for 1 s; a younger one than this is not repeated, it is a write.
+MARK_STANDS_MS = 400
+
+
+class Planning:
+    """Acts on what a round has seen. Raises as `workers.agent.units`."""
+
+    def __init__(self, clusters: StockClusters, units: Units, clock: Clock, rng: Random) -> None:
+        self._clusters = clusters
+        self._units = units
+        self._clock = clock
+        self._rng = rng
+        self._tail_moved_at: dict[int, float] = {}
+        self._marked_ms: dict[Shard, int] = {}
+
+    def act(self, sight: Sight) -> bool:
+        """One step further; True when units were moved."""
+        if not sight.states:
+            return False
+        if sight.now.waiting_withdrawals and sight.free:
+            return self._take_back(sight)
+        if sight.now.unallocated:
+            return self._share_out(sight)
+        if self._level(sight):
+            return True
+        if sight.is_whole:
+            self._mark(sight)
+        return False
+
+    def forget(self, item_id: int) -> None:
+        """The item is sold no more."""
+        self._tail_moved_at.pop(item_id, None)
+        self._marked_ms = {
+            shard: version for shard, version in self._marked_ms.items() if shard.item != item_id
+        }
+
+    def _take_back(self, sight: Sight) -> bool:
+        """What a marketer withdraws and the pool does not have, from the fullest shards first."""
+        missing = sight.now.waiting_withdrawals - sight.now.unallocated
+        moved = 0
+        for number, one in sorted(sight.demands.items(), key=lambda pair: -pair[1].avail):
+            want = min(one.avail, missing - moved)
+            if want > 0:
+                moved += self._take(sight, number, want, 0)
+        return moved > 0
+
+    def _share_out(self, sight: Sight) -> bool:
+        """Pool → shards: equally before the sale and for the first time, then at random."""
+        unallocated, demands = sight.now.unallocated, sight.demands
+        if sight.item.is_live and sight.now.movements[0]:
+            portions = levelling.random_portions(unallocated, demands, self._rng)
+        else:
+            portions = levelling.equal_shares(unallocated, demands, sight.item.shards)
+        if any(demands[number].need for number in portions):
+            self._tail_moved_at[sight.item.id] = self._clock.monotonic()
+        for number, qty in portions.items():
+            self._give(sight, number, qty)
+        return bool(portions)
+
+    def _level(self, sight: Sight) -> bool:
+        """Units travel to shoppers by reclaim and grant, through the pool."""
+        now, demands = self._clock.monotonic(), sight.demands
+        is_settled = now - self._tail_moved_at.get(sight.item.id, float("-inf")) >= TAIL_REST_S
+        wanted = levelling.targets(demands, self._rng, is_settled)
+        moved = 0
+        for number, target in wanted.items():
+            if demands[number].avail > target:
+                moved += self._take(sight, number, demands[number].avail - target, target)
+        if moved and any(demand.need for demand in demands.values()):
+            self._tail_moved_at[sight.item.id] = now
+        for number, target in wanted.items():
+            qty = min(target - demands[number].avail, moved)
+            if qty > 0:
+                moved -= qty
+                self._give(sight, number, qty)
+        return bool(wanted)
+
+    def _mark(self, sight: Sight) -> None:
+        """Tell shards whose shoppers ask for more than all shards have together.
+
+        Dated by the first look's clock: what was seen then may be sold out no more a second later.
+        """
+        version_ms = min(state.time_ms for state in sight.states.values())
+        for number, state in sight.states.items():
+            shard = shard_in(sight.item.id, sight.now.selling[number])
+            is_fresh = version_ms - self._marked_ms.get(shard, 0) < MARK_STANDS_MS
+            if state.lacking > sight.free and not is_fresh:
+                cluster = self._clusters.of(shard)
+                if shards.mark_sold_out(cluster, shard, version_ms, sight.free):
+                    self._marked_ms[shard] = version_ms
+
+    def _give(self, sight: Sight, number: int, qty: int) -> None:
+        allocation = sight.now.selling[number]
+        shard = shard_in(sight.item.id, allocation)
+        # A grant takes the mark away.
+        self._marked_ms.pop(shard, None)
+        self._units.give(allocation.id, shard, qty)
+
+    def _take(self, sight: Sight, number: int, want: int, low_water: int) -> int:
+        allocation = sight.now.selling[number]
+        return self._units.take(allocation.id, shard_in(sight.item.id, allocation), want, low_water)

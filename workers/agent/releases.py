@@ -1,0 +1,50 @@
+"""Reservations that ended: their shoppers may buy again."""
+
+import logging
+from collections.abc import Mapping
+
+import redis
+
+from control_plane.inventory.models import Source
+from control_plane.inventory.services import View
+from control_plane.orders import services as orders
+from workers.agent.sight import shard_in
+from workers.agent.units import fields
+from workers.runtime.verdicts import Unavailable
+from workers.stock import shard as shards
+from workers.stock.cluster import ShardFenced, StockClusters
+from workers.stock.keys import Shard
+
+# Of one round: each costs its node an fsync, and the round's other work waits.
+RELEASES_A_ROUND = 200
+
+_log = logging.getLogger(__name__)
+
+
+def release_ended(clusters: StockClusters, views: Mapping[int, View]) -> None:
+    """Tell the shards; `views` are of the items on sale. Late is harmless, unarmed shards wait.
+
+    An epoch that is opened later learns of them by its rebuild.
+    """
+    done, silent = [], set[Shard]()
+    for ended in orders.pending_releases(RELEASES_A_ROUND):
+        view = views.get(ended.item_id)
+        allocation = view.selling.get(ended.shard) if view else None
+        if view is None or (allocation and allocation.source == Source.DATABASE):
+            # Nobody can buy there any more; or PostgreSQL itself counts what he has.
+            done.append(ended.pk)
+            continue
+        if allocation is None or not allocation.script_sha:
+            # What a rebuild has read already may be older than this end.
+            continue
+        shard = shard_in(ended.item_id, allocation)
+        if shard in silent:
+            continue
+        try:
+            shards.release(clusters.of(shard), shard, ended.shopper, ended.reservation_id)
+            done.append(ended.pk)
+        except (ShardFenced, Unavailable, redis.ResponseError) as error:
+            _log.warning("releases wait: %s", error, extra=fields(shard))
+            silent.add(shard)
+    if done:
+        orders.mark_released(done)

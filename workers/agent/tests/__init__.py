@@ -1,0 +1,1 @@
+"""The agent with stock clusters of its own, a real PostgreSQL and a real Kafka."""

@@ -1,0 +1,187 @@
+"""Restarts and promotions: an epoch belongs to one life of one master."""
+
+import pytest
+
+from control_plane.inventory.models import Allocation, Rearm
+from deploy.local.servers.redis import SLOTS
+from tests.redis.server import StockServer
+from tests.redis.waiting import until
+from workers.agent.tests.conftest import address_of
+from workers.stock import shard as shards
+from workers.stock.cluster import NoReplicas, StockClusters
+from workers.stock.keys import slot_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def open_sale(sale, agent):
+    """Two of shard 0's shoppers have bought."""
+    sale.open(agent)
+    for number in range(2):
+        assert sale.buy(sale.shopper_of(0, number)) == "R"
+    return sale
+
+
+def _spoil(sale, fault):
+    shard = sale.epoch(0)
+    node = sale.node(shard)
+    if fault == "an earlier life":
+        # As after A→B→A without a restart: the script is known, the state is not what it was.
+        node.hset(shard.ctl, "life", "a" * 40)
+    elif fault == "keys gone":
+        node.delete(shard.ctl)
+    elif fault == "a counter changed by hand":
+        node.incrby(shard.avail, 5)
+    else:
+        Allocation.objects.filter(pk=sale.selling(0).pk).update(script_sha="0" * 40)
+
+
+FAULTS = ["an earlier life", "keys gone", "a counter changed by hand", "no script"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_epoch_that_is_not_what_it_was_is_fenced_and_replaced(fault, open_sale, agent, broker):
+    old = open_sale.epoch(0)
+    _spoil(open_sale, fault)
+    agent.round()
+    rearm = Rearm.objects.get()
+    assert (rearm.allocation.epoch, rearm.mode) == (old.epoch, "fast")
+    open_sale.rounds_until(agent, lambda: open_sale.epoch(0).epoch > old.epoch, "a new epoch sells")
+    open_sale.open(agent)
+    assert open_sale.avail(0) > 0
+    assert [open_sale.buy(open_sale.shopper_of(0, n)) for n in range(2)] == ["A", "A"]
+    open_sale.settle(agent)
+    assert Allocation.objects.get(shard=0, epoch=old.epoch).consumed == 2
+
+
+def test_a_master_that_restarted_sells_a_new_epoch(open_sale, agent, masters, broker):
+    old, others = open_sale.epoch(0), [open_sale.epoch(1), open_sale.epoch(2)]
+    masters[0].kill()
+    assert agent.round() is not None
+    # The other shards are not concerned.
+    assert [open_sale.buy(open_sale.shopper_of(shard, 5)) for shard in (1, 2)] == ["R", "R"]
+    masters[0].start()
+    until(lambda: all(node.is_whole() for node in masters), "the cluster is whole")
+    open_sale.clusters = agent._clusters
+    open_sale.rounds_until(agent, lambda: _epoch_is_newer(open_sale, old), "a new epoch sells")
+    open_sale.settle(agent)
+    open_sale.open(agent)
+    assert [open_sale.epoch(1), open_sale.epoch(2)] == others
+    assert Allocation.objects.get(shard=0, epoch=old.epoch).consumed == 2
+    assert sum(open_sale.avails()) == 26
+    assert open_sale.buy(open_sale.shopper_of(0)) == "A"
+
+
+def _epoch_is_newer(sale, old):
+    row = Allocation.objects.filter(shard=0, state="selling").exclude(script_sha="").first()
+    return row is not None and row.epoch > old.epoch
+
+
+def test_a_node_that_does_not_answer_is_waited_for(open_sale, agent, masters):
+    """It may go on selling for as long as nobody has disarmed it."""
+    open_sale.rearm(0)
+    masters[0].freeze()
+    try:
+        agent.round()
+        agent.round()
+        assert Rearm.objects.get().stage == "fenced"
+        assert not Allocation.objects.filter(shard=0, state="selling").exists()
+    finally:
+        masters[0].thaw()
+    open_sale.rounds_until(agent, lambda: Rearm.objects.get().stage != "fenced", "it is disarmed")
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A master with its replica, and a master beside them that needs none."""
+    first, copy = (StockServer(tmp_path / name, replicated=True) for name in ("first", "copy"))
+    other = StockServer(tmp_path / "other")
+    for node in (first, copy, other):
+        node.start()
+    half = SLOTS // 2
+    first.operator.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, half - 1)
+    other.operator.execute_command("CLUSTER", "ADDSLOTSRANGE", half, SLOTS - 1)
+    first.meet(copy)
+    first.meet(other)
+    copy.meet(other)
+    copy.copy(first)
+    until(lambda: all(node.is_whole() for node in (first, copy, other)), "the cluster is whole")
+    until(lambda: first.replication().get("min_slaves_good_slaves"), "the copy is good")
+    yield first, copy, other
+    for node in (first, copy, other):
+        node.stop()
+
+
+@pytest.fixture
+def addresses(request, masters, standby):
+    """Of the pair, where the test has one."""
+    if "pair" in request.fixturenames:
+        return {"primary": address_of(*request.getfixturevalue("pair"))}
+    return {"primary": address_of(*masters), "standby": address_of(standby)}
+
+
+def _promote(pair):
+    first, copy, other = pair
+    first.kill()
+    copy.take_over()
+    until(lambda: _master_of_slot_0(other) == copy.port, "the others know of the promotion")
+
+
+def _master_of_slot_0(node):
+    slots = node.operator.execute_command("CLUSTER SLOTS")
+    return next(nodes[0][1] for first, _, *nodes in slots if first == 0)
+
+
+def test_after_a_promotion_the_shard_sells_on_from_a_master_that_takes_writes(
+    pair, sale, agent, broker
+):
+    """The promoted one has no replica: it cannot be disarmed, and need not be."""
+    sale.open(agent)
+    assert sale.buy(sale.shopper_of(0)) == "R"
+    old = sale.epoch(0)
+    assert slot_of(old.tag) < SLOTS // 2
+    _promote(pair)
+    sale.rounds_until(agent, lambda: _epoch_is_newer(sale, old), "a new epoch sells")
+    assert slot_of(sale.epoch(0).tag) >= SLOTS // 2
+    sale.clusters = agent._clusters
+    with pytest.raises(NoReplicas):
+        shards.disarm(sale.clusters["primary"], old)
+    sale.open(agent)
+    assert sale.avail(0) > 0
+    assert sale.buy(sale.shopper_of(0)) == "A"
+    assert Rearm.objects.get(allocation__epoch=old.epoch, allocation__shard=0).stage == "disarmed"
+
+
+def test_a_master_without_replicas_in_the_epochs_own_life_is_not_disarmed(pair, sale, agent):
+    """It sells again as soon as its replica is back."""
+    sale.open(agent)
+    _, copy, _ = pair
+    copy.kill()
+    first = pair[0]
+    until(lambda: first.replication()["min_slaves_good_slaves"] == 0, "the master is alone")
+    sale.rearm(0)
+    agent.round()
+    assert Rearm.objects.get().stage == "fenced"
+    assert not Allocation.objects.filter(shard=0, state="selling").exists()
+
+
+def test_no_epoch_is_opened_where_nobody_takes_writes(pair, sale, agent, clusters):
+    first, copy, other = pair
+    copy.kill()
+    other.kill()
+    until(lambda: first.replication()["min_slaves_good_slaves"] == 0, "the master is alone")
+    assert "no master takes writes" in str(agent.round())
+    assert not Allocation.objects.exists()
+
+
+def test_the_map_comes_from_any_node_that_answers(masters, sale, agent, item):
+    """The first seed hangs."""
+    masters[0].freeze()
+    try:
+        cluster = StockClusters.connect({"primary": address_of(*masters)}, "test")["primary"]
+        place = cluster.place_for(1)
+        assert place(SLOTS // 2)
+        assert not place(0)
+    finally:
+        masters[0].thaw()

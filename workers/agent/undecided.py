@@ -1,0 +1,103 @@
+"""What an old epoch's outbox still holds and PostgreSQL has not decided."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import redis
+
+from control_plane.inventory.models import Rearm, Source
+from control_plane.orders.services import decided
+from workers.agent.barriers import Barriers
+from workers.agent.units import fields
+from workers.intent import decode
+from workers.runtime.clock import Clock
+from workers.runtime.verdicts import InvalidMessage, Unavailable
+from workers.stock.cluster import StockClusters, is_refusal
+from workers.stock.keys import Shard
+from workers.stock.outbox import intents_of
+from workers.stock.sale_items import database_outbox, shard_of
+
+ENTRIES_A_READ = 16
+# What was sent to Kafka again has this long to be landed.
+SEND_AGAIN_AFTER_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Undecided:
+    """Looks at an outbox before its epoch is closed; what is missing is sent to Kafka again.
+
+    A relay may have acknowledged an entry on a node that has been replaced since, and Kafka may
+    have lost what it acknowledged: the barrier says nothing of either.
+    """
+
+    def __init__(self, clusters: StockClusters, barriers: Barriers, clock: Clock) -> None:
+        self._clusters = clusters
+        self._barriers = barriers
+        self._clock = clock
+        self._wait_until: dict[UUID, float] = {}
+
+    def is_none(self, rearm: Rearm) -> bool:
+        """Whether all is decided, as far as the outbox can be read at all.
+
+        It cannot when the node is gone for good; the operator has given it up then.
+        """
+        now = self._clock.monotonic()
+        if now < self._wait_until.get(rearm.pk, now):
+            return False
+        shard = shard_of(rearm.allocation)
+        try:
+            missing = [one for page in self._pages(rearm) for one in _undecided(page)]
+        except Unavailable as error:
+            _log.warning("an old outbox cannot be read: %s", error, extra=fields(shard))
+            missing = []
+        if not missing:
+            self._wait_until.pop(rearm.pk, None)
+            return True
+        _log.error(
+            "%d reservations of an old epoch are sent again", len(missing), extra=fields(shard)
+        )
+        self._barriers.send_again(missing)
+        self._wait_until[rearm.pk] = now + SEND_AGAIN_AFTER_S
+        return False
+
+    def _pages(self, rearm: Rearm) -> Iterator[list[bytes]]:
+        """The intents of the outbox, some entries at a time."""
+        old = rearm.allocation
+        if old.source == Source.DATABASE:
+            values = database_outbox(old).values_list("value", flat=True)
+            yield [value.encode() for value in values.iterator()]
+        elif old.script_sha:
+            # Without one it was never published, and nobody has bought from it.
+            yield from self._pages_of(shard_of(old))
+
+    def _pages_of(self, shard: Shard) -> Iterator[list[bytes]]:
+        cluster = self._clusters.of(shard)
+        after = "-"
+        while True:
+            node = cluster.node_of(shard)
+            try:
+                entries: Any = node.xrange(shard.outbox, min=after, count=ENTRIES_A_READ)
+            except redis.RedisError as error:
+                if is_refusal(error):
+                    # Not a stream: nobody can read anything from it.
+                    return
+                raise cluster.failed(error, node) from error
+            if not entries:
+                return
+            yield [intent for _, entry in entries for intent in intents_of(entry)]
+            after = f"({entries[-1][0].decode()}"
+
+
+def _undecided(intents: list[bytes]) -> list[bytes]:
+    """Those that can be decided and are not; others are dead letters and stay so."""
+    by_reservation = {}
+    for intent in intents:
+        try:
+            by_reservation[decode(intent).reservation_id] = intent
+        except InvalidMessage:
+            continue
+    known = decided(list(by_reservation))
+    return [intent for name, intent in by_reservation.items() if name not in known]
