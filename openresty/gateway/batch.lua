@@ -1,19 +1,19 @@
 -- Micro-batching: requests that arrive while a node works on the last call go out together (DESIGN §4.5).
 --
 -- A lane holds the waiting requests of one (item, shard, epoch). Each node has one pump, a timer
--- handler with one connection: it takes what waits in all lanes of its node, one script call a lane,
--- pipelined, reads the replies, wakes the requests, and starts again. No timer adds delay; under load the
--- batch grows with the time Redis needs, which is what makes an fsync a batch cheap.
+-- handler: it takes what waits in all lanes of its node, sends it, reads the replies, wakes the requests,
+-- and starts again. No timer adds delay; under load the batch grows with the time the node needs, which is
+-- what makes an fsync a batch cheap. Nothing is shared between nodes, so one that hangs holds up its own
+-- requests only.
+--
+-- What a node is, a Redis or the control plane, only its lanes know: redis_lane.lua, database_lane.lua.
 
-local cluster = require "gateway.redis_cluster"
+local lease = require "gateway.lease"
 local metrics = require "gateway.metrics"
-local redis_error = require "gateway.redis_error"
-local resp = require "gateway.resp"
 local semaphore = require "ngx.semaphore"
 
 local ngx = ngx
 local sub = string.sub
-local arg = resp.arg
 
 -- A timer handler's memory is freed only when it ends, so a pump hands over to a new one now and then.
 local ROUNDS_PER_PUMP = 2000
@@ -22,56 +22,77 @@ local IDLE_ROUNDS = 10
 
 local _M = {}
 
-local batch_max, queue_max, timeout_s
-local nodes = {} -- address → node
-local waiting_total = 0
+local queue_max, timeout_s
 local idle_semaphores = {}
 
 --- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
-  batch_max, queue_max = config.batch_max, config.queue_max
-  timeout_s = config.reserve_timeout_ms / 1000
+  queue_max, timeout_s = config.queue_max, config.reserve_timeout_ms / 1000
 end
 
---- A lane for one armed shard. tag: "{i7:s00:e1}"; sha: of its reserve script.
-function _M.lane(tag, sha)
-  return {
-    slot = cluster.slot_of(tag),
-    call = arg("EVALSHA") .. arg(sha) .. arg(4) .. arg(tag .. ":ctl") .. arg(tag .. ":avail")
-      .. arg(tag .. ":buyers") .. arg(tag .. ":outbox"),
-    waiting = {},
-    listed = nil, -- the node that has it in its list of lanes with something to send
-  }
+--- A node that lanes lead to. fields: its own, and these methods:
+-- prepare() → true, or nil and the error: opens the connection; nothing is sent that takes a unit.
+-- exchange(batches): sends them and finishes every request of every batch. rest(): gives the connection up.
+-- needs_lease: whether it may be asked only while the lease holds; errors: its family of metrics.
+function _M.node(fields)
+  fields.lanes, fields.held, fields.wake = {}, 0, semaphore.new()
+  return fields
 end
 
-local function finish(request, verdict, qty)
+--- A lane. fields: its own, `batch_max` and these methods: node() → its node now, or nil; it may wait.
+-- encode(shopper, reservation_id, qty, intent) → what its node reads of a request.
+function _M.lane(fields)
+  fields.waiting = {}
+  fields.listed = nil -- the node that has it in its list of lanes with something to send
+  return fields
+end
+
+--- Tell a request its verdict; wakes it.
+function _M.finish(request, verdict, qty)
   request.state, request.verdict, request.qty = "done", verdict, qty
-  waiting_total = waiting_total - 1
+  request.node.held = request.node.held - 1
   request.semaphore:post()
 end
+local finish = _M.finish
 
-local function finish_all(requests, verdict)
+--- The same verdict to all.
+function _M.finish_all(requests, verdict)
   for i = 1, #requests do
     finish(requests[i], verdict)
+  end
+end
+local finish_all = _M.finish_all
+
+--- Finish a batch as reserve.lua answers: a code a request, and the stored quantities of the A's.
+-- An answer that does not fit the batch says nothing about it: unknown.
+function _M.finish_with_codes(requests, codes, again)
+  metrics.count_batch(#requests)
+  if type(codes) ~= "string" or #codes ~= #requests or type(again) ~= "string" then
+    ngx.log(ngx.ERR, "the answer to a reserve call cannot be read")
+    return finish_all(requests, "unknown")
+  end
+  local next_again = string.gmatch(again, "%d+")
+  for i = 1, #requests do
+    local code, qty = sub(codes, i, i), nil
+    if code == "A" then
+      qty = tonumber(next_again() or nil)
+      code = qty and code or "unknown"
+    end
+    finish(requests[i], code, qty)
   end
 end
 
 local run_pump
 
-local function enqueue(node, lane, request)
-  request.state = "queued"
-  lane.waiting[#lane.waiting + 1] = request
-  if lane.listed ~= node then -- in nobody's list, or in that of the node that had the slot before
-    lane.listed = node
-    node.lanes[#node.lanes + 1] = lane
-  end
+-- False when nginx has no timer left: nothing must wait for a pump that does not run.
+local function start_pump(node)
   if not node.pump then
-    node.pump = "running"
     local ok, err = ngx.timer.at(0, run_pump, node)
     if not ok then
-      node.pump = nil
-      return nil, err
+      ngx.log(ngx.ERR, "batch pump for ", node.address, ": ", err)
+      return false
     end
+    node.pump = "running"
   elseif node.pump == "idle" then
     node.pump = "running"
     node.wake:post()
@@ -79,17 +100,33 @@ local function enqueue(node, lane, request)
   return true
 end
 
-local function node_of(slot)
-  local address = cluster.address_of(slot)
-  if not address then
-    return nil
+-- False when the lane was dropped meanwhile, or nobody would send it.
+local function enqueue(node, lane, request)
+  if lane.dropped or not start_pump(node) then
+    return false
   end
-  local node = nodes[address]
-  if not node then
-    node = { address = address, lanes = {}, wake = semaphore.new() }
-    nodes[address] = node
+  request.state, request.node = "queued", node
+  lane.waiting[#lane.waiting + 1] = request
+  if lane.listed ~= node then -- in nobody's list, or in that of the node that had the slot before
+    lane.listed = node
+    node.lanes[#node.lanes + 1] = lane
   end
-  return node
+  node.held = node.held + 1
+  return true
+end
+
+--- Send requests that ran nowhere to the node that their lane leads to now, each once.
+function _M.send_elsewhere(lane, requests)
+  local node = lane:node()
+  for i = 1, #requests do
+    local request = requests[i]
+    local old = request.node
+    if request.moved or not node or not enqueue(node, lane, request) then
+      finish(request, "refused")
+    else
+      old.held, request.moved = old.held - 1, true
+    end
+  end
 end
 
 -- Requests whose wait ended while they were queued were told `busy`; they must never be sent.
@@ -98,7 +135,7 @@ local function take_requests(lane)
   for i = 1, #waiting do
     local request = waiting[i]
     if request.state == "queued" then
-      if #batch < batch_max then
+      if #batch < lane.batch_max then
         request.state = "sent"
         batch[#batch + 1] = request
       else
@@ -130,123 +167,45 @@ local function take_batches(node)
   return batches
 end
 
-local function encode(batches)
-  local parts = {}
+local function refuse_batches(batches)
   for i = 1, #batches do
-    local requests = batches[i].requests
-    parts[#parts + 1] = "*" .. (8 + 4 * #requests) .. "\r\n"
-    parts[#parts + 1] = batches[i].lane.call
-    parts[#parts + 1] = arg(#requests)
-    for j = 1, #requests do
-      parts[#parts + 1] = requests[j].arguments
-    end
-  end
-  return parts
-end
-
-local function finish_with_codes(requests, reply)
-  local codes, again = "", nil
-  if type(reply) == "table" then
-    codes, again = reply[1], reply[2]
-  end
-  if type(codes) ~= "string" or #codes ~= #requests or type(again) ~= "string" then
-    ngx.log(ngx.ERR, "the reserve script's reply cannot be read")
-    return finish_all(requests, "unknown")
-  end
-  local next_again = string.gmatch(again, "%d+")
-  for i = 1, #requests do
-    local code = sub(codes, i, i)
-    finish(requests[i], code, code == "A" and tonumber(next_again()) or nil)
+    finish_all(batches[i].requests, "refused")
   end
 end
 
--- MOVED ran nothing, so the requests may go to the right node, once: a second MOVED is `busy`.
-local function send_elsewhere(batch, reply, address)
-  cluster.learn_moved(reply, address)
-  local node = node_of(batch.lane.slot)
-  for _, request in ipairs(batch.requests) do
-    if request.moved or not node or not enqueue(node, batch.lane, request) then
-      finish(request, "refused")
-    end
-    request.moved = true
-  end
-end
-
-local function finish_with_error(batch, reply, address)
-  local verdict = redis_error.verdict(reply)
-  metrics.count("redis_errors", verdict)
-  if verdict == "moved" then
-    return send_elsewhere(batch, reply, address)
-  end
-  if verdict == "broken" or verdict == "unknown" then
-    ngx.log(ngx.ERR, "reserve call on ", address, ": ", reply)
-  end
-  finish_all(batch.requests, verdict)
-end
-
--- Returns the socket while it is usable, nil when it had to be closed.
-local function exchange(node, sock, batches)
-  local sent, err = sock:send(encode(batches))
-  for i = 1, #batches do
-    local batch, reply, where = batches[i], nil, "socket"
-    if sent then
-      reply, err, where = resp.read(sock)
-    end
-    if reply ~= nil then
-      metrics.count_batch(#batch.requests)
-      finish_with_codes(batch.requests, reply)
-    elseif where == "reply" then
-      finish_with_error(batch, err, node.address)
-    else
-      -- Sent, or perhaps sent, and not answered: nobody knows. The rest of the pipeline likewise.
-      sent = nil
-      metrics.count("redis_errors", "unanswered")
-      finish_all(batch.requests, "unknown")
-    end
-  end
-  if not sent then
-    ngx.log(ngx.WARN, "no answer from ", node.address, ": ", err)
-    sock:close()
-    return nil
-  end
-  return sock
-end
-
-local function refuse_batches(batches, verdict)
-  for i = 1, #batches do
-    finish_all(batches[i].requests, verdict)
+local function round(node)
+  local ready, err = node:prepare()
+  -- Taken only now, because a request that was taken may have been sent: what times out while we
+  -- connect is refused, not unknown. And the lease is looked at last: between it and the sending
+  -- nothing waits.
+  local batches = take_batches(node)
+  if not ready then
+    metrics.count(node.errors, "unreachable")
+    ngx.log(ngx.WARN, "cannot reach ", node.address, ": ", err)
+    refuse_batches(batches)
+  elseif node.needs_lease and lease.is_over() then
+    metrics.count(node.errors, "without_lease")
+    refuse_batches(batches)
+  elseif #batches > 0 then
+    node.in_flight = batches
+    node:exchange(batches)
+    node.in_flight = nil
   end
 end
 
 local function pump(node)
-  local sock, err, idle = nil, nil, 0
+  local idle = 0
   for _ = 1, ROUNDS_PER_PUMP do
     if #node.lanes > 0 then
       idle = 0
-      if not sock then
-        sock, err = cluster.connect(node.address)
-      end
-      -- Taken only now, because a request that was taken may have been sent: what times out while we
-      -- connect is refused, not unknown.
-      local batches = take_batches(node)
-      if not sock then
-        metrics.count("redis_errors", "unreachable")
-        ngx.log(ngx.WARN, "cannot reach ", node.address, ": ", err)
-        refuse_batches(batches, "refused")
-        cluster.refresh()
-      elseif #batches > 0 then
-        node.in_flight = batches
-        sock = exchange(node, sock, batches)
-        node.in_flight = nil
-      end
+      round(node)
     else
       node.pump = "idle"
       local woken = node.wake:wait(IDLE_WAIT_S)
       node.pump = "running"
-      if not woken and sock then
-        -- The pool notices when Redis hangs up; we would write into the dead connection.
-        cluster.keep(sock)
-        sock = nil
+      if not woken then
+        -- A pool notices when Redis hangs up; we would write into the dead connection.
+        node:rest()
       end
       idle = idle + 1
       if #node.lanes == 0 and (idle >= IDLE_ROUNDS or ngx.worker.exiting()) then
@@ -254,9 +213,7 @@ local function pump(node)
       end
     end
   end
-  if sock then
-    cluster.keep(sock)
-  end
+  node:rest()
 end
 
 -- After a fault of ours: what was sent may have been taken.
@@ -278,37 +235,51 @@ function run_pump(premature, node)
   end
   if not ok then
     ngx.log(ngx.ERR, "batch pump for ", node.address, ": ", err)
+    node.sock = nil -- closed with this handler, whatever is unread on it
     abandon_in_flight(node)
   end
   node.pump = nil
   if #node.lanes > 0 and not premature then
-    node.pump = "running"
-    if not ngx.timer.at(0, run_pump, node) then
-      node.pump = nil
-    end
+    start_pump(node)
   end
 end
 
---- Reserve through the lane's shard; waits for the answer.
--- arguments: the request's four script arguments, encoded (see encode_arguments).
+--- No request goes through this lane any more: its epoch is over. Those that were not sent are told so;
+-- those that were, hear what their node answers.
+function _M.drop(lane)
+  lane.dropped = true
+  for i = 1, #lane.waiting do
+    local request = lane.waiting[i]
+    if request.state == "queued" then
+      finish(request, "refused")
+    end
+  end
+  lane.waiting = {}
+end
+
+--- Reserve through a lane; waits for the answer.
 -- Returns verdict, qty: a code byte of reserve.lua (qty with A only), or "refused" / "fenced" / "broken"
 -- (not taken), or "unknown" (perhaps taken), or "full" (queue full or not sent in time: not taken).
-function _M.reserve(lane, arguments)
-  if waiting_total >= queue_max then
-    return "full"
-  end
-  local node = node_of(lane.slot)
+function _M.reserve(lane, shopper, reservation_id, qty, intent)
+  local node = lane:node()
   if not node then
     return "refused"
   end
+  -- A node's own limit: what waits for one that hangs must not use up the places of the others.
+  if node.held >= queue_max then
+    return "full"
+  end
+  -- Every field from the start: a table that grows is made anew each time.
   local request = {
-    arguments = arguments,
+    content = lane.encode(shopper, reservation_id, qty, intent),
     semaphore = table.remove(idle_semaphores) or semaphore.new(),
+    state = "queued", -- then sent, then done; or gone, when nobody waits for it any more
+    node = node,
+    moved = false,
+    verdict = false,
+    qty = false,
   }
-  waiting_total = waiting_total + 1
   if not enqueue(node, lane, request) then
-    request.state = "gone"
-    waiting_total = waiting_total - 1
     return "refused"
   end
   local woken = request.semaphore:wait(timeout_s)
@@ -316,19 +287,14 @@ function _M.reserve(lane, arguments)
     if woken then -- otherwise a post is still in it
       idle_semaphores[#idle_semaphores + 1] = request.semaphore
     end
-    return request.verdict, request.qty
+    return request.verdict, request.qty or nil
   end
   if request.state == "queued" then
     request.state = "gone"
-    waiting_total = waiting_total - 1
+    request.node.held = request.node.held - 1
     return "full"
   end
   return "unknown" -- sent; the pump will still finish it, nobody listens
-end
-
---- Encode one request's arguments in the order of reserve.lua.
-function _M.encode_arguments(shopper, reservation_id, qty, intent)
-  return arg(shopper) .. arg(reservation_id) .. arg(qty) .. arg(intent)
 end
 
 return _M

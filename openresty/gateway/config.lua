@@ -43,12 +43,30 @@ local function endpoint(name, text)
   return { host = host, port = port }
 end
 
-local function endpoints(getenv, name)
+local function endpoints(name, text)
   local list = {}
-  for text in string.gmatch(required(getenv, name) .. ",", "([^,]*),") do
-    list[#list + 1] = endpoint(name, text)
+  for one in string.gmatch(text .. ",", "([^,]*),") do
+    list[#list + 1] = endpoint(name, one)
   end
   return list
+end
+
+local function optional_endpoints(getenv, name)
+  local text = getenv(name)
+  return text and text ~= "" and endpoints(name, text) or nil
+end
+
+local function one_of(getenv, name, default, words)
+  local value = getenv(name)
+  if not value or value == "" then
+    return default
+  end
+  for _, word in ipairs(words) do
+    if value == word then
+      return value
+    end
+  end
+  fail(name, "must be one of " .. table.concat(words, ", ") .. ", not " .. value)
 end
 
 -- redis://[[user]:password@]host:port[/db]
@@ -82,7 +100,9 @@ end
 -- Returns the configuration table; times in ms. Raises a string that names the variable and the fault.
 function _M.read(getenv)
   local config = {
-    stock_redis = endpoints(getenv, "SLUICE_STOCK_REDIS"),
+    stock_redis = endpoints("SLUICE_STOCK_REDIS", required(getenv, "SLUICE_STOCK_REDIS")),
+    -- The standby cluster has the same users; without one a sale cannot be switched to it here.
+    stock_standby_redis = optional_endpoints(getenv, "SLUICE_STOCK_STANDBY_REDIS"),
     stock_redis_user = required(getenv, "SLUICE_STOCK_REDIS_USER"),
     stock_redis_password = required(getenv, "SLUICE_STOCK_REDIS_PASSWORD"),
     work_redis = redis_url(getenv, "SLUICE_WORK_REDIS_URL"),
@@ -93,9 +113,11 @@ function _M.read(getenv)
     var_dir = required(getenv, "SLUICE_VAR_DIR"),
     -- One script call holds Redis for about 3 µs a request; 512 is 1.5 ms.
     batch_max = integer(getenv, "SLUICE_BATCH_MAX", 512, 1, 1024),
-    -- Requests one worker may hold while Redis works; beyond it they hear `busy` at once.
+    -- Requests one worker may hold for one node while it works; beyond it they hear `busy` at once.
     queue_max = integer(getenv, "SLUICE_QUEUE_MAX", 10000, 1, 1000000),
     reserve_timeout_ms = integer(getenv, "SLUICE_RESERVE_TIMEOUT_MS", 1000, 10, 60000),
+    -- What a gateway does that has not heard of the control plane for longer than its lease.
+    without_lease = one_of(getenv, "SLUICE_WITHOUT_LEASE", "sell", { "sell", "refuse" }),
   }
   if config.batch_max > config.queue_max then
     fail("SLUICE_BATCH_MAX", "must not exceed SLUICE_QUEUE_MAX")

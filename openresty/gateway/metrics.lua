@@ -1,6 +1,8 @@
 -- Counters. Each worker counts in its own memory and adds to the shared ones once a second, because a
 -- shared-memory lock a request would be among the dearest parts of a refusal.
 
+local lease = require "gateway.lease"
+
 local ngx = ngx
 
 local FLUSH_S = 1
@@ -11,6 +13,10 @@ local FAMILIES = {
   redis_errors = {
     "sluice_gateway_redis_errors_total", "counter", "verdict", "Reserve calls without a result.",
   },
+  database_errors = {
+    "sluice_gateway_database_errors_total", "counter", "verdict",
+    "Reserve calls to the control plane without a result.",
+  },
   batches = { "sluice_gateway_batches_total", "counter", nil, "Reserve script calls answered." },
   batched_requests = {
     "sluice_gateway_batched_requests_total", "counter", nil, "Requests in those calls.",
@@ -18,8 +24,18 @@ local FAMILIES = {
   snapshot = {
     "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",
   },
+  generation = {
+    "sluice_gateway_stock_generation", "gauge", "worker", "Stock generation that the worker runs.",
+  },
+  heard = {
+    "sluice_gateway_control_plane_silence_seconds", "gauge", nil,
+    "Time since the configuration was known to be the newest; the lease is compared with it.",
+  },
 }
-local ORDER = { "buys", "batches", "batched_requests", "redis_errors", "snapshot" }
+local ORDER = {
+  "buys", "batches", "batched_requests", "redis_errors", "database_errors", "snapshot", "generation",
+  "heard",
+}
 
 local _M = {}
 
@@ -50,9 +66,11 @@ local function flush()
   end
 end
 
---- Record which snapshot version this worker runs.
-function _M.snapshot_version(version)
-  ngx.shared.sluice_metrics:set("snapshot|" .. ngx.worker.id(), version)
+--- Record which snapshot version and stock generation this worker runs.
+function _M.snapshot(version, generation)
+  local shared = ngx.shared.sluice_metrics
+  shared:set("snapshot|" .. ngx.worker.id(), version)
+  shared:set("generation|" .. ngx.worker.id(), generation)
 end
 
 --- Start this worker's flush timer.
@@ -84,6 +102,10 @@ function _M.expose()
   for _, key in ipairs(keys) do
     local family, label = string.match(key, "^([^|]+)|(.*)$")
     table.insert(samples[family], { label = label, value = shared:get(key) })
+  end
+  local heard_at_ms = ngx.shared.sluice_snapshot:get("heard_at_ms")
+  if heard_at_ms then
+    samples.heard[1] = { value = (lease.now_ms() - heard_at_ms) / 1000 }
   end
   for _, family in ipairs(ORDER) do
     family_lines(lines, family, samples[family])

@@ -1,36 +1,26 @@
--- Which stock Redis node owns a slot, and connections to it.
+-- One stock Redis cluster: which node owns a slot, and connections to it. A worker keeps its own copy of
+-- the map; one instance a source.
 --
--- The map is read from the first node that answers, corrected by MOVED, and read again when an owner cannot
--- be reached: it may have been replaced. A worker keeps its own copy.
+-- The map is read from whichever node answers first: a second node is asked HEDGE_S after the first, so
+-- that one that hangs holds up nobody. It is corrected by MOVED, and read again whenever something says that
+-- an owner may have been replaced.
 
 local resp = require "gateway.resp"
 local semaphore = require "ngx.semaphore"
 
-local ok_resty, redis = pcall(require, "resty.redis")
-if not ok_resty then
-  redis = require "nginx.redis" -- Debian's name for the same library
-end
-
 local band, bxor, lshift, rshift = bit.band, bit.bxor, bit.lshift, bit.rshift
-local byte, find, sub = string.byte, string.find, string.sub
+local byte, find, match, sub = string.byte, string.find, string.match, string.sub
 local ngx = ngx
 
 local CONNECT_TIMEOUT_MS = 200
 local KEEPALIVE_MS, POOL_SIZE = 60000, 32
 local REFRESH_PAUSE_S = 0.2
+-- A healthy node answers in about 1 ms; asking a second one costs as little.
+local HEDGE_S = 0.025
 
 local _M = {}
-
-local seeds, user, password, timeout_ms
-local owners = {} -- slot → "host:port"
-local refreshed_at = 0
-local reading, readers_waiting -- a semaphore while the map is read, and how many wait for it
-
---- config: gateway.config's table.
-function _M.configure(config)
-  seeds, timeout_ms = config.stock_redis, config.reserve_timeout_ms
-  user, password = config.stock_redis_user, config.stock_redis_password
-end
+local Cluster = {}
+Cluster.__index = Cluster
 
 -- CRC-16/XMODEM, the cluster specification's hash.
 local crc_table = {}
@@ -57,108 +47,38 @@ function _M.slot_of(key)
   return crc % 16384
 end
 
-local function open_library_client(host, port)
-  local client = redis:new()
-  -- Not set_timeouts: Debian's library is older than it and would send it to Redis as a command.
-  client:set_timeout(CONNECT_TIMEOUT_MS)
-  local ok, err = client:connect(host, port)
-  if not ok then
-    return nil, err
+--- name: of the source, for pools and logs; seeds: {host, port} of any nodes; user, password;
+-- timeout_ms: for each answer.
+function _M.new(name, seeds, user, password, timeout_ms)
+  local addresses = {}
+  for i, seed in ipairs(seeds) do
+    addresses[i] = seed.host .. ":" .. seed.port
   end
-  client:set_timeout(timeout_ms)
-  if client:get_reused_times() == 0 then
-    ok, err = client:auth(user, password)
-    if not ok then
-      client:close()
-      return nil, err
-    end
-  end
-  return client
+  return setmetatable({
+    name = name,
+    seeds = addresses,
+    members = {}, -- every node of the last map, masters and replicas
+    owners = {}, -- slot → "host:port"
+    nodes = {}, -- "host:port" → node of redis_lane
+    turn = 0,
+    refreshed_at = -REFRESH_PAUSE_S,
+    login = resp.command("AUTH", user, password),
+    timeout_ms = timeout_ms,
+  }, Cluster)
 end
 
-local function read_slots(host, port)
-  local client, err = open_library_client(host, port)
-  if not client then
-    return nil, err
-  end
-  local ranges
-  ranges, err = client:cluster("slots")
-  if not ranges then
-    client:close()
-    return nil, err
-  end
-  client:set_keepalive(KEEPALIVE_MS, POOL_SIZE)
-  local map = {}
-  for _, range in ipairs(ranges) do
-    -- An empty host means "the address you asked": a node that never met another does not know its own.
-    local node_host = range[3][1] ~= "" and range[3][1] or host
-    for slot = range[1], range[2] do
-      map[slot] = node_host .. ":" .. range[3][2]
-    end
-  end
-  return map
-end
-
-local function read_map()
-  for _, seed in ipairs(seeds) do
-    local _, map, err = pcall(read_slots, seed.host, seed.port)
-    if type(map) == "table" then
-      owners = map
-      return
-    end
-    ngx.log(ngx.WARN, "slot map from ", seed.host, ":", seed.port, ": ", err or map)
-  end
-end
-
---- Read the slot map again; the old one stays when no seed answers. Blocks. Many may ask at once: one
--- reading every REFRESH_PAUSE_S serves them all, and who comes while it runs waits for it.
-function _M.refresh()
-  if reading then
-    readers_waiting = readers_waiting + 1
-    reading:wait(timeout_ms / 1000)
-    return
-  end
-  if ngx.now() - refreshed_at < REFRESH_PAUSE_S then
-    return
-  end
-  reading, readers_waiting = semaphore.new(), 0
-  read_map()
-  refreshed_at = ngx.now()
-  local done = reading
-  reading = nil
-  if readers_waiting > 0 then
-    done:post(readers_waiting)
-  end
-end
-
---- "host:port" of the node that owns a slot, or nil when none is known. May block for a refresh.
-function _M.address_of(slot)
-  if not owners[slot] then
-    _M.refresh()
-  end
-  return owners[slot]
-end
-
---- Learn from a MOVED reply: "MOVED slot host:port".
-function _M.learn_moved(reply, asked_address)
-  local slot, host, port = string.match(reply, "^MOVED (%d+) (.*):(%d+)$")
-  if slot then
-    host = host ~= "" and host or string.match(asked_address, "^(.*):%d+$")
-    owners[tonumber(slot)] = host .. ":" .. port
-  end
-end
-
---- A plain cosocket to a node, authenticated. Returns it, or nil and the error: nothing was sent then.
-function _M.connect(address)
-  local host, port = string.match(address, "^(.*):(%d+)$")
+--- A cosocket to a node, authenticated, and out of the pool where one is left. Returns it, or nil and the
+-- error: nothing was sent then that changes anything.
+function Cluster:connect(address)
+  local host, port = match(address, "^(.*):(%d+)$")
   local sock = ngx.socket.tcp()
-  sock:settimeouts(CONNECT_TIMEOUT_MS, timeout_ms, timeout_ms)
-  local ok, err = sock:connect(host, tonumber(port), { pool = "batch:" .. address })
+  sock:settimeouts(CONNECT_TIMEOUT_MS, self.timeout_ms, self.timeout_ms)
+  local ok, err = sock:connect(host, tonumber(port), { pool = self.name .. ":" .. address })
   if not ok then
     return nil, err
   end
   if sock:getreusedtimes() == 0 then
-    ok, err = sock:send(resp.command("AUTH", user, password))
+    ok, err = sock:send(self.login)
     if ok then
       ok, err = resp.read(sock)
     end
@@ -170,34 +90,189 @@ function _M.connect(address)
   return sock
 end
 
---- Give back a connection on which nothing is unread.
+--- Give back a connection. One on which something is unread would hand it to the next who asks: it is
+-- closed.
 function _M.keep(sock)
-  sock:setkeepalive(KEEPALIVE_MS, POOL_SIZE)
+  local ok, err = sock:setkeepalive(KEEPALIVE_MS, POOL_SIZE)
+  if not ok then
+    ngx.log(ngx.WARN, "connection not kept: ", err)
+    sock:close()
+  end
 end
 
---- Read one field of a hash on the node that owns its key.
+-- Send one or more encoded commands, read as many replies; the last one counts. Returns the value (false
+-- for nil), or nil and the error.
+function Cluster:ask(address, commands, replies)
+  local sock, err = self:connect(address)
+  if not sock then
+    return nil, err
+  end
+  local ok, value, where
+  ok, err = sock:send(commands)
+  for _ = 1, ok and replies or 0 do
+    value, err, where = resp.read(sock)
+    if where == "socket" then
+      break
+    end
+  end
+  if not ok or where == "socket" then
+    sock:close()
+  else
+    _M.keep(sock)
+  end
+  return value, err
+end
+
+local CLUSTER_SLOTS = resp.command("CLUSTER", "SLOTS")
+
+-- Returns slot → address and the list of all addresses, or nil and the error.
+local function read_map(cluster, address)
+  local ranges, err = cluster:ask(address, CLUSTER_SLOTS, 1)
+  if not ranges or #ranges == 0 then
+    return nil, nil, err or "it knows of no slot" -- a node that was reset: no map to work with
+  end
+  local asked_host = match(address, "^(.*):%d+$")
+  local owners, members, known = {}, {}, {}
+  for _, range in ipairs(ranges) do
+    for i = 3, #range do
+      -- No host means "the address you asked": a node that never met another does not know its own.
+      local host = range[i][1]
+      local member = (host and host ~= "" and host or asked_host) .. ":" .. range[i][2]
+      if not known[member] then
+        known[member] = true
+        members[#members + 1] = member
+      end
+      if i == 3 then
+        for slot = range[1], range[2] do
+          owners[slot] = member
+        end
+      end
+    end
+  end
+  return owners, members
+end
+
+-- Everybody who may know the map, beginning with another one each time: a node that is cut off from the
+-- others answers with the map of yesterday.
+local function addresses_in_turn(cluster)
+  local all, known = {}, {}
+  for _, list in ipairs({ cluster.members, cluster.seeds }) do
+    for _, address in ipairs(list) do
+      if not known[address] then
+        known[address] = true
+        all[#all + 1] = address
+      end
+    end
+  end
+  local turned = {}
+  for i = 1, #all do
+    turned[i] = all[(cluster.turn + i - 1) % #all + 1]
+  end
+  cluster.turn = cluster.turn + 1
+  return turned
+end
+
+local function end_reading(cluster, reading)
+  reading.done = true
+  cluster.reading, cluster.refreshed_at = nil, ngx.now()
+  if reading.waiting > 0 then
+    reading.semaphore:post(reading.waiting)
+  end
+end
+
+local function read_from(premature, cluster, reading, address)
+  if premature or reading.done then
+    return
+  end
+  local ok, owners, members, err = pcall(read_map, cluster, address)
+  reading.open = reading.open - 1
+  if reading.done then
+    return -- another node was faster
+  end
+  if ok and owners then
+    cluster.owners, cluster.members = owners, members
+    end_reading(cluster, reading)
+    return
+  end
+  ngx.log(ngx.WARN, "slot map from ", address, ": ", ok and err or owners)
+  if reading.open == 0 then
+    end_reading(cluster, reading)
+  end
+end
+
+--- Begin to read the slot map again; the old one stays until another is there. Does not block. Many may
+-- ask at once: one reading every REFRESH_PAUSE_S serves them all.
+function Cluster:refresh()
+  if self.reading or ngx.now() - self.refreshed_at < REFRESH_PAUSE_S then
+    return
+  end
+  local addresses = addresses_in_turn(self)
+  local reading = { open = #addresses, waiting = 0, semaphore = semaphore.new() }
+  self.reading = reading
+  -- A worker that is told to stop still has requests to answer, and no timers but immediate ones.
+  local hedge_s = ngx.worker.exiting() and 0 or HEDGE_S
+  for i, address in ipairs(addresses) do
+    local ok, err = ngx.timer.at((i - 1) * hedge_s, read_from, self, reading, address)
+    if not ok then
+      reading.open = reading.open - 1
+      ngx.log(ngx.ERR, "slot map: ", err)
+    end
+  end
+  if reading.open == 0 then
+    end_reading(self, reading)
+  end
+end
+
+--- "host:port" of the node that owns a slot, or nil when none is known. Waits for the map where it is not
+-- known yet; never otherwise.
+function Cluster:address_of(slot)
+  if not self.owners[slot] then
+    self:refresh()
+    local reading = self.reading
+    if reading then
+      reading.waiting = reading.waiting + 1
+      if not reading.semaphore:wait(self.timeout_ms / 1000) then
+        reading.waiting = reading.waiting - 1
+      end
+    end
+  end
+  return self.owners[slot]
+end
+
+--- Learn from a MOVED reply, "MOVED slot host:port"; other slots may have moved with it.
+function Cluster:learn_moved(reply, asked_address)
+  local slot, host, port = match(reply, "^MOVED (%d+) (.*):(%d+)$")
+  if slot then
+    host = host ~= "" and host or match(asked_address, "^(.*):%d+$")
+    self.owners[tonumber(slot)] = host .. ":" .. port
+    self:refresh()
+  end
+end
+
+--- Read one field of a hash on the node that owns its key; follows one MOVED or ASK.
 -- Returns the string, false when there is none, or nil and the error (unknown, not "none").
-function _M.hget(key, field)
-  local address = _M.address_of(_M.slot_of(key))
+function Cluster:hget(key, field)
+  local slot = _M.slot_of(key)
+  local address = self:address_of(slot)
   if not address then
     return nil, "no node is known for the slot"
   end
-  local host, port = string.match(address, "^(.*):(%d+)$")
-  local client, err = open_library_client(host, tonumber(port))
-  if not client then
-    return nil, err
+  local command = resp.command("HGET", key, field)
+  local value, err = self:ask(address, command, 1)
+  if value ~= nil then
+    return value
   end
-  local value
-  value, err = client:hget(key, field)
-  if value == nil or (value == false and err) then
-    if err and find(err, "^MOVED ") then
-      _M.learn_moved(err, address)
-    end
-    client:close()
-    return nil, err
+  local host, port = match(err, "^ASK %d+ (.*):(%d+)$")
+  if host then
+    host = host ~= "" and host or match(address, "^(.*):%d+$")
+    return self:ask(host .. ":" .. port, resp.command("ASKING") .. command, 2)
   end
-  client:set_keepalive(KEEPALIVE_MS, POOL_SIZE)
-  return value ~= ngx.null and value
+  if find(err, "^MOVED ") then
+    self:learn_moved(err, address)
+    return self:ask(self.owners[slot], command, 1)
+  end
+  self:refresh() -- the owner may have been replaced
+  return nil, err
 end
 
 return _M

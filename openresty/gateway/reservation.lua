@@ -5,10 +5,11 @@
 
 local bearer = require "gateway.bearer"
 local cjson = require "cjson.safe"
-local cluster = require "gateway.redis_cluster"
+local http = require "gateway.http"
 local outcome = require "gateway.outcome"
 local reservation_id = require "gateway.reservation_id"
 local snapshot = require "gateway.snapshot"
+local sources = require "gateway.sources"
 
 local ok_resty, redis = pcall(require, "resty.redis")
 if not ok_resty then
@@ -25,11 +26,12 @@ local READ_GRACE_S = 3600
 
 local _M = {}
 
-local work
+local work, control_plane, authorization
 
 --- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
-  work = config.work_redis
+  work, control_plane = config.work_redis, config.control_plane
+  authorization = { Authorization = "Bearer " .. config.internal_token }
 end
 
 local function connect_work()
@@ -45,6 +47,7 @@ local function connect_work()
     end
   end
   if not ok then
+    client:close() -- an answer may still come
     return nil, err
   end
   return client
@@ -62,7 +65,9 @@ local function read_projection(id)
     client:close()
     return nil
   end
-  client:set_keepalive(KEEPALIVE_MS, POOL_SIZE)
+  if not client:set_keepalive(KEEPALIVE_MS, POOL_SIZE) then
+    client:close() -- something is unread
+  end
   if text == ngx.null then
     return false
   end
@@ -70,18 +75,37 @@ local function read_projection(id)
   return type(projection) == "table" and projection or nil
 end
 
--- Returns the quantity held, false when the shard has no such reservation, nil when it cannot say.
-local function read_shard(item, shard_number, shopper, id)
-  local shard = item.shards[shard_number]
-  if not shard then
-    return nil
+local function read_database(shopper, id)
+  local status, body = http.get(control_plane,
+    "/internal/reservations/" .. id .. "?shopper=" .. shopper, authorization, TIMEOUT_MS)
+  if status == 404 then
+    return false
   end
-  local held = cluster.hget(shard.tag .. ":buyers", shopper)
+  local answer = status == 200 and cjson.decode(body)
+  return type(answer) == "table" and tonumber(answer.qty) or nil
+end
+
+local function read_redis(cluster, shard, shopper, id)
+  local held = cluster:hget(shard.tag .. ":buyers", shopper)
   if not held then
     return held
   end
   local at = find(held, id .. "=", 1, true)
   return at and tonumber(match(held, "^%d+", at + #id + 1)) or false
+end
+
+-- Returns the quantity held, false when the shard has no such reservation, nil when it cannot say. An epoch
+-- knows what those before it knew: its buyers are rebuilt before it sells.
+local function read_shard(item, shard_number, shopper, id)
+  local shard = item.shards[shard_number]
+  if not shard then
+    return nil
+  end
+  if shard.source == "database" then
+    return read_database(shopper, id)
+  end
+  local cluster = sources.cluster(shard.source)
+  return cluster and read_redis(cluster, shard, shopper, id)
 end
 
 local function status_of(id, item, shard_number, shopper)
@@ -94,10 +118,11 @@ local function status_of(id, item, shard_number, shopper)
     return nil, "not_found" -- another shopper's
   end
   local qty = read_shard(item, shard_number, shopper, id)
-  if qty then
+  if qty and qty > 0 then
     return { reservation_id = id, item = item.id, qty = qty, state = "reserved" }
   end
-  -- Only two clear answers make a "no"; if either could not be asked, nobody knows.
+  -- Only two clear answers make a "no"; if either could not be asked, nobody knows. Nor with quantity 0:
+  -- it has ended, and the projection, which would say how, is not there.
   return nil, (projection == false and qty == false) and "not_found" or "busy"
 end
 

@@ -4,13 +4,12 @@ local ngx = ngx
 
 local _M = {}
 
---- item: of the snapshot view. Returns the shard {shard, epoch, lane}, or nil while it is not armed.
+--- item: of the snapshot view. shard_count is fixed for the item's life; which of them sell now changes,
+-- and a shopper whose home does not is not sent to another. Returns the shard {shard, epoch, source, tag,
+-- lane}, or nil while it is not armed.
 function _M.home(item, shopper)
   local count = item.shard_count
-  if count == 1 then
-    return item.shards[0]
-  end
-  return count > 0 and item.shards[ngx.crc32_short(shopper) % count] or nil
+  return item.shards[count == 1 and 0 or ngx.crc32_short(shopper) % count]
 end
 
 return _M

@@ -7,14 +7,19 @@
 local cjson = require "cjson.safe"
 local hmac = require "gateway.hmac"
 local http = require "gateway.http"
+local lease = require "gateway.lease"
 local metrics = require "gateway.metrics"
+local sources = require "gateway.sources"
 local view_builder = require "gateway.snapshot_view"
 
 local ngx = ngx
 
 local WATCH_S = 0.05
--- A worker that is told to stop ends its poll first, so this bounds a reload.
-local POLL_WAIT_MS = 5000
+-- Much shorter than the lease, which every poll renews; a worker that is told to stop ends its poll first,
+-- so this bounds a reload too.
+local POLL_WAIT_MS = 500
+-- A control plane that hangs is given up and asked again.
+local POLL_TIMEOUT_MS = 2000
 local RETRY_S = 0.5
 
 local _M = {}
@@ -91,7 +96,8 @@ end
 
 local function adopt(new_view)
   view = new_view
-  metrics.snapshot_version(new_view.version)
+  sources.retain(new_view.lanes)
+  metrics.snapshot(new_view.version, new_view.stock.generation)
 end
 
 local function load_disk()
@@ -111,26 +117,33 @@ end
 
 local function watch()
   local shared = ngx.shared.sluice_snapshot
+  -- This first: it is shared after the version that it belongs to.
+  local heard_at_ms = shared:get("heard_at_ms")
   local version = shared:get("version")
   -- Never back: see poll_once. The worker that polls may share an old version after a new one.
-  if not version or (view and view.version >= version) then
-    return
+  if version and (not view or view.version < version) then
+    local good, fault = build(shared:get("envelope"))
+    if good then
+      adopt(good)
+    else
+      ngx.log(ngx.ERR, "shared snapshot ", version, " refused: ", fault)
+    end
   end
-  local good, fault = build(shared:get("envelope"))
-  if good then
-    adopt(good)
-  else
-    ngx.log(ngx.ERR, "shared snapshot ", version, " refused: ", fault)
+  if version and view and view.version >= version then
+    lease.renew(heard_at_ms, view.stock.lease_ms)
   end
 end
 
 -- One poll. Returns true, or nil and the reason.
 local function poll_once()
-  local after = ngx.shared.sluice_snapshot:get("version") or 0
+  local shared = ngx.shared.sluice_snapshot
+  local after, sent_at_ms = shared:get("version") or 0, lease.now_ms()
   local status, body = http.get(config.control_plane,
     "/internal/snapshot?audience=gateway&after=" .. after .. "&wait_ms=" .. POLL_WAIT_MS,
-    { Authorization = "Bearer " .. config.internal_token }, POLL_WAIT_MS + 5000)
+    { Authorization = "Bearer " .. config.internal_token }, POLL_TIMEOUT_MS)
   if status == 304 then
+    -- It says so only after the whole wait, or it is not true for longer than since now.
+    shared:set("heard_at_ms", math.min(sent_at_ms + POLL_WAIT_MS, lease.now_ms()))
     return true
   end
   if status ~= 200 then
@@ -142,12 +155,13 @@ local function poll_once()
   end
   -- Somebody may send an old snapshot again, properly signed; and during a reload the old worker 0 ends
   -- its poll while the new one is at work.
-  local newest = ngx.shared.sluice_snapshot:get("version") or 0
+  local newest = shared:get("version") or 0
   if good.version < newest then
     return nil, "refused: version " .. good.version .. " is older than " .. newest
   end
   write_disk(body)
   share(body, good.version)
+  shared:set("heard_at_ms", sent_at_ms) -- it was read some time after that
   return true
 end
 

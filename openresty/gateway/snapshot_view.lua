@@ -1,11 +1,15 @@
 -- From the snapshot document to what the steps read: checked once, when it arrives, not a request.
 
-local batch = require "gateway.batch"
+local sources = require "gateway.sources"
 local token = require "gateway.token"
 
 local _M = {}
 
 local STATES = { approved = true, live = true, ended = true }
+local SOURCES = { primary = true, standby = true, database = true }
+local SHARDS_MAX = 64 -- campaigns.Item.shards
+local EPOCH_MAX = 2 ^ 53 -- what Lua counts exactly
+local LEASE_MAX_MS = 60000
 
 local function need(condition, what)
   if not condition then
@@ -18,33 +22,49 @@ function _M.tag(item_id, shard, epoch)
   return string.format("{i%d:s%02d:e%d}", item_id, shard, epoch)
 end
 
-local function view_of_shards(item)
-  local shards, count = {}, 0
-  for _, shard in ipairs(item.shards) do
-    need(type(shard.shard) == "number" and type(shard.epoch) == "number"
-      and type(shard.sha) == "string" and #shard.sha == 40, "shard of item " .. item.id)
-    local tag = _M.tag(item.id, shard.shard, shard.epoch)
-    shards[shard.shard] = {
-      shard = shard.shard,
-      epoch = shard.epoch,
-      tag = tag,
-      lane = batch.lane(tag, shard.sha),
-    }
-    count = count + 1
-  end
-  return shards, count
+local function whole(value, min, max)
+  return type(value) == "number" and value % 1 == 0 and value >= min and value <= max
 end
 
-local function view_of_item(id, item)
+local function is_shard(shard, count)
+  if type(shard) ~= "table" or not SOURCES[shard.source] or type(shard.sha) ~= "string" then
+    return false
+  end
+  local sha_is_right = #shard.sha == 40 or (shard.source == "database" and shard.sha == "")
+  return sha_is_right and whole(shard.shard, 0, count - 1) and whole(shard.epoch, 1, EPOCH_MAX)
+end
+
+-- Only what sells from the source that the document names; whatever else it lists is as if not armed.
+local function view_of_shards(item, source, lanes)
+  local shards = {}
+  for _, shard in ipairs(item.shards) do
+    need(is_shard(shard, item.shard_count) and not shards[shard.shard], "shard of item " .. item.id)
+    if shard.source == source then
+      local tag = _M.tag(item.id, shard.shard, shard.epoch)
+      shards[shard.shard] = {
+        shard = shard.shard,
+        epoch = shard.epoch,
+        source = source,
+        tag = tag,
+        lane = sources.lane(lanes, item.id, shard, tag),
+      }
+    end
+  end
+  return shards
+end
+
+local function view_of_item(id, item, source, lanes)
   need(tostring(item.id) == id, "item " .. id .. " has another id")
   need(STATES[item.state], "state of item " .. id)
   need(type(item.start_ms) == "number" and type(item.end_ms) == "number", "times of item " .. id)
   need(type(item.path_key) == "string" and #item.path_key >= 16, "path_key of item " .. id)
+  need(whole(item.shard_count, 1, SHARDS_MAX) and type(item.shards) == "table",
+    "shards of item " .. id)
   local view = {}
   for name, value in pairs(item) do
     view[name] = value
   end
-  view.shards, view.shard_count = view_of_shards(item)
+  view.shards = view_of_shards(item, source, lanes)
   return view
 end
 
@@ -55,13 +75,18 @@ function _M.build(document)
     and type(document.entry_keys) == "table" and type(document.switches) == "table",
     "a section is missing")
   need(type(document.version) == "number", "version")
-  local items = {}
+  local stock = document.stock
+  need(type(stock) == "table" and SOURCES[stock.source] and whole(stock.generation, 0, EPOCH_MAX)
+    and whole(stock.lease_ms, 1, LEASE_MAX_MS), "stock")
+  local items, lanes = {}, {}
   for id, item in pairs(document.items) do
-    items[id] = view_of_item(id, item)
+    items[id] = view_of_item(id, item, stock.source, lanes)
   end
   return {
     version = document.version,
     items = items,
+    lanes = lanes,
+    stock = stock,
     campaigns = document.campaigns,
     switches = document.switches,
     entry_keys = token.key_set(document.entry_keys),

@@ -13,8 +13,9 @@ end
 function _M.worker()
   local config = _M.config
   require("gateway.metrics").start()
-  require("gateway.redis_cluster").configure(config)
+  require("gateway.lease").configure(config)
   require("gateway.batch").configure(config)
+  require("gateway.sources").configure(config)
   require("gateway.reservation_id").configure(config)
   require("gateway.reservation").configure(config)
   require("gateway.snapshot").start(config)

@@ -36,6 +36,20 @@ it("reads what is right and has the documented defaults", function()
   assert.equal(512, read_config.batch_max)
   assert.equal(10000, read_config.queue_max)
   assert.equal(1000, read_config.reserve_timeout_ms)
+  assert.equal("sell", read_config.without_lease)
+  assert.is_nil(read_config.stock_standby_redis)
+end)
+
+it("reads a standby cluster where there is one", function()
+  local standby = read({ SLUICE_STOCK_STANDBY_REDIS = "127.0.0.1:7051" }).stock_standby_redis
+  assert.same({ { host = "127.0.0.1", port = 7051 } }, standby)
+  assert.is_nil(read({ SLUICE_STOCK_STANDBY_REDIS = "" }).stock_standby_redis)
+end)
+
+it("knows both ways to go on without a lease", function()
+  for _, way in ipairs({ "sell", "refuse" }) do
+    assert.equal(way, read({ SLUICE_WITHOUT_LEASE = way }).without_lease)
+  end
 end)
 
 it("reads a work Redis without password or database", function()
@@ -65,6 +79,8 @@ describe("a wrong value", function()
     SLUICE_STOCK_REDIS = { "127.0.0.1", "127.0.0.1:", ":7001", "127.0.0.1:0", "127.0.0.1:65536",
       "127.0.0.1:7001,", ",", "127.0.0.1:7001,,127.0.0.1:7002", "127.0.0.1:7001 127.0.0.1:7002",
       "redis://127.0.0.1:7001", "host:port" },
+    SLUICE_STOCK_STANDBY_REDIS = { "127.0.0.1", "127.0.0.1:7051,", "redis://127.0.0.1:7051" },
+    SLUICE_WITHOUT_LEASE = { "no", "Sell", "sell ", "1" },
     SLUICE_WORK_REDIS_URL = { "127.0.0.1:7100", "redis://", "redis://127.0.0.1",
       "redis://127.0.0.1:7100/x", "redis://127.0.0.1:99999/0", "rediss://127.0.0.1:7100/0",
       "http://127.0.0.1:7100", "redis://pw@127.0.0.1:7100/0" },

@@ -36,6 +36,22 @@ local CASES = {
   },
 }
 
+-- After these the slot may have another owner already.
+local OUTDATED_MAP = {
+  MOVED = true, ASK = true, CLUSTERDOWN = true, LOADING = true, MASTERDOWN = true, READONLY = true,
+}
+
+for _, replies in pairs(CASES) do
+  for _, reply in ipairs(replies) do
+    local word = reply:match("^%u*")
+    local verb = OUTDATED_MAP[word] and "doubts" or "does not doubt"
+    it(verb .. " the slot map after: " .. reply, function()
+      local _, doubted = redis_error.verdict(reply)
+      assert.equal(OUTDATED_MAP[word] or false, doubted)
+    end)
+  end
+end
+
 for verdict, replies in pairs(CASES) do
   for _, reply in ipairs(replies) do
     it("calls it " .. verdict .. ": " .. reply, function()

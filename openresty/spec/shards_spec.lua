@@ -32,10 +32,13 @@ it("is the same at every request and spreads shoppers over all shards", function
 end)
 
 it("is nowhere while no shard is armed", function()
-  assert.is_nil(shards.home(item_with(0), "ann"))
+  assert.is_nil(shards.home({ shards = {}, shard_count = 1 }, "ann"))
+  assert.is_nil(shards.home({ shards = {}, shard_count = 4 }, "ann"))
 end)
 
-it("is nowhere while the only shard that is armed is another", function()
-  local item = { shards = { [1] = { shard = 1 } }, shard_count = 1 }
-  assert.is_nil(shards.home(item, "ann"))
+it("stays where it is while other shards come and go", function()
+  local item = item_with(4)
+  item.shards[0], item.shards[1] = nil, nil
+  assert.equal(3, shards.home(item, "ann").shard)
+  assert.is_nil(shards.home(item, "bob"))
 end)

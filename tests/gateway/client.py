@@ -1,6 +1,7 @@
 """Speaking HTTP to a gateway: politely, several at once, or byte by byte."""
 
 import json
+import select
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -43,6 +44,10 @@ class Pending:
 
     def __init__(self, connection: HTTPConnection) -> None:
         self._connection = connection
+
+    def is_answered(self) -> bool:
+        """Whether something has come back."""
+        return bool(select.select([self._connection.sock], [], [], 0)[0])
 
     def answer(self) -> Answer:
         """The response; the connection is closed. Raises OSError or HTTPException without one."""

@@ -1,13 +1,16 @@
-"""A stand-in for the control plane's snapshot channel: signs documents, answers long polls."""
+"""A stand-in for the control plane: signs snapshots, answers long polls, reserves in a Database."""
 
 import hashlib
 import hmac
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.gateway.database import Database
 from tests.redis.ports import free_port
 
 SNAPSHOT_KEY = "snapshot-key-of-the-tests-0123456789"
@@ -24,11 +27,16 @@ def envelope(document: Json, key: str = SNAPSHOT_KEY) -> bytes:
 
 
 class ControlPlane:
-    """Serves the newest of what was published, to whoever has the token."""
+    """Serves the newest of what was published, and `database`, to whoever has the token."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.polls: list[int] = []  # the `after` of each poll that was let in
+        self.waits_ms: list[int] = []  # how long each was ready to wait
+        self.database = Database()
+        self._going_on = threading.Event()
+        self._going_on.set()
+        self._channel_status: int | None = None
         self._latest: tuple[int, bytes] = (0, b"")
         self._changed = threading.Condition()
         self._server: ThreadingHTTPServer | None = None
@@ -44,6 +52,9 @@ class ControlPlane:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                plane._answer(self)
+
+            def do_POST(self) -> None:
                 plane._answer(self)
 
             def log_message(self, *_: object) -> None:
@@ -62,6 +73,24 @@ class ControlPlane:
         server.shutdown()
         server.server_close()
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Inside it takes connections and requests, and answers none."""
+        self._going_on.clear()
+        try:
+            yield
+        finally:
+            self._going_on.set()
+
+    @contextmanager
+    def silent_channel(self) -> Iterator[None]:
+        """Inside there are no snapshots to be had; all else is answered."""
+        self._channel_status = 503
+        try:
+            yield
+        finally:
+            self._channel_status = None
+
     def publish(self, document: Json) -> None:
         """Make `document` the newest; its version must be higher than before."""
         self.publish_bytes(document["version"], envelope(document))
@@ -73,7 +102,11 @@ class ControlPlane:
             self._changed.notify_all()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        status, body = self._decide(request)
+        answer = self._decide(request)
+        self._going_on.wait()
+        if answer is None:
+            return  # hangs up
+        status, body = answer
         try:
             request.send_response(status)
             if status != 304:
@@ -83,13 +116,21 @@ class ControlPlane:
         except OSError:
             pass  # the gateway was stopped while it waited
 
-    def _decide(self, request: BaseHTTPRequestHandler) -> tuple[int, bytes]:
+    def _decide(self, request: BaseHTTPRequestHandler) -> tuple[int, bytes] | None:
         url = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if request.headers.get("Authorization") != f"Bearer {INTERNAL_TOKEN}":
             return 401, b"{}"
+        if url.path == "/internal/reserve" and request.command == "POST":
+            sent = request.rfile.read(int(request.headers["Content-Length"]))
+            return self.database.answer(sent)
+        if url.path.startswith("/internal/reservations/"):
+            return self.database.status(url.path.rsplit("/", 1)[1], query["shopper"])
         if url.path != "/internal/snapshot" or query.get("audience") != "gateway":
             return 404, b"{}"
+        if self._channel_status:
+            return self._channel_status, b"{}"
+        self.waits_ms.append(int(query["wait_ms"]))
         after, wait_s = int(query["after"]), int(query["wait_ms"]) / 1000
         assert 0 <= wait_s <= 25, "the contract's longest wait is 25 s"
         with self._changed:

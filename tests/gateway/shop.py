@@ -7,6 +7,8 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -15,6 +17,7 @@ from tests.gateway.client import Answer, Headers, Pending, get, send
 from tests.gateway.control_plane import ControlPlane, Json
 from tests.gateway.gateway import Gateway
 from tests.redis.armed_shard import ArmedShard
+from tests.redis.books import held_by
 from tests.redis.server import StockServer
 from tests.redis.waiting import until
 from workers.stock.keys import Shard
@@ -34,6 +37,16 @@ def signed(claims: Json, kid: str) -> str:
     """An entry token as the edge signs it."""
     secret = base64.urlsafe_b64decode(entry_key(kid)["secret"] + "=")
     return jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid})
+
+
+def published(armed: ArmedShard, source: str = "primary") -> dict[str, Any]:
+    """An armed shard as the snapshot lists it."""
+    return listed(armed.shard.shard, armed.shard.epoch, armed.script.sha, source)
+
+
+def listed(shard: int, epoch: int, sha: str, source: str = "primary") -> dict[str, Any]:
+    """A shard as the snapshot lists it."""
+    return {"shard": shard, "epoch": epoch, "sha": sha, "source": source}
 
 
 class Item:
@@ -107,6 +120,18 @@ class Item:
 
         return str(until(told, "the status is known"))
 
+    def rearm(self, epoch: int, units: int, carry_over: bool = True) -> None:
+        """What the stock agent does: the next epoch knows the buyers of the last, and sells."""
+        old = self.shard
+        held = held_by(old.server.worker, old.shard)
+        known = [(shopper, name, qty) for shopper, some in held.items() for name, qty in some]
+        self.shard = ArmedShard(old.server, replace(old.shard, epoch=epoch), old.limit)
+        if carry_over:
+            self.shard.rebuild(*known)
+        self.shard.arm()
+        self.shard.grant(units)
+        self.shop.change(self, shards=[published(self.shard)])
+
     @contextmanager
     def untouched(self) -> Iterator[None]:
         """Whatever happens inside takes no unit and writes no intent."""
@@ -126,6 +151,7 @@ class Shop:
             "campaigns": {},
             "items": {},
             "entry_keys": [entry_key("e-1")],
+            "stock": {"source": "primary", "generation": 0, "lease_ms": 2000},
             "switches": {"sale_enabled": True},
         }
 
@@ -146,7 +172,6 @@ class Shop:
 
     def _describe(self, item: Item, units: int, limit: int, armed: bool) -> None:
         now_ms, slug = int(time.time() * 1000), f"campaign-{item.id}"
-        shard = item.shard.shard
         times = {"start_ms": now_ms - HOUR_MS, "end_ms": now_ms + HOUR_MS, "state": "live"}
         self.document["campaigns"][slug] = {
             "id": item.id,
@@ -167,10 +192,31 @@ class Shop:
             "units": units,
             "limit": limit,
             "path_key": item.path_key,
-            "shards": [{"shard": shard.shard, "epoch": shard.epoch, "sha": item.shard.script.sha}]
-            * armed,
+            "shard_count": 1,
+            "shards": [published(item.shard)] * armed,
             **times,
         }
+
+    @contextmanager
+    def before(self, folder: Path, stock_redis: str, **settings: str) -> Iterator[Gateway]:
+        """Sell through a gateway of one's own, which stands before another stock Redis."""
+        own = {
+            **self.gateway.settings,
+            "SLUICE_VAR_DIR": str(folder),
+            "SLUICE_STOCK_REDIS": stock_redis,
+            "SLUICE_RESERVE_TIMEOUT_MS": "500",
+            **settings,
+        }
+        gateway, usual = Gateway(folder, own), self.gateway
+        gateway.start()
+        self.gateway = gateway
+        try:
+            until(lambda: gateway.runs(self.document["version"]), "it has the snapshot")
+            yield gateway
+        finally:
+            self.gateway = usual
+            gateway.stop()
+        assert gateway.unexpected_errors() == []
 
     def change(self, item: Item, **fields: Any) -> None:
         """Publish other facts about an item."""

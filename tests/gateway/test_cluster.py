@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import Item, Shop
+from tests.gateway.shop import Item, Shop, published
+from tests.gateway.slots import give, slot_of
 from tests.redis.armed_shard import ArmedShard
 from tests.redis.server import StockServer
 from tests.redis.waiting import until
@@ -33,23 +34,6 @@ def second(stock: StockServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     node.stop()
 
 
-def slot_of(shard: Shard, stock: StockServer) -> int:
-    """The slot of all keys of a shard."""
-    return int(stock.operator.execute_command("CLUSTER", "KEYSLOT", shard.ctl))
-
-
-def give(slot: int, old: StockServer, new: StockServer) -> None:
-    """Let `new` own the slot, with the keys that are in it, as redis-cli --cluster reshard does."""
-    new.operator.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", old.node_id)
-    old.operator.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", new.node_id)
-    while keys := old.operator.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100):
-        login = ("AUTH2", "operator", "operator-pw")
-        for key in keys:
-            old.operator.execute_command(*("MIGRATE", "127.0.0.1", new.port, key, 0, 5000, *login))
-    for node in (new, old):
-        node.operator.execute_command("CLUSTER", "SETSLOT", slot, "NODE", new.node_id)
-
-
 def put_up_on(node: StockServer, shop: Shop, units: int = 10) -> Item:
     """An item whose slot `node` owns; the gateway's map says otherwise."""
     item = shop.put_up(armed=False)
@@ -70,8 +54,7 @@ def arm_on(node: StockServer, item: Item, shard: Shard, units: int) -> None:
 
 def publish(shop: Shop, item: Item) -> None:
     """Tell the gateway of the item's shard as it is now."""
-    shard, sha = item.shard.shard, item.shard.script.sha
-    shop.change(item, shards=[{"shard": shard.shard, "epoch": shard.epoch, "sha": sha}])
+    shop.change(item, shards=[published(item.shard)])
 
 
 def test_a_purchase_follows_its_slot(shop: Shop, second: StockServer) -> None:

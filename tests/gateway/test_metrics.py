@@ -1,7 +1,7 @@
 """What operators see: every outcome and every failure of Redis is counted, once."""
 
 from tests.gateway.client import get
-from tests.gateway.shop import Shop
+from tests.gateway.shop import Shop, listed
 from tests.redis.waiting import until
 
 
@@ -58,7 +58,7 @@ def settle(shop: Shop) -> None:
 def test_a_fenced_call_is_counted(shop: Shop) -> None:
     item = shop.put_up()
     before = shop.gateway.counted("redis_errors", "fenced")
-    shop.change(item, shards=[{"shard": 0, "epoch": 1, "sha": "0" * 40}])
+    shop.change(item, shards=[listed(0, 1, "0" * 40)])
     item.buy()
     until(lambda: shop.gateway.counted("redis_errors", "fenced") == before + 1, "it is counted")
 

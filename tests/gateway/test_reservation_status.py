@@ -222,3 +222,23 @@ def test_a_lost_shard_does_not_say_no_before_the_projection_is_read(
     assert_refused(item.status(reservation_id), "busy")
     project(item=item.id, state="paid", order="S0000000123")
     assert item.status(reservation_id).json["state"] == "paid"
+
+
+def test_one_of_an_earlier_epoch_is_told_by_the_next_which_knows_its_buyers(
+    item: Item, reservation_id: str
+) -> None:
+    item.rearm(epoch=2, units=3)
+    assert item.status(reservation_id).json["state"] == "reserved"
+
+
+def test_one_that_no_present_epoch_knows_is_told_by_the_projection(
+    item: Item, reservation_id: str, project: Any
+) -> None:
+    item.rearm(epoch=2, units=3, carry_over=False)
+    project(item=item.id, state="expired", order="S0000000123")
+    assert item.status(reservation_id).json["state"] == "expired"
+
+
+def test_one_that_neither_knows_is_clearly_unknown(item: Item, reservation_id: str) -> None:
+    item.rearm(epoch=2, units=3, carry_over=False)
+    assert_refused(item.status(reservation_id), "not_found")

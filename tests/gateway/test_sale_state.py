@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import HOUR_MS, Shop
+from tests.gateway.shop import HOUR_MS, Shop, listed
 from tests.redis.waiting import until
 
 
@@ -102,7 +102,7 @@ def test_an_item_without_an_armed_shard_is_busy(shop: Shop) -> None:
 
 def test_a_published_epoch_that_redis_does_not_know_is_busy(shop: Shop) -> None:
     item = shop.put_up()
-    shop.change(item, shards=[{"shard": 0, "epoch": 2, "sha": "0" * 40}])
+    shop.change(item, shards=[listed(0, 2, "0" * 40)])
     with item.untouched():
         assert_refused(item.buy(), "busy")
 
@@ -111,7 +111,7 @@ def test_a_script_of_another_epoch_is_busy(shop: Shop) -> None:
     item = shop.put_up()
     sha = item.shard.script.sha
     shop.gateway.expected_errors.append("BADCALL keys of another shard")
-    shop.change(item, shards=[{"shard": 0, "epoch": 2, "sha": sha}])
+    shop.change(item, shards=[listed(0, 2, sha)])
     with item.untouched():
         assert_refused(item.buy(), "busy")
 

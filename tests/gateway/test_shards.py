@@ -5,7 +5,7 @@ from zlib import crc32
 import pytest
 
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import Item, Shop
+from tests.gateway.shop import Item, Shop, published
 from tests.redis.armed_shard import ArmedShard
 from tests.redis.books import held_by
 from workers.stock.keys import Shard
@@ -27,8 +27,7 @@ def spread(shop: Shop, units: int) -> Item:
         armed.append(ArmedShard(shop.stock, Shard(item.id, number, epoch=1), limit=1))
         armed[-1].arm()
         armed[-1].grant(units)
-    facts = [{"shard": n, "epoch": 1, "sha": one.script.sha} for n, one in enumerate(armed)]
-    shop.change(item, shards=facts)
+    shop.change(item, shard_count=SHARDS, shards=[published(one) for one in armed])
     return item
 
 
@@ -53,3 +52,26 @@ def test_an_empty_home_is_busy_though_others_have_units(shop: Shop) -> None:
     assert item.buy(at_home[0]).outcome == "reserved"
     with item.untouched():
         assert_refused(item.buy(at_home[1]), "busy")
+
+
+def test_a_home_that_does_not_sell_now_is_busy_and_nobody_is_sent_elsewhere(
+    shop: Shop, item: Item
+) -> None:
+    armed = shop.document["items"][str(item.id)]["shards"]
+    shop.change(item, shards=[armed[0], armed[2]])
+    for shopper in [name for n in range(30) if home(name := f"s{n}") == 1][:5]:
+        with item.untouched():
+            assert_refused(item.buy(shopper), "busy")
+        assert_refused(item.status(f"{item.id}-1-{'a' * 22}", shopper), "busy")
+    others = [name for n in range(30) if home(name := f"s{n}") != 1][:5]
+    assert [item.buy(shopper).outcome for shopper in others] == ["reserved"] * 5
+    shop.change(item, shards=armed)
+    for number in range(SHARDS):
+        shard = ArmedShard(shop.stock, Shard(item.id, number, 1), limit=1)
+        for shopper in held_by(shop.stock.worker, shard.shard):
+            assert home(shopper) == number
+
+
+def home(shopper: str) -> int:
+    """The number of his shard."""
+    return crc32(shopper.encode()) % SHARDS

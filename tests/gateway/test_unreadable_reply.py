@@ -14,7 +14,7 @@ RETURNS = 'return { table.concat(codes), table.concat(again, ",") }'
     ids=["a code too few", "a code nobody knows", "integers", "no list", "nil"],
 )
 def test_it_is_pending_and_the_status_tells_the_truth(shop: Shop, reply: str) -> None:
-    shop.gateway.expected_errors.append("the reserve script's reply cannot be read")
+    shop.gateway.expected_errors.append("the answer to a reserve call cannot be read")
     item = shop.put_up(units=3)
     strange = replaced(item.shard.script, RETURNS, f"return {reply}")
     item.shard.load(strange)

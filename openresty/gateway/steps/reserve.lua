@@ -12,7 +12,8 @@ local OUTCOMES = {
   A = "reserved",
   L = "limit_reached",
   S = "sold_out",
-  E = "busy", -- this shard is empty, but units may still come to it
+  P = "sold_out", -- for him, with this quantity
+  E = "busy", -- this shard has too few now, but units may still come to it
   unknown = "pending",
   full = "busy",
   refused = "busy",
@@ -29,21 +30,27 @@ local function intent_of(req, shard)
     .. '","at_ms":' .. string.format("%d", ngx.now() * 1000) .. "}"
 end
 
+-- How many are left is not told: it would be another number by the time he hears it.
+local DETAILS = { P = "fewer are left than you asked for" }
+
 --- req: the purchase. Always returns an outcome; fills reservation_id and, when reserved, qty.
 return function(req)
   local shard = shards.home(req.item, req.claims.sub)
-  if not shard then
-    return "busy" -- approved, but not armed yet
+  if not shard or not shard.lane then
+    return "busy" -- not armed, not yet or not now, or this gateway cannot reach its source
   end
   req.reservation_id =
     reservation_id.make(req.item.id, shard.shard, req.claims.sub, req.idempotency_key)
-  local arguments = batch.encode_arguments(
-    req.claims.sub, req.reservation_id, req.qty, intent_of(req, shard))
   -- A fault of ours after the sending must not be told as "no" either.
-  local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane, arguments)
+  local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane,
+    req.claims.sub, req.reservation_id, req.qty, intent_of(req, shard))
   if not ok then
     ngx.log(ngx.ERR, "reserve: ", verdict)
+    return "pending"
   end
-  req.qty = ok and stored_qty or req.qty
-  return ok and OUTCOMES[verdict] or "pending"
+  if stored_qty == 0 then
+    return "pending" -- it was his and has ended: the status tells how
+  end
+  req.qty = stored_qty or req.qty -- the first answer, whatever a retry asks for
+  return OUTCOMES[verdict] or "pending", DETAILS[verdict]
 end

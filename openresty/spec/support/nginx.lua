@@ -33,6 +33,7 @@ _G.ngx = {
   socket = { tcp = not_here("a cosocket") },
   timer = { at = not_here("a timer"), every = not_here("a timer") },
   shared = {},
+  worker = { exiting = function() return false end },
   var = {},
   header = {},
 }

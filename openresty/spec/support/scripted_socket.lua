@@ -39,4 +39,6 @@ function _M:close() self.closed = true end
 
 function _M.settimeouts() end
 
+function _M.getreusedtimes() return 0 end
+
 return _M

@@ -1,0 +1,132 @@
+-- The way to one shard in a stock Redis: one EVALSHA of its reserve script a batch, all lanes of a node in
+-- one pipeline on one connection.
+
+local batch = require "gateway.batch"
+local redis_cluster = require "gateway.redis_cluster"
+local metrics = require "gateway.metrics"
+local redis_error = require "gateway.redis_error"
+local resp = require "gateway.resp"
+
+local ngx = ngx
+local arg = resp.arg
+
+local ARGS_BEFORE, ARGS_A_REQUEST = 8, 4
+
+local Node, Lane = {}, {}
+Node.__index, Lane.__index = Node, Lane
+
+local _M = {}
+
+local function encode(batches)
+  local parts = {}
+  for i = 1, #batches do
+    local requests = batches[i].requests
+    parts[#parts + 1] = "*" .. (ARGS_BEFORE + ARGS_A_REQUEST * #requests) .. "\r\n"
+    parts[#parts + 1] = batches[i].lane.call
+    parts[#parts + 1] = arg(#requests)
+    for j = 1, #requests do
+      parts[#parts + 1] = requests[j].content
+    end
+  end
+  return parts
+end
+
+function Node:prepare()
+  if self.sock then
+    return true
+  end
+  local sock, err = self.cluster:connect(self.address)
+  if not sock then
+    self.cluster:refresh() -- it may have been replaced
+    return nil, err
+  end
+  self.sock = sock
+  return true
+end
+
+local function finish_with_error(node, one, reply)
+  local verdict, map_may_be_old = redis_error.verdict(reply)
+  metrics.count("redis_errors", verdict)
+  if verdict == "moved" then
+    -- It ran nothing, so the requests may go to the right node.
+    node.cluster:learn_moved(reply, node.address)
+    return batch.send_elsewhere(one.lane, one.requests)
+  end
+  if map_may_be_old then
+    node.cluster:refresh()
+  end
+  if verdict == "broken" or verdict == "unknown" then
+    ngx.log(ngx.ERR, "reserve call on ", node.address, ": ", reply)
+  end
+  batch.finish_all(one.requests, verdict)
+end
+
+function Node:exchange(batches)
+  local sock = self.sock
+  local sent, err = sock:send(encode(batches))
+  for i = 1, #batches do
+    local one, reply, where = batches[i], nil, "socket"
+    if sent then
+      reply, err, where = resp.read(sock)
+    end
+    if type(reply) == "table" then
+      batch.finish_with_codes(one.requests, reply[1], reply[2])
+    elseif reply ~= nil then
+      batch.finish_with_codes(one.requests, nil, nil) -- no list
+    elseif where == "reply" then
+      finish_with_error(self, one, err)
+    else
+      -- Sent, or perhaps sent, and not answered: nobody knows. The rest of the pipeline likewise.
+      sent = nil
+      metrics.count("redis_errors", "unanswered")
+      batch.finish_all(one.requests, "unknown")
+    end
+  end
+  if not sent then
+    ngx.log(ngx.WARN, "no answer from ", self.address, ": ", err)
+    sock:close()
+    self.sock = nil
+    self.cluster:refresh() -- it may have been replaced
+  end
+end
+
+function Node:rest()
+  if self.sock then
+    redis_cluster.keep(self.sock)
+    self.sock = nil
+  end
+end
+
+function Lane:node()
+  local address = self.cluster:address_of(self.slot)
+  if not address then
+    return nil
+  end
+  local nodes = self.cluster.nodes
+  local node = nodes[address]
+  if not node then
+    node = batch.node(setmetatable(
+      { cluster = self.cluster, address = address, needs_lease = true, errors = "redis_errors" },
+      Node))
+    nodes[address] = node
+  end
+  return node
+end
+
+-- Four script arguments, in the order of reserve.lua, encoded once.
+function Lane.encode(shopper, reservation_id, qty, intent)
+  return arg(shopper) .. arg(reservation_id) .. arg(qty) .. arg(intent)
+end
+
+--- A lane for one armed shard. cluster: of redis_cluster; tag: "{i7:s00:e1}"; sha: of its reserve script.
+function _M.new(cluster, tag, sha, batch_max)
+  return batch.lane(setmetatable({
+    cluster = cluster,
+    batch_max = batch_max,
+    slot = redis_cluster.slot_of(tag),
+    call = arg("EVALSHA") .. arg(sha) .. arg(4) .. arg(tag .. ":ctl") .. arg(tag .. ":avail")
+      .. arg(tag .. ":buyers") .. arg(tag .. ":outbox"),
+  }, Lane))
+end
+
+return _M
