@@ -47,9 +47,10 @@ def up(site: Site, arguments: argparse.Namespace) -> int:
 
 
 def down(site: Site, arguments: argparse.Namespace) -> int:
-    """Stop the stack; its data stays."""
-    ran = Stack(site).down()
-    print(f"stack {site.profile} is down" if ran else f"stack {site.profile} was not running")
+    """Stop the stack or a part of it; its data stays."""
+    ran = Stack(site).down(arguments.only)
+    what = f"{','.join(arguments.only)} of {site.profile}" if arguments.only else site.profile
+    print(f"stack {what} is down" if ran else f"stack {site.profile} was not running")
     return 0
 
 

@@ -6,6 +6,7 @@
 import os
 from pathlib import Path
 
+from deploy.local.ports import STANDBY
 from deploy.local.site import ROOT, Site
 
 # What a person may set, in the environment or in `.env`, with the stack's own values where it has
@@ -21,6 +22,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_BATCH_MAX": None,
     "SLUICE_RESERVE_TIMEOUT_MS": None,
     "SLUICE_QUEUE_MAX": None,
+    "SLUICE_WITHOUT_LEASE": None,
 }
 
 _COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL")
@@ -36,8 +38,14 @@ _DJANGO = (
     "SLUICE_DEMO",
     "SLUICE_ALLOWED_HOSTS",
     "SLUICE_TIME_ZONE",
+    "SLUICE_SHARDS_PER_ITEM",
 )
-_STOCK = ("SLUICE_STOCK_REDIS", "SLUICE_STOCK_REDIS_USER", "SLUICE_STOCK_REDIS_PASSWORD")
+_STOCK = (
+    "SLUICE_STOCK_REDIS",
+    "SLUICE_STOCK_STANDBY_REDIS",
+    "SLUICE_STOCK_REDIS_USER",
+    "SLUICE_STOCK_REDIS_PASSWORD",
+)
 _METRICS = ("SLUICE_METRICS_PORT",)
 _KAFKA = ("SLUICE_KAFKA_BROKERS",)
 _SNAPSHOT_READER = (
@@ -51,7 +59,7 @@ NEEDED = {
     "control-plane": _DJANGO,
     "celery-worker": _DJANGO,
     "celery-beat": _DJANGO,
-    "stock-agent": (*_DJANGO, *_STOCK, *_METRICS, "SLUICE_ARM_LEAD_S"),
+    "stock-agent": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS, "SLUICE_ARM_LEAD_S"),
     "relay": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "order-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "inventory-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
@@ -66,6 +74,7 @@ NEEDED = {
         "SLUICE_BATCH_MAX",
         "SLUICE_RESERVE_TIMEOUT_MS",
         "SLUICE_QUEUE_MAX",
+        "SLUICE_WITHOUT_LEASE",
     ),
     "edge": (*_SNAPSHOT_READER, "SLUICE_GATEWAY_URL", "SLUICE_DEMO"),
 }
@@ -84,6 +93,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_STOCK_REDIS": ",".join(
             f"127.0.0.1:{site.port(node)}" for node in site.settings.stock_nodes
         ),
+        "SLUICE_STOCK_STANDBY_REDIS": f"127.0.0.1:{site.port(STANDBY)}",
         "SLUICE_STOCK_REDIS_USER": "worker",
         "SLUICE_STOCK_REDIS_PASSWORD": secret["stock_worker_password"],
         "SLUICE_WORK_REDIS_URL": (
@@ -98,6 +108,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_RESERVATION_KEY": secret["reservation_key"],
         "SLUICE_SECRET_KEY": secret["django_secret_key"],
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
+        "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
     }
     return computed | tunables()
 

@@ -6,6 +6,8 @@ BASE_PORTS = {
     "edge": 8700,
     "gateway": 8080,
     "gateway-internal": 9180,
+    "redis-standby": 7051,
+    "redis-standby-bus": 7251,
     "redis-work": 7100,
     "kafka": 9092,
     "kafka-controller": 9095,
@@ -23,6 +25,8 @@ FIRST_STOCK_BUS_PORT = 7201
 
 ONE_NODE = ("redis-stock",)
 SIX_NODES = tuple(f"redis-stock-{number}" for number in range(1, 7))
+# The standby stock Redis: a cluster of its own, of one node, in every profile.
+STANDBY = "redis-standby"
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,21 @@ class Profile:
     is_test: bool = False
     stock_nodes: tuple[str, ...] = ONE_NODE
 
+    @property
+    def shards_per_item(self) -> int:
+        """One for each master of the stock Redis; more would bring nothing (DESIGN §5)."""
+        return 1 if len(self.stock_nodes) == 1 else len(self.stock_nodes) // 2
 
-# `stacktest` and `clustertest` are what tests/stack starts and kills, beside what is running.
+
+# `stacktest` and `clustertest` are what tests/stack starts and kills, `drill` is what tests/drill
+# does that to; all beside what is running.
 PROFILES = {
     "dev": Profile(0),
     "test": Profile(10_000, is_test=True),
     "cluster": Profile(5_000, stock_nodes=SIX_NODES),
     "stacktest": Profile(20_000, is_test=True),
     "clustertest": Profile(23_000, is_test=True, stock_nodes=SIX_NODES),
+    "drill": Profile(14_000, is_test=True, stock_nodes=SIX_NODES),
 }
 
 # Linux hands out ports from 32768 upwards to outgoing connections; a server there may lose its own.

@@ -47,15 +47,17 @@ class Stack:
                 if did:
                     print(f"  {step.name:<19} {did} in {time.monotonic() - began:.1f} s")
 
-    def down(self) -> bool:
-        """Stop everything, clients before servers; False when nothing ran."""
+    def down(self, only: Sequence[str] = ()) -> bool:
+        """Stop everything, clients before servers, or a part of it; False when nothing ran."""
         with self._one_at_a_time():
             if not self.supervisor.running():
                 return self.supervisor.clean()
             names = [process.name for process in processes(self.site)]
             first_client = names.index(CLIENTS_BEGIN)
-            self.supervisor.stop(names[first_client:])
-            self.supervisor.stop(names[:first_client])
+            for side in (names[first_client:], names[:first_client]):
+                self.supervisor.stop([name for name in side if not only or name in only])
+            if only:
+                return True
             self.supervisor.shutdown()
             self.supervisor.clean()
             return True

@@ -60,7 +60,9 @@ def create_campaign(
 def start_sale(stack_environment: dict[str, str], tmp_path: Path) -> Callable[..., "RunningSale"]:
     """A function that starts a sale with simulated shoppers, as `make demo` does."""
 
-    def start(*, shoppers: int, units: int, seed: int, spike_s: float = 1.0) -> RunningSale:
+    def start(
+        *, shoppers: int, units: int, seed: int, spike_s: float = 1.0, shards: int = 1
+    ) -> RunningSale:
         summary = tmp_path / f"summary-{seed}.json"
         command = [sys.executable, "-m", "tests.load.demo", "--summary", str(summary)]
         command += ["--shoppers", str(shoppers), "--units", str(units), "--seed", str(seed)]
@@ -68,7 +70,11 @@ def start_sale(stack_environment: dict[str, str], tmp_path: Path) -> Callable[..
         command += ["--progress-s", "0.2"]
         log = (tmp_path / f"sale-{seed}.log").open("w+")
         process = subprocess.Popen(
-            command, cwd=ROOT, env=stack_environment, stdout=log, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env=stack_environment | {"SLUICE_SHARDS_PER_ITEM": str(shards)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         return RunningSale(process, summary, Path(log.name))
 

@@ -4,6 +4,8 @@ import json
 import urllib.error
 import urllib.request
 
+import psycopg2
+
 from tests.e2e.conftest import wait_for
 
 
@@ -39,12 +41,26 @@ def test_the_public_page_of_a_campaign_holds_no_secret(create_campaign, stack_en
     body = wait_for(lambda: answered(url), "the campaign to be known")
 
     assert campaign["items"][0]["path_key"] not in json.dumps(body)
-    assert {"path_key", "shards", "secret"}.isdisjoint(body["items"][0])
+    assert {"path_key", "shards", "shard_count", "secret"}.isdisjoint(body["items"][0])
 
 
 def answered(url):
     status, body = ask(url)
     return body if status == 200 else None
+
+
+def test_units_nobody_bought_are_back_in_the_pool_after_the_end(create_campaign, stack_environment):
+    campaign = create_campaign("left-over", units=5, starts_in_s=1, lasts_s=5)
+    item = campaign["items"][0]["id"]
+
+    def granted():
+        return query(stack_environment, GRANTED, item)[0] == 5
+
+    def returned():
+        return query(stack_environment, RETURNED, item) == (5, True)
+
+    wait_for(granted, "the shards to get the units", 5)
+    wait_for(returned, "the units to be back and every epoch closed")
 
 
 def test_no_entry_before_the_start_and_no_purchase_after_the_end(
@@ -80,6 +96,25 @@ def test_no_entry_before_the_start_and_no_purchase_after_the_end(
     assert (status, late["code"]) == (410, "ended")
     status, late = wait_for(lambda: refused(enter()), "the edge to end the item")
     assert (status, late["code"]) == (410, "ended")
+
+
+GRANTED = "SELECT sum(granted) FROM inventory_allocation WHERE item_id = %s"
+RETURNED = """
+SELECT pool.unallocated, every(allocation.state = 'closed')
+  FROM inventory_pool AS pool JOIN inventory_allocation AS allocation USING (item_id)
+ WHERE pool.item_id = %s GROUP BY pool.unallocated
+"""
+
+
+def query(stack_environment, statement, item):
+    """One row of the stack's own database `sale`."""
+    connection = psycopg2.connect(stack_environment["SLUICE_SALE_DSN"])
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [item])
+            return cursor.fetchone()
+    finally:
+        connection.close()
 
 
 def known(answer):

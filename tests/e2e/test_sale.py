@@ -36,9 +36,17 @@ def test_a_sale_with_fewer_shoppers_than_units_sells_to_each_shopper_once(start_
     assert "buy sold_out" not in summary["answers"]
 
 
-@pytest.mark.parametrize("victim", ["relay", "order-consumer", "inventory-consumer"])
+def test_shards_sell_out_together_to_the_last_unit(start_sale):
+    summary = start_sale(shoppers=600, units=100, seed=14, shards=3).finish()
+
+    assert kept(summary) == KEPT
+    assert (summary["reserved"], summary["confirmed"]) == (100, 100)
+    assert summary["answers"]["buy sold_out"] > 0
+
+
+@pytest.mark.parametrize("victim", ["relay", "order-consumer", "inventory-consumer", "stock-agent"])
 def test_a_process_killed_in_the_middle_loses_and_doubles_nothing(start_sale, site: Site, victim):
-    sale = start_sale(shoppers=1500, units=400, seed=13, spike_s=2.0)
+    sale = start_sale(shoppers=1500, units=400, seed=13, spike_s=2.0, shards=3)
     wait_for(lambda: counted(sale, "reserved") > 20, "the first reservations")
 
     # Frozen first, so that work is in its hands and piles up before it when it dies.
@@ -46,7 +54,7 @@ def test_a_process_killed_in_the_middle_loses_and_doubles_nothing(start_sale, si
     os.kill(pid, signal.SIGSTOP)
     frozen_at = counted(sale, "reserved")
     wait_for(lambda: counted(sale, "reserved") > frozen_at + 50, "work to pile up")
-    if victim != "inventory-consumer":
+    if victim in ("relay", "order-consumer"):
         assert counted(sale, "confirmed") < counted(sale, "reserved"), "nothing was under way"
     os.kill(pid, signal.SIGKILL)
 

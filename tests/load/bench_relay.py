@@ -21,7 +21,7 @@ from workers.runtime import env as environment
 from workers.runtime import kafka
 from workers.runtime.clock import SystemClock
 from workers.stock import shard as shards
-from workers.stock.cluster import StockCluster
+from workers.stock.cluster import StockCluster, StockClusters
 from workers.stock.keys import Shard
 from workers.stock.outbox import OutboxReader
 
@@ -43,7 +43,9 @@ def main(reservations: int = 50_000, rounds: int = 5) -> None:
         for number in range(1, rounds + 1):
             messages = _messages(random.randrange(10**9, 2 * 10**9), reservations)
             alone.append(_produce(env.kafka_brokers, names, messages))
-            relayed.append(_relay(cluster, env.kafka_brokers, names, messages))
+            clusters = StockClusters.connect(env.stock_sources, "bench")
+            reader = OutboxReader(clusters, "bench", SystemClock())
+            relayed.append(_relay(cluster, reader, env.kafka_brokers, names, messages))
             print(f"round {number}: producer alone {alone[-1]:7.0f}/s   relay {relayed[-1]:7.0f}/s")
     finally:
         for done in admin.delete_topics([names.reservations]).values():
@@ -88,9 +90,15 @@ def _produce(brokers: str, names: kafka.Names, messages: list[bytes]) -> float:
     return len(messages) / (time.perf_counter() - started)
 
 
-def _relay(cluster: StockCluster, brokers: str, names: kafka.Names, messages: list[bytes]) -> float:
+def _relay(
+    cluster: StockCluster,
+    reader: OutboxReader,
+    brokers: str,
+    names: kafka.Names,
+    messages: list[bytes],
+) -> float:
     shard = Shard(json.loads(messages[0])["item"], 0, 1)
-    shards.arm(cluster, shard, 1, int(time.time() * 1000))
+    shards.arm(cluster, shard, shards.life_of(cluster, shard), 1, int(time.time() * 1000))
     node = cluster.node_of(shard)
     starts = range(0, len(messages), ENTRY)
     for first in starts:
@@ -98,8 +106,7 @@ def _relay(cluster: StockCluster, brokers: str, names: kafka.Names, messages: li
         node.xadd(shard.outbox, {"v": "1", "n": len(lines), "intents": b"\n".join(lines)})
     producer = kafka.connect_producer(kafka.producer_settings(brokers))
     producer.list_topics(timeout=30)
-    clock = SystemClock()
-    relay = Relay(OutboxReader(cluster, "bench", clock), producer, clock, names)
+    relay = Relay(reader, producer, SystemClock(), names)
     started = time.perf_counter()
     read = 0
     while read < len(starts) or relay.in_flight:

@@ -14,9 +14,7 @@ Needs wrk. One core is nginx's, the other is shared by wrk and Redis.
 
 import argparse
 import base64
-import json
 import os
-import platform
 import re
 import shutil
 import statistics
@@ -25,11 +23,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.load import purchases
+from tests.load import bench_report, purchases
 from tests.load.one_worker import OneWorkerGateway, pinned
 from tests.redis.armed_shard import ArmedShard
 from tests.redis.server import StockServer
@@ -37,7 +34,6 @@ from tests.redis.waiting import until
 from workers.stock.keys import Shard
 
 REPLAY = Path(__file__).with_name("replay.lua")
-REPORT = Path("var", "bench", "report.json")
 SHARD = Shard(item=7, shard=0, epoch=1)
 UNITS = 2_000_000_000  # never the limit
 KID, SECRET = "bench", b"b" * 32
@@ -174,7 +170,10 @@ def _document(sha: str) -> dict[str, object]:
         "units": UNITS,
         "limit": 1,
         "path_key": PATH_KEY,
-        "shards": [{"shard": SHARD.shard, "epoch": SHARD.epoch, "sha": sha}],
+        "shard_count": 1,
+        "shards": [
+            {"shard": SHARD.shard, "epoch": SHARD.epoch, "sha": sha, "source": SHARD.source}
+        ],
     }
     secret = base64.urlsafe_b64encode(SECRET).rstrip(b"=").decode()
     return {
@@ -183,6 +182,7 @@ def _document(sha: str) -> dict[str, object]:
         "items": {str(SHARD.item): item},
         "entry_keys": [{"kid": KID, "secret": secret, "sign": True}],
         "switches": {"sale_enabled": True},
+        "stock": {"source": SHARD.source, "generation": 0, "lease_ms": 2000},
     }
 
 
@@ -211,18 +211,7 @@ def _report(rounds: list[Round], arguments: argparse.Namespace) -> None:
         "spread": round(max(ratios) - min(ratios), 3),
         "batch": round(batch, 1),
     }
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    report = {
-        "machine": f"{platform.platform()}, {os.cpu_count()} cores",
-        "commit": commit.stdout.strip(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "measures": {"P1": measure},
-    }
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"\nreport in {REPORT}")
+    bench_report.record({"P1": measure})
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import cast
 
 from django.db.models import Max, Min, Sum
 
-from control_plane.inventory.models import Allocation
+from control_plane.inventory.models import Allocation, Source
 from control_plane.inventory.services import conservation
 from control_plane.orders.models import LIVE_STATES, LedgerEntry, LedgerKind, Order, Rejection
 from control_plane.warehouse.models import StockEntry, StockEntryKind
-from workers.runtime.env import StockRedis
-from workers.stock import scripts
-from workers.stock.cluster import StockCluster
+from workers.stock import shard as shards
+from workers.stock.cluster import StockClusters
 from workers.stock.keys import Shard
 
 
@@ -24,11 +22,13 @@ class Books:
     limit: int
     redis_avail: int
     redis_sold: int
-    redis_granted: int
-    buyers: dict[str, int]  # reservation id → quantity, all shards
+    redis_granted: int  # less what was reclaimed
+    buyers: dict[str, int]  # reservation id → quantity, all epochs in a stock Redis
     orders: dict[str, str]  # reservation id → shopper
+    from_database: set[str]  # reservations of orders that no stock Redis has seen
     rejections: dict[str, str]  # reservation id → reason
     ordered_units: int
+    returned_units: int  # of orders that ended, and of refused reservations: they are sold again
     units_by_shopper: Counter[str]
     ledger_units: int
     warehouse_units: int
@@ -38,7 +38,8 @@ class Books:
     @property
     def oversold(self) -> int:
         """Units sold that do not exist, in the orders or already in Redis."""
-        return max(0, self.ordered_units - self.units) + max(0, self.redis_sold - self.units)
+        sold_once = self.redis_sold - self.returned_units
+        return max(0, self.ordered_units - self.units) + max(0, sold_once - self.units)
 
     @property
     def duplicates(self) -> int:
@@ -50,11 +51,12 @@ class Books:
         """Every equation that must be 0 when nothing is under way."""
         return {
             "pool: total − unallocated − leased − orders": self.pool_drift,
-            "redis: granted − avail − sold": self.redis_granted
+            "redis: granted − reclaimed − avail − sold": self.redis_granted
             - self.redis_avail
             - self.redis_sold,
             "redis sold − orders − rejected": len(
-                self.buyers.keys() ^ (self.orders.keys() | self.rejections.keys())
+                self.buyers.keys()
+                ^ ((self.orders.keys() | self.rejections.keys()) - self.from_database)
             ),
             "orders − ledger": self.ordered_units - self.ledger_units,
             "orders − warehouse": self.ordered_units - self.warehouse_units,
@@ -69,10 +71,12 @@ class Books:
         ]
 
 
-def read(item_id: int, units: int, limit: int, stock: StockRedis) -> Books:
+def read(item_id: int, units: int, limit: int, stock: StockClusters) -> Books:
     """Read all sides now. Each is read on its own, so call it when nothing is under way."""
-    shards = _shards(item_id, stock)
+    armed, by_database = _epochs(item_id)
+    states = [shards.inspect(stock.of(shard), shard) for shard in armed]
     orders = list(Order.objects.filter(item_id=item_id).values_list("reservation_id", "shopper"))
+    rejected = Rejection.objects.filter(item_id=item_id)
     live = Order.objects.filter(item_id=item_id, state__in=LIVE_STATES)
     held = Counter(dict(live.values_list("shopper").annotate(Sum("qty"))))
     span = Order.objects.filter(item_id=item_id).aggregate(Min("created_at"), Max("created_at"))
@@ -80,27 +84,40 @@ def read(item_id: int, units: int, limit: int, stock: StockRedis) -> Books:
     return Books(
         units=units,
         limit=limit,
-        redis_avail=sum(state[0] for state, _ in shards),
-        redis_sold=sum(state[1] for state, _ in shards),
-        redis_granted=sum(state[2] for state, _ in shards),
-        buyers={name: qty for _, buyers in shards for name, qty in buyers.items()},
+        redis_avail=sum(state.avail for state in states),
+        redis_sold=sum(state.sold for state in states),
+        redis_granted=sum(state.granted - state.reclaimed for state in states),
+        buyers={
+            reservation: qty
+            for shard in armed
+            for page in shards.buyers_of(stock.of(shard), shard)
+            for _, reservation, qty in page
+        },
         orders=dict(orders),
-        rejections=dict(
-            Rejection.objects.filter(item_id=item_id).values_list("reservation_id", "reason")
-        ),
+        from_database={
+            reservation
+            for kind in (Order, Rejection)
+            for reservation, shard, epoch in kind.objects.filter(item_id=item_id).values_list(
+                "reservation_id", "shard", "epoch"
+            )
+            if (shard, epoch) in by_database
+        },
+        rejections=dict(rejected.values_list("reservation_id", "reason")),
         ordered_units=live.aggregate(units=Sum("qty"))["units"] or 0,
+        returned_units=_ledger_units(item_id, LedgerKind.RETURN)
+        + (rejected.aggregate(units=Sum("qty"))["units"] or 0),
         units_by_shopper=held,
-        ledger_units=_ledger_units(item_id),
+        ledger_units=_ledger_units(item_id, LedgerKind.CONFIRM)
+        - _ledger_units(item_id, LedgerKind.RETURN),
         warehouse_units=_warehouse_units(item_id),
         pool_drift=conservation(item_id).drift,
         landed_in_s=(last - first).total_seconds() if first else 0.0,
     )
 
 
-def _ledger_units(item_id: int) -> int:
-    taken = LedgerEntry.objects.filter(item_id=item_id)
-    sums = dict(taken.values_list("kind").annotate(Sum("qty")))
-    return int(sums.get(LedgerKind.CONFIRM, 0)) - int(sums.get(LedgerKind.RETURN, 0))
+def _ledger_units(item_id: int, kind: LedgerKind) -> int:
+    entries = LedgerEntry.objects.filter(item_id=item_id, kind=kind)
+    return int(entries.aggregate(units=Sum("qty"))["units"] or 0)
 
 
 def _warehouse_units(item_id: int) -> int:
@@ -109,14 +126,12 @@ def _warehouse_units(item_id: int) -> int:
     return int(sums.get(StockEntryKind.DEDUCT, 0)) - int(sums.get(StockEntryKind.RESTORE, 0))
 
 
-def _shards(item_id: int, stock: StockRedis) -> list[tuple[list[int], dict[str, int]]]:
-    cluster = StockCluster(stock, "books")
-    found = []
+def _epochs(item_id: int) -> tuple[list[Shard], set[tuple[int, int]]]:
+    """The epochs that were armed in a stock Redis, and (shard, epoch) of those in PostgreSQL."""
+    armed, by_database = [], set()
     for row in Allocation.objects.filter(item_id=item_id):
-        shard = Shard(row.item_id, row.shard, row.epoch)
-        keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox, shard.grants]
-        state = cluster.run(shard, scripts.INSPECT, keys)
-        held = cast(list[bytes], cluster.node_of(shard).hvals(shard.buyers))
-        pairs = [one.split("=") for value in held for one in value.decode().split(",")]
-        found.append((state, {name: int(qty) for name, qty in pairs}))
-    return found
+        if row.source == Source.DATABASE:
+            by_database.add((row.shard, row.epoch))
+        elif row.script_sha:
+            armed.append(Shard(row.item_id, row.shard, row.epoch, row.source))
+    return armed, by_database

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.load.books import Books
-    from workers.runtime.env import StockRedis
+    from workers.stock.cluster import StockClusters
 
 SUMMARY = Path("var", "demo", "summary.json")
 LEAD_S = 8.0  # between approval and start: enough for early shoppers to be too early
@@ -61,7 +61,7 @@ def main() -> int:
     )
     heard = uvloop.run(_run_sale(shoppers, item, start, arguments))
     CONSOLE.print("shoppers are done; waiting until every reservation is an order and deducted …")
-    stock = _stock_redis()
+    stock = _stock_clusters()
 
     def count() -> "Books":
         return books.read(item, arguments.units, arguments.limit, stock)
@@ -108,15 +108,13 @@ def _set_up_campaign(arguments: argparse.Namespace) -> report.JsonObject:
     return campaign
 
 
-def _stock_redis() -> "StockRedis":
-    from workers.runtime.env import StockRedis
+def _stock_clusters() -> "StockClusters":
+    from workers.runtime import env
+    from workers.stock.cluster import StockClusters
 
-    seeds = [address.rsplit(":", 1) for address in os.environ["SLUICE_STOCK_REDIS"].split(",")]
-    return StockRedis(
-        seeds=tuple((host, int(port)) for host, port in seeds),
-        user=os.environ["SLUICE_STOCK_REDIS_USER"],
-        password=os.environ["SLUICE_STOCK_REDIS_PASSWORD"],
-    )
+    # A client like this one serves no metrics; a worker's environment names the port.
+    mine = env.read(os.environ | {"SLUICE_METRICS_PORT": "1"}, stock_redis=True)
+    return StockClusters.connect(mine.stock_sources, "demo")
 
 
 def _sessions(count: int) -> list[tuple[str, str]]:

@@ -88,8 +88,7 @@ def show(console: Console, heard: Heard, books: "Books", summary: JsonObject) ->
     sides.add_row("answers", f"{len(heard.reserved)} reservations given")
     sides.add_row(
         "Redis",
-        f"{books.redis_sold} units sold, {books.redis_avail} free, "
-        f"of {books.redis_granted} granted",
+        f"{books.redis_sold} units sold, {books.redis_avail} free, of {books.redis_granted} given",
     )
     sides.add_row("PostgreSQL sale", f"{len(books.orders)} orders, {books.ordered_units} units")
     sides.add_row("PostgreSQL inventory", f"{books.warehouse_units} units deducted")

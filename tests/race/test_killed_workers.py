@@ -1,138 +1,139 @@
-"""A worker is killed at each point between its steps; its successor makes the books right."""
+"""A worker is killed at each point between its steps; its successor makes the books right.
 
-from contextlib import contextmanager
+Without a roll-back nothing that was promised is lost or refused; with one, what only the disk knew
+is. In both every unit ends in exactly one order.
+"""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from control_plane.inventory import services as inventory
-from control_plane.inventory.models import Allocation
-from control_plane.orders.models import LedgerEntry, Order
+from control_plane.orders.models import Order
 from control_plane.warehouse.models import Stock, StockEntry
 from control_plane.warehouse.services import stock_in
-from tests.race.crash_at import POINTS
+from tests.race import points
+from tests.race.faults import FAULTS, KILLED, ROLLED_BACK, Accident
+from tests.race.sale import UNITS
 from tests.redis.waiting import until
-from workers import inventory_consumer, order_consumer
-from workers.stock.keys import RELAY_GROUP, Shard
-from workers.tests import running
-from workers.tests.messages import intent
-from workers.tests.selling import arm, sell
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
-
-SHOPPERS = [f"shopper-{n}" for n in range(30)]
-DEADLINE_S = 60
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "inventory"]),
+]
+# A full re-arm waits for the barrier before it sells again, a fast one does not.
+MODES = {KILLED: "full", ROLLED_BACK: "fast"}
+every_fault = pytest.mark.parametrize("fault", FAULTS)
 
 
 @pytest.fixture
-def successor(broker):
-    """A context in which a healthy worker of this kind runs."""
-
-    @contextmanager
-    def run(module):
-        environ = running.environment(broker.names)
-        with running.as_process(f"workers.{module}", environ) as process:
-            yield process
-
-    return run
+def accident(sale, disk, healthy, victim):
+    return Accident(sale, disk, healthy, victim)
 
 
-def _points(worker):
-    return [point for point, (module, _, _) in POINTS.items() if module == worker]
+@every_fault
+@pytest.mark.parametrize("point", points.OPENING)
+def test_an_epoch_that_was_being_opened(point, fault, accident):
+    accident.happen(point, fault, lambda: None)
 
 
-def _eventually(look, what):
-    return until(look, what, deadline_s=DEADLINE_S, pause_s=0.1)
+@every_fault
+@pytest.mark.parametrize("point", points.LEVELLING)
+def test_units_between_two_shards(point, fault, accident, sale, disk):
+    def provoke():
+        sale.wait_until_it_sells()
+        disk.remember()
+        sale.buy_out(shard=0)
+
+    accident.happen(point, fault, provoke)
 
 
-@pytest.mark.parametrize("point", _points("order_consumer"))
-def test_each_reservation_becomes_exactly_one_order(point, die_at, successor, broker, item):
-    allocation = inventory.open_allocation(item.pk, 0)
-    inventory.begin_grant(allocation.pk, 1000)
-    pairs = [(name, intent(item.pk, name)) for name in SHOPPERS]
-    broker.put(broker.names.reservations, pairs)
-    die_at(point)
-    assert broker.committed(order_consumer.GROUP, broker.names.reservations) == 0
-    with successor("order_consumer"):
-        _eventually(
-            lambda: broker.committed(order_consumer.GROUP, broker.names.reservations) == 30,
-            "all is committed",
-        )
-    assert sorted(order.shopper for order in Order.objects.all()) == sorted(SHOPPERS)
-    assert LedgerEntry.objects.count() == 30
-    assert Allocation.objects.get().consumed == 30
-    assert inventory.conservation(item.pk).drift == 0
-    told = {event["order_id"] for event in broker.events("order.created")}
-    assert told == set(Order.objects.values_list("pk", flat=True))
+@every_fault
+@pytest.mark.parametrize("point", points.REARMING)
+def test_an_epoch_that_was_being_ended(point, fault, accident, sale, disk):
+    def provoke():
+        _sell_before_and_after_the_copy(sale, disk)
+        inventory.begin_rearm(sale.selling()[0].pk, MODES[fault], "test")
+
+    accident.happen(point, fault, provoke)
 
 
-@pytest.mark.parametrize("point", _points("inventory_consumer"))
-def test_each_order_is_deducted_exactly_once(point, die_at, successor, broker, item):
+@every_fault
+@pytest.mark.parametrize("point", points.FENCING)
+def test_an_epoch_whose_node_has_begun_another_life(point, fault, accident, sale, disk):
+    def provoke():
+        _sell_before_and_after_the_copy(sale, disk)
+        disk.restart()
+
+    accident.happen(point, fault, provoke)
+
+
+@every_fault
+@pytest.mark.parametrize("point", [*points.RELAYING, *points.LANDING])
+def test_reservations_on_their_way_to_an_order(point, fault, accident, sale, disk):
+    def provoke():
+        sale.wait_until_it_sells()
+        sale.buy(6)
+        disk.remember()
+        sale.buy(6)
+
+    accident.happen(point, fault, provoke)
+
+
+@every_fault
+@pytest.mark.parametrize("point", points.LANDING_BARRIERS)
+def test_a_barrier_on_its_way(point, fault, accident, sale, disk):
+    def provoke():
+        _sell_before_and_after_the_copy(sale, disk)
+        inventory.begin_rearm(sale.selling()[0].pk, MODES[fault], "test")
+
+    accident.happen(point, fault, provoke)
+
+
+@every_fault
+@pytest.mark.parametrize("point", points.EXPIRING)
+def test_orders_that_were_being_ended(point, fault, accident, sale, disk, healthy, expire):
+    with healthy(("stock_agent", "relay", "order_consumer")):
+        _let_orders_become_due(sale, disk)
+    accident.happen_to_a_task(point, fault, again=expire)
+    assert Order.objects.exclude(state="unpaid").count() == 10
+
+
+@every_fault
+@pytest.mark.parametrize("point", points.RELEASING)
+def test_shoppers_who_are_to_be_told_that_they_may_buy_again(
+    point, fault, accident, sale, disk, expire
+):
+    def provoke():
+        _let_orders_become_due(sale, disk)
+        expire()
+
+    accident.happen(point, fault, provoke)
+
+
+@pytest.mark.parametrize("point", points.DEDUCTING)
+def test_each_order_is_deducted_exactly_once(point, sale, healthy, victim):
     stock_in("TEA", 100)
-    allocation = inventory.open_allocation(item.pk, 0)
-    inventory.begin_grant(allocation.pk, 1000)
-    pairs = [(name, intent(item.pk, name)) for name in SHOPPERS]
-    broker.put(broker.names.reservations, pairs)
-    with successor("order_consumer"):
-        _eventually(lambda: len(broker.events("order.created")) == 30, "all orders are told")
-    die_at(point)
-    with successor("inventory_consumer"):
-        _eventually(
-            lambda: broker.committed(inventory_consumer.GROUP, broker.names.order_events) >= 60,
-            "all is committed",
-        )
-    assert Stock.objects.get().on_hand == 70
-    assert StockEntry.objects.count() == 30
-    told = {event["order_id"] for event in broker.events("stock.deducted")}
-    assert told == set(Order.objects.values_list("pk", flat=True))
+    with healthy(("stock_agent", "relay", "order_consumer")):
+        dying = victim(point)
+        sale.sell_out()
+        dying.must_die()
+        with healthy(["inventory_consumer"]):
+            until(lambda: StockEntry.objects.count() == UNITS, "all are deducted", 60)
+    assert Stock.objects.get().on_hand == 100 - UNITS
+    assert StockEntry.objects.count() == UNITS
 
 
-@pytest.mark.parametrize("point", _points("relay"))
-def test_no_intent_is_lost(point, die_at, successor, broker, item, cluster):
-    allocation = inventory.open_allocation(item.pk, 0)
-    shard = Shard(item.pk, 0, allocation.epoch)
-    arm(cluster, shard)
-    for first in range(0, 30, 10):
-        assert sell(cluster, shard, SHOPPERS[first : first + 10]) == "R" * 10
-    written = _intents(cluster, shard)
-    die_at(point)
-    with successor("relay"):
-        _eventually(lambda: _relayed(cluster, shard), "all is acknowledged")
-    delivered = [message.value() for message in broker.read(broker.names.reservations)]
-    assert set(delivered) == set(written)
-    if point == "relay after delivery":
-        # The control: without the first relay's delivery there would be no duplicate.
-        assert len(delivered) > len(written)
+def _sell_before_and_after_the_copy(sale, disk):
+    """Shard 0 has buyers that an earlier disk knows, and some that it does not."""
+    sale.wait_until_it_sells()
+    sale.buy(6, shard=0)
+    disk.remember()
+    sale.buy(6, shard=0)
 
 
-@pytest.mark.parametrize("point", _points("stock_agent"))
-def test_each_unit_reaches_the_shard_exactly_once(point, die_at, successor, item, cluster):
-    die_at(point)
-    with successor("stock_agent"):
-        _eventually(_published_and_granted, "the shard is published")
-    allocation = Allocation.objects.get()
-    shard = Shard(item.pk, 0, allocation.epoch)
-    node = cluster.node_of(shard)
-    assert allocation.epoch == 1
-    assert int(node.get(shard.avail)) == allocation.granted == 1000
-    assert sum(int(qty) for qty in node.hvals(shard.grants)) == 1000
-    assert inventory.conservation(item.pk).drift == 0
-    assert sell(cluster, shard, ["ann"]) == "R"
-
-
-def _published_and_granted():
-    allocation = Allocation.objects.first()
-    if allocation is None or not allocation.script_sha:
-        return False
-    return not inventory.pending_grants(allocation.pk)
-
-
-def _intents(cluster, shard):
-    entries = cluster.node_of(shard).xrange(shard.outbox)
-    return [line for _, fields in entries for line in fields[b"intents"].split(b"\n")]
-
-
-def _relayed(cluster, shard):
-    node = cluster.node_of(shard)
-    (group,) = node.xinfo_groups(shard.outbox)
-    pending = node.xpending(shard.outbox, RELAY_GROUP)["pending"]
-    return pending == 0 and group["lag"] == 0
+def _let_orders_become_due(sale, disk):
+    sale.wait_until_it_sells()
+    sale.buy(10)
+    sale.wait_for_orders()
+    disk.remember()
+    Order.objects.update(pay_by=datetime.now(UTC) - timedelta(seconds=1))

@@ -6,7 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,7 @@ def test_every_program_may_take_its_time_to_stop(profile: str) -> None:
 def test_down_says_in_one_line_what_does_not_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(stack: Stack) -> bool:
+    def fail(stack: Stack, only: Sequence[str]) -> bool:
         raise CannotStart("supervisord (pid 7) does not")
 
     monkeypatch.setattr(Stack, "down", fail)

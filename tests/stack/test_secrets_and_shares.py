@@ -9,6 +9,7 @@ from deploy.local.process import CannotStart
 from deploy.local.processes import processes
 from deploy.local.servers import gateway
 from deploy.local.site import ROOT, SECRET_NAMES, Site
+from tests.redis import ports as private
 
 
 def test_secrets_are_made_once_and_readable_by_their_owner_only() -> None:
@@ -38,7 +39,14 @@ def test_the_gateway_is_not_given_the_workers_password() -> None:
 
 
 def test_servers_are_given_no_variable_at_all() -> None:
-    for name in ("postgres", "redis-stock", "redis-stock-1", "redis-work", "kafka"):
+    for name in (
+        "postgres",
+        "redis-stock",
+        "redis-stock-1",
+        "redis-standby",
+        "redis-work",
+        "kafka",
+    ):
         assert environment.of(Site("stacktest"), name) == {}
 
 
@@ -46,6 +54,24 @@ def test_servers_are_given_no_variable_at_all() -> None:
 def test_every_port_of_a_process_is_in_the_table(profile: str) -> None:
     used = {port for process in processes(Site(profile)) for port in process.ports}
     assert used == set(ports.ports_of(profile))
+
+
+def test_no_profile_has_a_port_of_the_tests_own_servers() -> None:
+    ours = {port for profile in ports.PROFILES for port in ports.ports_of(profile).values()}
+    assert ours.isdisjoint(range(private.FIRST, private.LAST + 1))
+
+
+@pytest.mark.parametrize(("profile", "shards"), [("stacktest", "1"), ("clustertest", "3")])
+def test_an_item_has_a_shard_for_each_master(profile: str, shards: str) -> None:
+    share = environment.of(Site(profile), "control-plane")
+    assert share["SLUICE_SHARDS_PER_ITEM"] == shards
+
+
+@pytest.mark.parametrize("process", ["gateway", "stock-agent", "relay"])
+def test_who_asks_the_stock_redis_knows_the_standby_too(process: str) -> None:
+    site = Site("clustertest")
+    standby = environment.of(site, process)["SLUICE_STOCK_STANDBY_REDIS"]
+    assert standby == f"127.0.0.1:{site.port('redis-standby')}"
 
 
 def test_clients_of_a_cluster_are_told_of_every_node() -> None:

@@ -86,6 +86,14 @@ def test_down_leaves_no_process_and_keeps_the_data(stack: StackTool) -> None:
         cursor.execute("DROP TABLE kept")
 
 
+def test_down_of_a_part_stops_that_part_only(stack: StackTool) -> None:
+    stack.up("redis-work,postgres")
+    kept = stack.pid("postgres")
+    done = stack.run("down", "redis-work")
+    assert (done.returncode, "redis-work of stacktest is down" in done.stdout) == (0, True)
+    assert (stack.pid("redis-work"), stack.pid("postgres")) == (0, kept)
+
+
 def test_down_of_a_stack_that_does_not_run_is_no_error(stack: StackTool) -> None:
     done = stack.run("down")
     assert (done.returncode, "was not running" in done.stdout) == (0, True)
@@ -98,11 +106,12 @@ def test_status_is_not_zero_while_a_process_is_missing(stack: StackTool) -> None
     assert [line.split()[-1] for line in done.stdout.splitlines() if "redis-work" in line] == ["ok"]
 
 
-def test_the_stock_redis_serves_all_slots_and_its_users_only_what_they_need(
-    stack: StackTool,
+@pytest.mark.parametrize("node", ["redis-stock", "redis-standby"])
+def test_a_stock_redis_serves_all_slots_and_its_users_only_what_they_need(
+    stack: StackTool, node: str
 ) -> None:
-    stack.up("redis-stock")
-    with redis.stock_client(stack.site, "redis-stock") as client:
+    stack.up(node)
+    with redis.stock_client(stack.site, node) as client:
         assert client.execute_command("CLUSTER INFO")["cluster_slots_ok"] == str(redis.SLOTS)
 
         def may(user: str, *command: str) -> bool:

@@ -19,8 +19,9 @@ TIMEOUT_S = 2
 # No SCRIPT, no EVAL: after a restart the gateway gets NOSCRIPT and the shard stays fenced until
 # the stock agent has armed it again. Only keys of items.
 _GATEWAY_RIGHTS = (
-    "~{i* -@all +evalsha +ping +cluster|myid +cluster|slots +cluster|shards "
-    "+hget +hmget +hset +get +decrby +incrby +xadd"
+    "~{i*}:ctl ~{i*}:avail ~{i*}:buyers ~{i*}:outbox "
+    "-@all +evalsha +ping +asking +cluster|slots +info +time "
+    "+hget +hmget +hset +get +decrby +xadd"
 )
 # Agents arm, grant, drain and trim; they never administer the server.
 _WORKER_RIGHTS = (
@@ -53,6 +54,9 @@ appendonly yes
 # RESERVED is answered only when it is on disk.
 appendfsync always
 save ""
+# An epoch belongs to one life, and a life is the master's replication id. A master whose replicas
+# are away for the default hour would give up its backlog, take another id and fence its shards.
+repl-backlog-ttl 0
 # Nobody comes in as default. Its rights are for Redis itself, which replays the transactions of the
 # AOF (every script is one) as this user and leaves out, at a restart, what it may not do.
 user default off ~* &* +@all

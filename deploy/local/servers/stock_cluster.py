@@ -1,5 +1,6 @@
 """The stock Redis as a cluster: one node that has all slots, or three masters with a replica each.
 
+Beside it stands the standby, another cluster of one node, which sells when stock_source says so.
 Forming is done once; afterwards nodes.conf keeps slots and roles, and failovers swap the latter.
 Every step of it does only what is missing, so what an interrupted `up` began the next carries on.
 """
@@ -12,6 +13,7 @@ from functools import partial
 
 import redis
 
+from deploy.local.ports import STANDBY
 from deploy.local.process import CannotStart, OneShot, Process, Unhealthy
 from deploy.local.servers import stock_node
 from deploy.local.servers.redis import SLOTS, cluster_info, server, stock_client
@@ -25,16 +27,16 @@ Clients = dict[str, redis.Redis]
 
 
 def steps(site: Site) -> tuple[Process | OneShot, ...]:
-    """The nodes of a profile, and what makes a cluster of several."""
+    """The nodes of a profile, what makes a cluster of several, and the standby."""
     nodes = site.settings.stock_nodes
     if len(nodes) == 1:
-        alone = _process(nodes[0])
-        return (replace(alone, finish=partial(take_all_slots, node=nodes[0])),)
+        return (_alone(nodes[0]), _alone(STANDBY))
     together = (
         replace(_process(node), healthy_together=True, role=partial(stock_node.role, node=node))
         for node in nodes
     )
-    return (*together, OneShot(name="redis-stock-cluster", run=form, done=is_whole))
+    formation = OneShot(name="redis-stock-cluster", run=form, done=is_whole)
+    return (*together, formation, _alone(STANDBY))
 
 
 def pairs(site: Site) -> list[tuple[str, str]]:
@@ -80,13 +82,8 @@ def complaints(site: Site) -> list[str]:
     for node in site.settings.stock_nodes:
         try:
             stock_node.healthy(site, node)
-            with stock_client(site, node) as client:
-                role = stock_node.role_of(client)
-        except (Unhealthy, redis.RedisError) as error:
+        except Unhealthy as error:
             wrong.append(f"{node}: {error}")
-        else:
-            if role[0] == "master" and not role[2]:
-                wrong.append(f"{node}: no replica copies it")
     return wrong
 
 
@@ -146,6 +143,10 @@ def _wait(complain: Callable[[], list[str]]) -> None:
             lines = "\n".join(f"  {line}" for line in wrong)
             raise CannotStart(f"the stock Redis' cluster after {DEADLINE_S} s:\n{lines}")
         time.sleep(POLL_S)
+
+
+def _alone(node: str) -> Process:
+    return replace(_process(node), finish=partial(take_all_slots, node=node))
 
 
 def _process(node: str) -> Process:

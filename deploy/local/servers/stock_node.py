@@ -38,7 +38,7 @@ def prepare(site: Site, node: str) -> None:
     port, bus = site.port(node), site.port(f"{node}-bus")
     passwords = {user: site.secrets[f"stock_{user}_password"] for user in STOCK_USERS}
     text = stock_configuration(folder, port, bus, passwords)
-    if len(site.settings.stock_nodes) > 1:
+    if _has_replicas(site, node):
         text += replication_configuration(port, bus, site.secrets["stock_replica_password"])
     write_private(folder / "redis.conf", text)
 
@@ -49,7 +49,7 @@ def alive(site: Site, node: str) -> None:
 
 
 def healthy(site: Site, node: str) -> None:
-    """It sees every slot served; a replica also has its master's stream. Either role is good."""
+    """It sees every slot served and takes or copies writes. Either role is good."""
     with stock_client(site, node) as client:
         try:
             info, role = cluster_info(client), role_of(client)
@@ -60,6 +60,8 @@ def healthy(site: Site, node: str) -> None:
         raise Unhealthy(f"cluster state {info['cluster_state']}, {served} of {SLOTS} slots served")
     if role[0] == "slave" and role[3] != "connected":
         raise Unhealthy(f"the link to its master: {role[3]}")
+    if role[0] == "master" and not role[2] and _has_replicas(site, node):
+        raise Unhealthy("no replica copies it, so it takes no writes")
 
 
 def role(site: Site, node: str) -> str:
@@ -89,6 +91,11 @@ def known_nodes(client: redis.Redis) -> dict[str, Known]:
 def ask(client: redis.Redis, *words: str | int) -> str:
     """A CLUSTER command's answer as it stands."""
     return str(client.execute_command("CLUSTER", *words))  # type: ignore[no-untyped-call]
+
+
+def _has_replicas(site: Site, node: str) -> bool:
+    """Whether somebody is there to copy it; nobody copies a node that is a cluster alone."""
+    return node in site.settings.stock_nodes and len(site.settings.stock_nodes) > 1
 
 
 def _known(fields: list[str]) -> Known:

@@ -101,8 +101,8 @@ class Sale:
         self._broker.put(self._broker.names.reservations, pairs)
         orders.mark_relayed([one.pk for one in waiting])
 
-    def consume(self, *, but_partition: int | None = None) -> None:
-        """Land all that is in Kafka, perhaps without what one partition holds."""
+    def consume(self, *, but_partition: int | None = None, but_barrier: int | None = None) -> None:
+        """Land all that is in Kafka, perhaps without a partition, or the barrier in one."""
         assert self._broker
         intents, seen = [], []
         for message in self._broker.read(self._broker.names.reservations):
@@ -113,7 +113,7 @@ class Sale:
             one = message_of(message.value(), partition)
             if isinstance(one, Intent):
                 intents.append(one)
-            else:
+            elif partition != but_barrier:
                 seen.append((one.rearm_id, one.partition))
         orders.land(intents, datetime.now(UTC), seen)
 

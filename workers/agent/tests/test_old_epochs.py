@@ -57,7 +57,10 @@ def test_stage_by_stage_each_with_a_new_agent(mode, sold, new_agent, broker):
     _turn_until("barrier_sent", new_agent())
     sold.consume(but_partition=5)
     new_agent().round()
-    assert _stage() == "barrier_sent", "one partition has not seen it"
+    assert _stage() == "barrier_sent", "one partition is not landed"
+    sold.consume(but_barrier=5)
+    new_agent().round()
+    assert _stage() == "barrier_sent", "all is decided, but the barrier of one is not seen"
     assert Allocation.objects.get(shard=0, epoch=old.epoch).state == "draining"
     sold.consume()
     new_agent().round()

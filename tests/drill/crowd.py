@@ -1,0 +1,219 @@
+"""The load: shoppers arriving at a steady rate, bounded in number and in time, in their own thread.
+
+They come to the gateway with entry tokens signed as the edge would. An open loop: a gateway
+that stands still does not keep the next shopper away.
+"""
+
+import asyncio
+import json
+import random
+import threading
+import time
+from dataclasses import dataclass
+
+import aiohttp
+import jwt
+
+from tests.drill.recorder import Heard, Recorder, home_of
+from tests.load.shoppers import JSON, Answer
+
+TOKEN_LIFE_S = 110
+# A shopper who hears nothing definite for so long gives up; the books show what became of it.
+PATIENCE_S = 20.0
+CALL_TIMEOUT_S = 8.0
+LONGEST_WAIT_S = 0.7
+# Of the winners: who clicks again with the same key, who tries to buy more with another one.
+REPEAT_SHARE, GREEDY_SHARE = 0.15, 0.10
+TWO_UNITS_SHARE = 0.25
+CROWD_MAX_S = 40.0
+# When the crowd is sent home, requests on their way get this long.
+LEAVE_S = 3.0
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Where the item is sold, and the key that signs its entry tokens."""
+
+    gateway: str
+    item: int
+    path_key: str
+    kid: str
+    secret: bytes
+    shards: int
+    limit: int
+
+
+class Crowd:
+    """`start` at `opens` (Unix seconds); `leave` ends it, whatever they are waiting for."""
+
+    def __init__(self, counter: Counter, rate_per_s: int, seconds: float, seed: int) -> None:
+        self.recorder = Recorder()
+        self._counter, self._rate, self._seconds = counter, rate_per_s, seconds
+        self._choice = random.Random(seed)
+        self._leave = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failed: BaseException | None = None
+        self._opened = 0.0
+        self.arrived = 0
+
+    def start(self, opens: float) -> None:
+        """Return at once; the crowd lives in a thread."""
+        self._thread = threading.Thread(target=self._run, args=(opens,), daemon=True)
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Nobody new, and who waits goes home. Raises what went wrong in the crowd itself."""
+        self._leave.set()
+        if self._thread:
+            self._thread.join()
+        if self._failed:
+            raise self._failed
+
+    def join(self) -> None:
+        """Wait until everybody who was to come has come, then as `leave`."""
+        if self._thread:
+            self._thread.join(CROWD_MAX_S + PATIENCE_S)
+        self.leave()
+
+    def keep_coming(self, seconds: float) -> None:
+        """Shoppers go on coming for at least so much longer, within CROWD_MAX_S in all."""
+        if self._opened:
+            wanted = time.monotonic() - self._opened + seconds
+            self._seconds = min(max(self._seconds, wanted), CROWD_MAX_S)
+
+    def _run(self, opens: float) -> None:
+        try:
+            asyncio.run(self._sale(opens))
+        except BaseException as error:  # noqa: BLE001  # told by `leave`
+            self._failed = error
+
+    async def _sale(self, opens: float) -> None:
+        await asyncio.sleep(max(0.0, opens - time.time()))
+        timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
+            tasks: set[asyncio.Task[None]] = set()
+            self._opened = time.monotonic()
+            while (since := time.monotonic() - self._opened) < self._seconds:
+                if self._leave.is_set():
+                    break
+                due = int(since * self._rate) + 1
+                while self.arrived < due:
+                    task = asyncio.create_task(self._shop(http, self.arrived))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                    self.arrived += 1
+                await asyncio.sleep(0.01)
+            while tasks and not self._leave.is_set():
+                await asyncio.wait(set(tasks), timeout=0.1)
+            if tasks:
+                _, waiting = await asyncio.wait(set(tasks), timeout=LEAVE_S)
+                for task in waiting:
+                    task.cancel()
+
+    async def _shop(self, http: aiohttp.ClientSession, number: int) -> None:
+        choice = random.Random(self._choice.random())
+        name = f"shopper-{number:06d}"
+        visit = _Visit(self, http, name, self._token(name, number))
+        units = 2 if self._counter.limit > 1 and choice.random() < TWO_UNITS_SHARE else 1
+        if not await visit.buy(units, "first", "buy"):
+            return
+        if choice.random() < REPEAT_SHARE:
+            await asyncio.sleep(choice.uniform(0.2, 3.0))
+            await visit.buy(units, "first", "repeat")
+        if choice.random() < GREEDY_SHARE:
+            await visit.buy(1, "more", "other key")
+
+    @property
+    def leaving(self) -> bool:
+        """Whether who waits should go home."""
+        return self._leave.is_set()
+
+    @property
+    def counter(self) -> Counter:
+        """Where they buy."""
+        return self._counter
+
+    def _token(self, name: str, number: int) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": "sluice-edge",
+            "aud": "sluice-gateway",
+            "sub": name,
+            "item": self._counter.item,
+            "dev": f"device-{number:08x}",
+            "lvl": "regular",
+            "rs": 0,
+            "jti": f"{number:016x}",
+            "nbf": now,
+            "iat": now,
+            "exp": now + TOKEN_LIFE_S,
+        }
+        return jwt.encode(claims, self._counter.secret, "HS256", headers={"kid": self._counter.kid})
+
+
+class _Visit:
+    """One shopper with a token: clicks until the answer is definite."""
+
+    def __init__(self, crowd: Crowd, http: aiohttp.ClientSession, name: str, token: str) -> None:
+        self._crowd, self._http, self._name = crowd, http, name
+        self._headers = JSON | {"Authorization": f"Bearer {token}"}
+        counter = crowd.counter
+        self._shard = home_of(name, counter.shards)
+        self._url = f"{counter.gateway}/v1/items/{counter.item}/{counter.path_key}/buy"
+
+    async def buy(self, qty: int, key: str, what: str) -> bool:
+        """Click, wait and click again with the same key; True when it is reserved."""
+        give_up = time.monotonic() + PATIENCE_S
+        body = json.dumps({"qty": qty}, separators=(",", ":")).encode()
+        headers = self._headers | {"Idempotency-Key": key}
+        while time.monotonic() < give_up:
+            answer = await self._call("POST", self._url, headers, body, what)
+            outcome = answer.outcome
+            if outcome == "pending":
+                outcome = await self._follow(str(answer.body.get("reservation_id", "")))
+            if outcome in ("reserved", "confirmed"):
+                return True
+            if outcome not in ("busy", "pending", "not_found", "connection"):
+                return False
+            if self._crowd.leaving:
+                return False
+            await asyncio.sleep(min(answer.wait_s, LONGEST_WAIT_S))
+        return False
+
+    async def _follow(self, reservation_id: str) -> str:
+        """One look at the status of what nobody knows; who is not found clicks again."""
+        await asyncio.sleep(0.3)
+        url = f"{self._crowd.counter.gateway}/v1/reservations/{reservation_id}"
+        answer = await self._call("GET", url, self._headers, None, "status")
+        return str(answer.body.get("state", answer.outcome))
+
+    async def _call(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None, what: str
+    ) -> Answer:
+        asked = time.monotonic()
+        try:
+            async with self._http.request(method, url, headers=headers, data=body) as response:
+                said = await response.json(content_type=None)
+                answer = Answer(response.status, said, (time.monotonic() - asked) * 1000)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            answer = Answer(0, {"outcome": "connection", "detail": repr(error)}, 0.0)
+        self._note(asked, what, answer)
+        return answer
+
+    def _note(self, asked: float, what: str, answer: Answer) -> None:
+        body = answer.body
+        outcome = str(body.get("state", answer.outcome)) if what == "status" else answer.outcome
+        heard = Heard(
+            asked,
+            time.monotonic(),
+            self._name,
+            self._shard,
+            what,
+            outcome,
+            str(body.get("reservation_id", "")),
+            int(str(body.get("qty", 0))),
+        )
+        self._crowd.recorder.note(heard)
+        if outcome in ("bad_token", "bad_request", "denied", "not_started"):
+            self._crowd.recorder.wrong(f"{self._name}: {what} was answered {outcome}: {body}")

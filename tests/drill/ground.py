@@ -1,0 +1,193 @@
+"""The stack under the drill, and the hands that break it: kill, freeze, hold down, a second one."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from deploy.local import environment
+from deploy.local.process import CannotStart
+from deploy.local.site import ROOT, Site
+from deploy.local.stack import Stack
+from tests.drill.drill import DrillBroken
+
+T = TypeVar("T")
+
+PROFILE = "drill"
+# The edge only hands out tokens, and the drills sign their own.
+NOT_NEEDED = frozenset({"edge"})
+# Metrics of processes started by hand; far from every profile's ports (deploy/local/ports.py).
+SECOND_PORT = 31_990
+DEADLINE_S = 15.0
+POLL_S = 0.02
+
+
+def wait_for(
+    look: Callable[[], T], what: str, deadline_s: float = DEADLINE_S, pause_s: float = POLL_S
+) -> T:
+    """Poll until it gives something true. Raises DrillBroken."""
+    give_up = time.monotonic() + deadline_s
+    while not (seen := look()):
+        if time.monotonic() > give_up:
+            raise DrillBroken(f"waited {deadline_s:g} s in vain for {what}")
+        time.sleep(pause_s)
+    return seen
+
+
+class Ground:
+    """One profile's stack."""
+
+    def __init__(self, profile: str = PROFILE) -> None:
+        self.site = Site(profile)
+        self.stack = Stack(self.site)
+        self.environment = environment.values(self.site)
+
+    def up(self) -> None:
+        """Start what a drill needs and does not run. Raises CannotStart."""
+        from deploy.local.processes import steps
+
+        names = [step.name for step in steps(self.site) if step.name not in NOT_NEEDED]
+        self._deploy("up", "--only", ",".join(names))
+
+    def down(self) -> None:
+        """Stop everything."""
+        self._deploy("down")
+
+    def pid(self, name: str) -> int:
+        """The pid of a running process, 0 when it does not run."""
+        return int(self.stack.supervisor.programs().get(name, {}).get("pid", 0))
+
+    def kill(self, name: str) -> float:
+        """SIGKILL; supervisord starts it again. When it was (time.monotonic())."""
+        pid = self._running(name)
+        killed = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        return killed
+
+    def kill_and_wait(self, name: str) -> int:
+        """SIGKILL, and wait for its successor; the new pid."""
+        before = self._running(name)
+        os.kill(before, signal.SIGKILL)
+        return wait_for(
+            lambda: pid if (pid := self.pid(name)) != before else 0, f"{name} to be started again"
+        )
+
+    @contextlib.contextmanager
+    def frozen(self, name: str) -> Iterator[int]:
+        """SIGSTOP for as long as the block; its connections stay open, its leases too."""
+        pid = self._running(name)
+        self.freeze(pid)
+        try:
+            yield pid
+        finally:
+            self.thaw(pid)
+
+    def freeze(self, pid: int) -> None:
+        """SIGSTOP to it and its children (Celery, PostgreSQL and nginx have them)."""
+        for one in (pid, *_children(pid)):
+            os.kill(one, signal.SIGSTOP)
+
+    def thaw(self, pid: int) -> None:
+        """SIGCONT; who has died meanwhile is left alone."""
+        for one in (pid, *_children(pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def held_down(self, name: str) -> Iterator[float]:
+        """Killed without a chance to say goodbye, and not started again while the block runs.
+
+        Gives the time of death. Frozen first, so that supervisord's polite TERM comes to nothing
+        and only the SIGKILL behind it counts; it is asked to stop so that it does not restart.
+        """
+        pid = self._running(name)
+        died = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        rpc = self.stack.supervisor.rpc
+        rpc.stopProcess(name, False)
+        os.kill(pid, signal.SIGKILL)
+        try:
+            wait_for(lambda: self._state(name) == "STOPPED", f"{name} to stay down")
+            yield died
+        finally:
+            rpc.startProcess(name, False)
+            wait_for(lambda: self._state(name) in ("STARTING", "RUNNING"), f"{name} to start")
+
+    @contextlib.contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """Stopped as an operator would, started again behind the block."""
+        self.stack.supervisor.stop([name])
+        try:
+            yield
+        finally:
+            self.stack.supervisor.rpc.startProcess(name, False)
+            wait_for(lambda: self._state(name) in ("STARTING", "RUNNING"), f"{name} to start")
+
+    @contextlib.contextmanager
+    def second(self, process: str, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Another process of a kind beside the supervised one; `words` replace its module."""
+        names = os.environ | environment.of(self.site, process)
+        names |= {"SLUICE_INSTANCE": f"{process}-second", "SLUICE_METRICS_PORT": str(SECOND_PORT)}
+        module = words or (f"workers.{process.replace('-', '_')}",)
+        log = self.log(f"{process}-second").open("ab")
+        started = subprocess.Popen(
+            [sys.executable, "-m", *module], cwd=ROOT, env=names, stdout=log, stderr=log
+        )
+        try:
+            yield started
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(started.pid, signal.SIGCONT)
+            started.terminate()
+            try:
+                started.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait()
+            log.close()
+
+    def log(self, name: str) -> Path:
+        """Where a process writes; those started by hand too."""
+        return self.stack.supervisor.log(name)
+
+    def unhealthy(self) -> list[str]:
+        """Processes that are not well, with what is wrong."""
+        return [
+            f"{process.name}: {wrong}"
+            for process, _, wrong in self.stack.state()
+            if wrong and process.name not in NOT_NEEDED
+        ]
+
+    def wait_until_healthy(self, deadline_s: float = 20.0) -> None:
+        """A drill begins on a stack that is well. Raises DrillBroken."""
+        give_up = time.monotonic() + deadline_s
+        while wrong := self.unhealthy():
+            if time.monotonic() > give_up:
+                raise DrillBroken(f"not well after {deadline_s:g} s: {'; '.join(wrong)}")
+            time.sleep(0.1)
+
+    def _deploy(self, *words: str) -> None:
+        """In a process of its own: Celery keeps connections that do not survive their Redis."""
+        command = [sys.executable, "-m", "deploy.local", *words, "--profile", self.site.profile]
+        if subprocess.run(command, check=False, cwd=ROOT).returncode != 0:
+            raise CannotStart(f"deploy.local {words[0]} did not work")
+
+    def _running(self, name: str) -> int:
+        return wait_for(lambda: self.pid(name), f"{name} to run")
+
+    def _state(self, name: str) -> str:
+        return str(self.stack.supervisor.programs().get(name, {}).get("statename", ""))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    found = [int(word) for word in text.split()]
+    return found + [below for child in found for below in _children(child)]

@@ -1,0 +1,286 @@
+"""Faults of the processes around the shards: relay, order consumer, stock agent, old snapshots."""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from tests.drill import operator
+from tests.drill.drill import Control, Drill, DrillBroken, Figures, Plan
+from tests.drill.ground import Ground, wait_for
+from tests.drill.judge import Promises
+from tests.drill.sale import Sale
+from tests.drill.stock_nodes import tag
+
+SHARD = 0
+TOPIC = "reservations"
+CRASH_POINT = "agent after grant in Redis"
+
+
+def relay_killed(ground: Ground, sale: Sale) -> Figures:
+    """Killed with events in Kafka's hands that Kafka takes and nobody acknowledges any more."""
+    sale.run_for(0.5)
+    for _ in range(2):
+        with ground.frozen("kafka"):
+            sale.run_for(0.5)
+            ground.freeze(ground.pid("relay"))
+        # Kafka takes what waits in its socket now; the relay will not hear of it.
+        sale.run_for(0.3)
+        ground.kill_and_wait("relay")
+        sale.run_for(1.0)
+    return _duplicates(ground, sale)
+
+
+def two_relays(ground: Ground, sale: Sale) -> Figures:
+    """Two at once; the first stands still until the second has taken its entries, and goes on."""
+    with ground.second("relay"):
+        sale.run_for(1.5)
+        with ground.frozen("kafka"):
+            sale.run_for(0.7)
+            zombie = ground.pid("relay")
+            ground.freeze(zombie)
+        try:
+            froze = time.monotonic()
+            wait_for(lambda: not _left_by_others(sale, "relay-second"), "the takeover", 25.0, 0.2)
+            took = time.monotonic() - froze
+        finally:
+            ground.thaw(zombie)
+        sale.run_for(1.5)
+        figures = _duplicates(ground, sale)
+    return {"taken_over_s": round(took, 1), **figures}
+
+
+def consumer_killed(ground: Ground, sale: Sale) -> Figures:
+    """Killed with a batch in its hands, three times."""
+    for _ in range(3):
+        with ground.frozen("order-consumer"):
+            sale.run_for(0.6)
+        # It wakes to a full plate; a few milliseconds later it is in the middle of it.
+        time.sleep(random.uniform(0.0, 0.03))
+        ground.kill_and_wait("order-consumer")
+        sale.run_for(0.6)
+    return {"killed": 3}
+
+
+def agent_killed(ground: Ground, sale: Sale) -> Figures:
+    """Killed at any moment, and once between a grant in Redis and its mark in PostgreSQL."""
+    for _ in range(3):
+        sale.run_for(random.uniform(0.3, 0.8))
+        ground.kill_and_wait("stock-agent")
+    with ground.stopped("stock-agent"):
+        operator.top_up(sale, 300)
+        with ground.second("stock-agent", "tests.race.crash_at", CRASH_POINT) as doomed:
+            code = doomed.wait(20)
+        if code != -signal.SIGKILL:
+            raise DrillBroken(f"the agent ended with {code} and not at {CRASH_POINT!r}")
+    sale.run_for(3.0)
+    return {"killed": 4}
+
+
+def two_agents(ground: Ground, sale: Sale) -> Figures:
+    """The leader is frozen and its session cut; a second one leads; then the first wakes up."""
+    with ground.second("stock-agent"):
+        sale.run_for(1.0)
+        with ground.frozen("stock-agent"):
+            _cut_session(sale)
+            operator.top_up(sale, 200)
+            sale.run_for(2.0)
+        sale.run_for(2.0)
+    return {}
+
+
+def full_rearm(ground: Ground, sale: Sale) -> Figures:
+    """By hand, in mode full, while orders lag behind: its units are not free before they landed."""
+    sale.run_for(1.0)
+    epoch = sale.books.selling()[SHARD][0]
+    with ground.frozen("order-consumer"):
+        sale.run_for(0.5)
+        began = time.monotonic()
+        operator.rearm(sale, SHARD, "full")
+        sale.run_for(2.5)
+    # Until it is fenced, and that takes a round of the agent, the old one may go on selling.
+    _wait_for_next_epoch(sale, epoch)
+    sold = sale.until_sells(SHARD, time.monotonic())
+    return {"sells_again_s": round(sold - began, 2)}
+
+
+def old_snapshot(ground: Ground, sale: Sale) -> Figures:
+    """Gateways hear of no new epoch while a shard is re-armed: the old one must not sell."""
+    sale.run_for(1.0)
+    epoch = sale.books.selling()[SHARD][0]
+    with ground.frozen("control-plane"):
+        began = time.monotonic()
+        operator.rearm(sale, SHARD, "fast")
+        # A next epoch is not opened before the old one is disarmed.
+        _wait_for_next_epoch(sale, epoch)
+        armed = time.monotonic()
+        sale.run_for(2.0)
+        wrong = sale.crowd.recorder.reserved([SHARD], armed)
+    if wrong:
+        sale.complain(f"{len(wrong)} reservations in an epoch that is disarmed")
+    sold = sale.until_sells(SHARD, time.monotonic())
+    return {"armed_s": round(armed - began, 2), "sells_again_s": round(sold - began, 2)}
+
+
+def _wait_for_next_epoch(sale: Sale, epoch: int) -> None:
+    sale.while_shoppers_come(
+        lambda: sale.books.selling().get(SHARD, (0, ""))[0] > epoch,
+        f"shard {SHARD} to be armed anew",
+    )
+
+
+def _cut_session(sale: Sale) -> None:
+    """End the database session that makes an agent the leader."""
+    from workers.stock_agent import LEADER_LOCK
+
+    rows = sale.books.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks"
+        " WHERE locktype = 'advisory' AND granted AND objid = %s",
+        LEADER_LOCK,
+    )
+    if not rows:
+        raise DrillBroken("no session holds the leader's lock")
+
+
+def _left_by_others(sale: Sale, relay: str) -> int:
+    """Entries that any other relay has read and not acknowledged."""
+    found = 0
+    for shard, (epoch, _) in sale.books.selling().items():
+        held = sale.nodes.pending(tag(sale.item, shard, epoch))
+        found += sum(count for name, count in held.items() if name != relay)
+    return found
+
+
+def _duplicates(ground: Ground, sale: Sale) -> Figures:
+    """How many events were in Kafka more than once; none means that the fault did not happen."""
+    sale.crowd.join()
+
+    def all_landed() -> bool:
+        truth = sale.books.read()
+        known = truth.orders.keys() | truth.rejections.keys()
+        return all(one.reservation_id in known for one in sale.crowd.recorder.promises)
+
+    try:
+        wait_for(all_landed, "every reservation to be decided", 10.0, 0.2)
+    except DrillBroken as error:
+        # Not the drill is broken: who takes in the events is.
+        sale.complain(str(error))
+    times = Counter(_events(ground, sale.item))
+    if not (twice := sum(times.values()) - len(times)):
+        raise DrillBroken("no event was delivered twice")
+    return {"delivered_twice": twice}
+
+
+def _events(ground: Ground, item: int) -> Iterator[str]:
+    """The reservation of every event of this item that is in Kafka now."""
+    consumer = Consumer(
+        {"bootstrap.servers": ground.environment["SLUICE_KAFKA_BROKERS"], "group.id": "drill"}
+    )
+    try:
+        topic: Any = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
+        begin = [TopicPartition(TOPIC, one, OFFSET_BEGINNING) for one in topic.partitions]
+        left = 0
+        for one in begin:
+            low, high = consumer.get_watermark_offsets(one, timeout=10)
+            left += high - low
+        consumer.assign(begin)
+        while left > 0:
+            messages = consumer.consume(min(left, 10_000), timeout=5)
+            if not messages:
+                raise DrillBroken("Kafka does not give what it has")
+            left -= len(messages)
+            for message in messages:
+                event = json.loads(message.value() or b"{}")
+                if event.get("item") == item and "reservation_id" in event:
+                    yield event["reservation_id"]
+    finally:
+        consumer.close()
+
+
+LANDED_ONCE = Control(
+    guard="landed once",
+    file="control_plane/orders/landing.sql",
+    old="""     WHERE NOT EXISTS (SELECT FROM orders_order known
+                        WHERE known.reservation_id = landing.reservation_id)
+       AND NOT EXISTS""",
+    new="     WHERE NOT EXISTS",
+    # The unique key refuses the second order, and with it the whole batch, again and again.
+    told="to be decided|lost",
+)
+GRANT_ONCE = Control(
+    guard="grant once",
+    file="lua/grant.lua",
+    old="""if redis.call("HEXISTS", KEYS[3], grant_id) == 1 then
+  return { 0, avail }
+end
+""",
+    new="",
+    told="re-armed without need: .*balance|over_granted",
+)
+AFTER_THE_BARRIER = Control(
+    guard="leftover only after the barrier",
+    file="workers/agent/rearm.py",
+    old="""        if not inventory.all_seen(rearm.pk):
+            return None
+        if not self._undecided.is_none(rearm):
+            return None
+""",
+    new="",
+    told="late without|closed_epoch",
+)
+DISARMED = Control(
+    guard="epoch fence",
+    file="lua/reserve.lua",
+    old="if ctl[1] ~= EPOCH or ctl[2] or not limit",
+    new="if ctl[1] ~= EPOCH or not limit",
+    told="epoch that is disarmed|late without|closed_epoch",
+)
+DRILLS = (
+    Drill(
+        name="relay-killed",
+        fault="relay killed -9 between Kafka and its acknowledgement; twice",
+        act=relay_killed,
+        controls=(LANDED_ONCE,),
+    ),
+    Drill(
+        name="two-relays",
+        fault="two relays at once, one of them a zombie",
+        act=two_relays,
+    ),
+    Drill(
+        name="consumer-killed",
+        fault="order consumer frozen and killed -9; three times",
+        act=consumer_killed,
+    ),
+    Drill(
+        name="agent-killed",
+        fault="stock agent killed -9, once in the middle of a grant",
+        act=agent_killed,
+        controls=(GRANT_ONCE,),
+    ),
+    Drill(
+        name="two-agents",
+        fault="stock agent frozen, its session cut, a second one leads, the first wakes",
+        act=two_agents,
+    ),
+    Drill(
+        name="full-rearm",
+        fault="full re-arm under load, orders lagging behind",
+        act=full_rearm,
+        promises=Promises(rearms=("drill",), sells_out=True),
+        plan=Plan(units=1800, seconds=10.0),
+        controls=(AFTER_THE_BARRIER,),
+    ),
+    Drill(
+        name="old-snapshot",
+        fault="re-arm while the control plane is frozen and gateways keep the old snapshot",
+        act=old_snapshot,
+        promises=Promises(rearms=("drill",)),
+        controls=(DISARMED,),
+    ),
+)

@@ -1,0 +1,169 @@
+"""Units on the move mid-sale: other stock sources, top-up, withdrawal, returned units."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from tests.drill import operator
+from tests.drill.drill import Control, Drill, DrillBroken, Figures, Plan
+from tests.drill.ground import Ground
+from tests.drill.judge import Promises
+from tests.drill.sale import Sale
+
+ENDED_BY_HAND, EXPIRED = 60, 120
+RUNNERS = 3
+
+
+def other_sources(ground: Ground, sale: Sale) -> Figures:
+    """Primary → standby → database → primary, each as an operator switches it."""
+    took = {}
+    for source in ("standby", "database", "primary"):
+        sale.run_for(1.0)
+        began = time.monotonic()
+        operator.switch_source(source)
+        switched = time.monotonic()
+        _wait_until_all_sell(sale, source, switched)
+        took[source] = round(time.monotonic() - began, 2)
+    return {"sells_from_s": took}
+
+
+def top_up_and_withdraw(ground: Ground, sale: Sale) -> Figures:
+    """Sold out, topped up, some of it withdrawn while it sells, to the last unit."""
+    _wait_until_sold_out(sale)
+    began = time.monotonic()
+    operator.top_up(sale, 500)
+    sold = min(sale.until_sells(shard, began) for shard in range(sale.shards))
+    operator.withdraw(sale, 150)
+    if (total := sale.books.read().total) > sale.plan.units + 500:
+        raise DrillBroken(f"{total} units after the top-up")
+    sale.while_shoppers_come(
+        lambda: sale.books.read().total == sale.plan.units + 350, "the withdrawal to be done"
+    )
+    return {"sells_again_s": round(sold - began, 2), "total": sale.books.read().total}
+
+
+def returned_units(ground: Ground, sale: Sale) -> Figures:
+    """Orders are cancelled and expire, each by several at once; their units are sold again."""
+    from control_plane.orders.models import Order
+
+    _wait_until_sold_out(sale)
+    mine = Order.objects.filter(item_id=sale.item, state="unpaid").order_by("pk")
+    ids = list(mine.values_list("pk", flat=True)[: ENDED_BY_HAND + EXPIRED])
+    if len(ids) < ENDED_BY_HAND + EXPIRED:
+        raise DrillBroken(f"only {len(ids)} orders to end")
+    began = time.monotonic()
+    Order.objects.filter(pk__in=ids[ENDED_BY_HAND:]).update(
+        pay_by=datetime.now(UTC) - timedelta(seconds=1)
+    )
+    problems = _end_at_once(ids[:ENDED_BY_HAND], ids[ENDED_BY_HAND:])
+    for problem in problems[:1]:
+        sale.complain(f"{len(problems)} times a return could not be repeated: {problem}")
+    sold = min(sale.until_sells(shard, began) for shard in range(sale.shards))
+    return {"ended": len(ids), "sells_again_s": round(sold - began, 2)}
+
+
+def _end_at_once(cancelled: list[int], expired: list[int]) -> list[str]:
+    """Several runners end the same orders side by side with Celery's; what went wrong in them."""
+    from django.db import Error, connection
+
+    from control_plane.orders import services
+
+    problems: list[str] = []
+    start = threading.Barrier(RUNNERS)
+
+    def run() -> None:
+        try:
+            start.wait()
+            for state, ids in (("cancelled", cancelled), ("expired", expired)):
+                for order_id in ids:
+                    services.end_order(order_id, state, datetime.now(UTC))
+        except Error as error:
+            problems.append(repr(error))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(RUNNERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return problems
+
+
+def _wait_until_all_sell(sale: Sale, source: str, since: float) -> None:
+    def sells() -> bool:
+        selling = sale.books.selling()
+        return len(selling) == sale.shards and all(one == source for _, one in selling.values())
+
+    sale.while_shoppers_come(sells, f"every shard to be armed in {source}")
+    armed = time.monotonic()
+    for shard in range(sale.shards):
+        sale.until_sells(shard, max(since, armed - 0.2))
+
+
+def _wait_until_sold_out(sale: Sale) -> None:
+    sale.while_shoppers_come(
+        lambda: (truth := sale.books.read()).live_units == truth.total, "the last unit"
+    )
+
+
+RETURNED_ONCE = Control(
+    guard="returned once",
+    file="control_plane/orders/ends.py",
+    old="""     WHERE id = ANY(%(orders)s) AND item_id = %(item)s AND state = 'unpaid'
+       AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)
+     ORDER BY id
+       FOR NO KEY UPDATE SKIP LOCKED
+),
+ended AS (
+    UPDATE orders_order SET state = %(to_state)s
+     WHERE id IN (SELECT id FROM unpaid) AND state = 'unpaid'
+    RETURNING id, reservation_id, item_id, shard, shopper, qty, amount_minor, currency, created_at,
+              pay_by
+),
+returned AS (
+    INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)
+    SELECT id, 'return', item_id, qty, %(now)s FROM ended
+""",
+    new="""     WHERE id = ANY(%(orders)s) AND item_id = %(item)s
+       AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)
+     ORDER BY id
+       FOR NO KEY UPDATE SKIP LOCKED
+),
+ended AS (
+    UPDATE orders_order SET state = %(to_state)s
+     WHERE id IN (SELECT id FROM unpaid)
+    RETURNING id, reservation_id, item_id, shard, shopper, qty, amount_minor, currency, created_at,
+              pay_by
+),
+returned AS (
+    INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)
+    SELECT id, 'return', item_id, qty, %(now)s FROM ended
+        ON CONFLICT DO NOTHING
+""",
+    told="I1",
+)
+DRILLS = (
+    Drill(
+        name="other-sources",
+        fault="switched to the standby, to the database and back under load",
+        act=other_sources,
+        promises=Promises(rearms=("stock source",)),
+        plan=Plan(units=9000),
+    ),
+    Drill(
+        name="top-up-withdraw",
+        fault="units added and withdrawn mid-sale, sold to the last one",
+        act=top_up_and_withdraw,
+        promises=Promises(sells_out=True, to_the_last=True),
+        plan=Plan(units=300),
+    ),
+    Drill(
+        name="returned-units",
+        fault="orders cancelled and expired by several at once, their units sold again",
+        act=returned_units,
+        promises=Promises(sells_out=True, to_the_last=True, returns=True),
+        plan=Plan(units=400),
+        controls=(RETURNED_ONCE,),
+    ),
+)

@@ -1,0 +1,138 @@
+"""The named places where a process may die: between any two of its steps that others can see."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def _every_call(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+    return True
+
+
+def _to(stage: str) -> Callable[..., bool]:
+    """The call that brings a re-arm to this stage."""
+
+    def has_stage(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+        return stage in (*args[2:], kwargs.get("to_stage"))
+
+    return has_stage
+
+
+def _with_barriers(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+    """The batch of the order consumer that has a barrier in it."""
+    return bool(kwargs.get("barriers") or args[2:])
+
+
+def _succeeded(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+    return bool(result)
+
+
+@dataclass(frozen=True)
+class Point:
+    """`target` is "module:function" or "module:Class.method" of what `process` calls there.
+
+    It dies `when` the call is about to begin ("before") or has returned ("after"), at the first one
+    that `only` is true of; before the call its result is None.
+    """
+
+    process: str
+    target: str
+    when: str
+    only: Callable[..., bool] = _every_call
+
+
+SERVICES = "control_plane.inventory.services"
+SHARD = "workers.stock.shard"
+
+# An epoch begins: in order.
+OPENING = {
+    "agent after opening": Point("stock_agent", f"{SERVICES}:open_epoch", "after", _succeeded),
+    "agent after claiming the life": Point("stock_agent", f"{SERVICES}:claim_life", "after"),
+    "agent after arming": Point("stock_agent", f"{SHARD}:arm", "after"),
+    "agent before publishing": Point("stock_agent", f"{SERVICES}:record_armed", "before"),
+    "agent after publishing": Point("stock_agent", f"{SERVICES}:record_armed", "after"),
+    "agent after grant in PostgreSQL": Point("stock_agent", f"{SERVICES}:begin_grant", "after"),
+    "agent after grant in Redis": Point("stock_agent", f"{SHARD}:grant", "after"),
+    "agent after grant is applied": Point("stock_agent", f"{SERVICES}:mark_grant_applied", "after"),
+}
+# Units travel from one shard to another.
+LEVELLING = {
+    "agent after reclaim in PostgreSQL": Point("stock_agent", f"{SERVICES}:begin_reclaim", "after"),
+    "agent after reclaim in Redis": Point("stock_agent", f"{SHARD}:reclaim", "after"),
+    "agent after reclaim is settled": Point("stock_agent", f"{SERVICES}:settle_reclaim", "after"),
+}
+# An epoch ends, and the next begins.
+REARMING = {
+    "agent before disarming": Point("stock_agent", f"{SHARD}:disarm", "before"),
+    "agent after disarming": Point("stock_agent", f"{SHARD}:disarm", "after"),
+    "agent after disarmed": Point("stock_agent", f"{SERVICES}:advance", "after", _to("disarmed")),
+    "agent after drained": Point("stock_agent", f"{SERVICES}:advance", "after", _to("drained")),
+    "agent while sending the barrier": Point(
+        "stock_agent", "workers.agent.barriers:Barriers.send", "after"
+    ),
+    "agent after sending the barrier": Point(
+        "stock_agent", f"{SERVICES}:advance", "before", _to("barrier_sent")
+    ),
+    "agent after barrier sent": Point(
+        "stock_agent", f"{SERVICES}:advance", "after", _to("barrier_sent")
+    ),
+    "agent before closing": Point("stock_agent", f"{SERVICES}:close_epoch", "before"),
+    "agent after closing": Point("stock_agent", f"{SERVICES}:close_epoch", "after"),
+    "agent after rebuilding": Point("stock_agent", f"{SHARD}:rebuild", "after"),
+}
+# It finds out by itself that the shard's node has begun another life.
+FENCING = {
+    "agent after fencing": Point("stock_agent", f"{SERVICES}:begin_rearm", "after"),
+}
+RELAYING = {
+    "relay after read": Point("relay", "workers.relay:Relay._send", "before"),
+    "relay after delivery": Point(
+        "relay", "workers.stock.outbox:OutboxReader.acknowledge", "before"
+    ),
+    "relay after acknowledgement": Point(
+        "relay", "workers.stock.outbox:OutboxReader.acknowledge", "after"
+    ),
+}
+LANDING = {
+    "order before commit": Point("order_consumer", "control_plane.orders.landing:_round", "after"),
+    "order after commit": Point("order_consumer", "workers.order_consumer:land", "after"),
+    "order after announcement": Point(
+        "order_consumer", "workers.order_consumer:OrderHandler.announce", "after"
+    ),
+}
+LANDING_BARRIERS = {
+    "barrier before commit": Point("order_consumer", f"{SERVICES}:note_barriers", "after"),
+    "barrier after commit": Point(
+        "order_consumer", "workers.order_consumer:land", "after", _with_barriers
+    ),
+}
+DEDUCTING = {
+    "deduction after commit": Point(
+        "inventory_consumer", "workers.inventory_consumer:deduct", "after"
+    ),
+}
+EXPIRING = {
+    "expiry before commit": Point("expiry", "django.db.transaction:on_commit", "before"),
+    "expiry after commit": Point(
+        "expiry", "control_plane.orders.projection:write_or_log", "before"
+    ),
+}
+RELEASING = {
+    "agent before release": Point("stock_agent", f"{SHARD}:release", "before"),
+    "agent after release": Point("stock_agent", f"{SHARD}:release", "after"),
+}
+
+POINTS: dict[str, Point] = {
+    **OPENING,
+    **LEVELLING,
+    **REARMING,
+    **FENCING,
+    **RELAYING,
+    **LANDING,
+    **LANDING_BARRIERS,
+    **DEDUCTING,
+    **EXPIRING,
+    **RELEASING,
+}
