@@ -18,7 +18,7 @@ ENDS = (OrderState.EXPIRED, OrderState.CANCELLED)
 
 # The pool first, as everywhere: whoever holds it is alone with the item's units.
 _LOCK_POOL = "SELECT FROM inventory_pool WHERE item_id = %s FOR NO KEY UPDATE"
-# One conditional UPDATE decides: an order that was paid or has ended is not returned again. One
+# `unpaid` decides, under the row's lock: what was paid or has ended is not returned again. An order
 # that somebody else has locked, to record its payment, is left for the next time. No shard has to
 # hear of it once the campaign is over.
 _END = """
@@ -31,7 +31,7 @@ WITH unpaid AS MATERIALIZED (
 ),
 ended AS (
     UPDATE orders_order SET state = %(to_state)s
-     WHERE id IN (SELECT id FROM unpaid) AND state = 'unpaid'
+     WHERE id IN (SELECT id FROM unpaid)
     RETURNING id, reservation_id, item_id, shard, shopper, qty, amount_minor, currency, created_at,
               pay_by
 ),

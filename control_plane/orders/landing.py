@@ -1,7 +1,7 @@
 """Reservations become orders: a batch, one COPY, one transaction (DESIGN §4.8)."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -133,27 +133,33 @@ def land(
     decided: dict[str, Landed] = {}
     # The epoch that a reservation was decided for, where that was earlier.
     tags: dict[str, tuple[int, int]] = {}
+    over_limit: set[str] = set()
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_BEGIN)
         # One round is enough unless something did not fit. Each decides at least its first row,
         # whose running sums are its own: it fits, or it does not fit alone.
         while waiting:
             cursor.execute("DELETE FROM landing")
-            answers = _round(cursor, waiting, now, tags)
+            answers = _round(cursor, waiting, now, tags, over_limit)
             # Going round with the locks held would stop every landing of these items.
             assert answers, f"a round decided none of {len(waiting)} reservations"
             decided |= answers
             waiting = {name: waiting[name] for name in waiting if name not in answers}
         # After all orders: they need the units more.
-        for intent in _unused(batch, firsts, decided, tags):
+        for intent in _unused(batch, firsts, tags, over_limit):
             _give_back(cursor, intent)
         inventory.note_barriers(barriers)
     return [decided[reservation_id] for reservation_id in firsts]
 
 
 def _round(
-    cursor: Any, waiting: Mapping[str, Intent], now: datetime, tags: dict[str, tuple[int, int]]
+    cursor: Any,
+    waiting: Mapping[str, Intent],
+    now: datetime,
+    tags: dict[str, tuple[int, int]],
+    over_limit: set[str],
 ) -> dict[str, Landed]:
+    """What one round decides; notes the epochs of known ones and who is over the limit now."""
     pay_by = now + PAY_WITHIN
     # Django does not translate the errors of this one call by itself.
     with connection.wrap_database_errors:
@@ -162,10 +168,14 @@ def _round(
     decided = {}
     for reservation_id, order_id, sku, amount_minor, currency, reason in cursor.fetchall():
         _, item, _, _, shopper, qty, _ = waiting[reservation_id]
-        late = reason == "late"
-        if late:
-            reason = ""
-        state, pay_until = ("", None) if reason else ("unpaid", pay_by)
+        late, state = False, "unpaid"
+        pay_until: datetime | None = pay_by
+        if reason == "late":
+            late, reason = True, ""
+        elif reason:
+            state, pay_until = "", None
+            if reason == "over_limit":
+                over_limit.add(reservation_id)
         decided[reservation_id] = Landed(
             reservation_id,
             item,
@@ -194,19 +204,18 @@ def _round(
 def _unused(
     batch: Sequence[Intent],
     firsts: Mapping[str, Intent],
-    decided: Mapping[str, Landed],
     tags: Mapping[str, tuple[int, int]],
+    over_limit: Set[str],
 ) -> Iterator[Intent]:
     """Whose units no order uses: over the limit, or reserved again in an epoch that did not know.
 
     Each of them may come twice; `_give_back` tells.
     """
-    if len(firsts) == len(batch) and not tags and all(not one.reason for one in decided.values()):
+    if len(firsts) == len(batch) and not tags and not over_limit:
         return
     for intent in batch:
-        outcome = decided[intent.reservation_id]
-        tag = tags.get(intent.reservation_id) or firsts[intent.reservation_id].tag
-        if intent.tag != tag or (outcome.fresh and outcome.reason == "over_limit"):
+        name = intent.reservation_id
+        if name in over_limit or intent.tag != (tags.get(name) or firsts[name].tag):
             yield intent
 
 

@@ -32,6 +32,7 @@ from tests.drill.judge import judge
 DRILLS = (*node_drills.DRILLS, *process_drills.DRILLS, *unit_drills.DRILLS)
 REPORT = ROOT / "var" / "drill" / "report.json"
 CONSOLE = Console(highlight=False, soft_wrap=True)
+LOCK_TIMEOUT = "SET lock_timeout = '15s'"
 # The fault did not happen, or it hit the drill itself.
 BROKEN = (
     *(DrillBroken, CannotStart, OSError, subprocess.SubprocessError),
@@ -102,6 +103,9 @@ def _on_the_stack(
         os.environ.update(ground.environment)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
         django.setup()
+        with django.db.connection.cursor() as cursor:
+            # Whoever is frozen in a transaction must not hold up the drills for ever.
+            cursor.execute(LOCK_TIMEOUT)
         return [_run(ground, drill) for drill in chosen]
     finally:
         if not arguments.stay_up:

@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -20,6 +21,11 @@ from tests.drill.stock_nodes import tag
 SHARD = 0
 TOPIC = "reservations"
 CRASH_POINT = "agent after grant in Redis"
+_IN_TRANSACTION = """
+SELECT pid FROM pg_stat_activity
+ WHERE datname = current_database() AND state = 'idle in transaction'
+   AND state_change < clock_timestamp() - interval '30 ms'
+"""
 
 
 def relay_killed(ground: Ground, sale: Sale) -> Figures:
@@ -98,7 +104,7 @@ def full_rearm(ground: Ground, sale: Sale) -> Figures:
     """By hand, in mode full, while orders lag behind: its units are not free before they landed."""
     sale.run_for(1.0)
     epoch = sale.books.selling()[SHARD][0]
-    with ground.frozen("order-consumer"):
+    with _consumer_frozen_at_rest(ground, sale):
         sale.run_for(0.5)
         began = time.monotonic()
         operator.rearm(sale, SHARD, "full")
@@ -125,6 +131,26 @@ def old_snapshot(ground: Ground, sale: Sale) -> Figures:
         sale.complain(f"{len(wrong)} reservations in an epoch that is disarmed")
     sold = sale.until_sells(SHARD, time.monotonic())
     return {"armed_s": round(armed - began, 2), "sells_again_s": round(sold - began, 2)}
+
+
+@contextmanager
+def _consumer_frozen_at_rest(ground: Ground, sale: Sale) -> Iterator[None]:
+    """Frozen between two transactions: inside of one it would hold the pool all the while."""
+    pid = ground.pid("order-consumer")
+
+    def at_rest() -> bool:
+        ground.freeze(pid)
+        time.sleep(0.05)
+        if not sale.books.query(_IN_TRANSACTION):
+            return True
+        ground.thaw(pid)
+        return False
+
+    try:
+        wait_for(at_rest, "the order consumer to be between two batches", pause_s=0.013)
+        yield
+    finally:
+        ground.thaw(pid)
 
 
 def _wait_for_next_epoch(sale: Sale, epoch: int) -> None:

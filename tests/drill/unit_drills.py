@@ -117,14 +117,28 @@ RETURNED_ONCE = Control(
 ),
 ended AS (
     UPDATE orders_order SET state = %(to_state)s
-     WHERE id IN (SELECT id FROM unpaid) AND state = 'unpaid'
+     WHERE id IN (SELECT id FROM unpaid)
     RETURNING id, reservation_id, item_id, shard, shopper, qty, amount_minor, currency, created_at,
               pay_by
 ),
 returned AS (
     INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)
     SELECT id, 'return', item_id, qty, %(now)s FROM ended
+),
+pooled AS (
+    UPDATE inventory_pool
+       SET unallocated = unallocated + coalesce((SELECT sum(qty) FROM ended), 0)
+     WHERE item_id = %(item)s AND EXISTS (SELECT FROM ended)
+),
+to_release AS (
+    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at)
+    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s
+      FROM ended
+      JOIN campaigns_item item ON item.id = ended.item_id
+      JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
+     WHERE campaign.state <> 'ended'
 """,
+    # Nor the keys behind it, which would refuse the second return all the same.
     new="""     WHERE id = ANY(%(orders)s) AND item_id = %(item)s
        AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)
      ORDER BY id
@@ -139,6 +153,20 @@ ended AS (
 returned AS (
     INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)
     SELECT id, 'return', item_id, qty, %(now)s FROM ended
+        ON CONFLICT DO NOTHING
+),
+pooled AS (
+    UPDATE inventory_pool
+       SET unallocated = unallocated + coalesce((SELECT sum(qty) FROM ended), 0)
+     WHERE item_id = %(item)s AND EXISTS (SELECT FROM ended)
+),
+to_release AS (
+    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at)
+    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s
+      FROM ended
+      JOIN campaigns_item item ON item.id = ended.item_id
+      JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
+     WHERE campaign.state <> 'ended'
         ON CONFLICT DO NOTHING
 """,
     told="I1",

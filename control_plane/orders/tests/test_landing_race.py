@@ -75,14 +75,14 @@ def test_control_locks_in_the_order_of_the_batch_deadlock(
     both_hold_one = threading.Barrier(2)
     one, two = _opposite(intent, item, second_item, 0)
 
-    def lock_as_it_comes(cursor, waiting, now, tags):
+    def lock_as_it_comes(cursor, waiting, now, *noted):
         for number, wanted in enumerate(waiting.values()):
             cursor.execute(
                 "SELECT FROM inventory_pool WHERE item_id = %s FOR NO KEY UPDATE", [wanted.item]
             )
             if number == 0:
                 both_hold_one.wait(DEADLINE_S)
-        return real_round(cursor, waiting, now, tags)
+        return real_round(cursor, waiting, now, *noted)
 
     real_round = landing._round
     monkeypatch.setattr(landing, "_round", lock_as_it_comes)
@@ -100,8 +100,8 @@ def test_a_landing_that_waits_for_a_lock_sees_what_was_decided_meanwhile(
     first_has_decided = threading.Event()
     real_round = landing._round
 
-    def hold_the_first(cursor, waiting, now, tags):
-        decided = real_round(cursor, waiting, now, tags)
+    def hold_the_first(cursor, waiting, now, *noted):
+        decided = real_round(cursor, waiting, now, *noted)
         if len(waiting) == len(batch):
             first_has_decided.set()
             _wait_until_somebody_waits_for_a_lock()

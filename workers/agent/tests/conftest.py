@@ -122,8 +122,10 @@ def new_agent(
     kafka = "barriers" if "broker" in request.fixturenames else "no_kafka"
     barriers: Barriers = request.getfixturevalue(kafka)
 
-    def build(lead: timedelta = LEAD, seed: int = 1) -> StockAgent:
-        clusters = StockClusters.connect(addresses, "test", CALL_TIMEOUT_S)
+    def build(
+        lead: timedelta = LEAD, seed: int = 1, timeout_s: float = CALL_TIMEOUT_S
+    ) -> StockAgent:
+        clusters = StockClusters.connect(addresses, "test", timeout_s)
         return StockAgent(clusters, barriers, clock, lead, random.Random(seed))
 
     return build

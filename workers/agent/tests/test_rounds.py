@@ -14,6 +14,7 @@ from control_plane.inventory.models import Allocation
 from control_plane.merchants.models import Merchant
 from tests.redis.waiting import until
 from workers.runtime import metrics
+from workers.stock import shard as shards
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,6 +63,25 @@ def test_trouble_with_one_item_stops_no_other(agent, sale, item, monkeypatch):
     agent.round()
     granted = Allocation.objects.filter(item=other).values_list("granted", flat=True)
     assert sum(granted) == 30
+
+
+def test_an_epoch_that_ends_during_a_round_is_left_alone(agent, sale, monkeypatch):
+    """Another agent or an operator was quicker; what was seen of it says nothing any more."""
+    sale.open(agent)
+    sale.go_live()
+    inventory.top_up(sale.item.pk, 9, "test", None)
+    look = shards.look
+
+    def looked(*args):
+        seen = look(*args)
+        sale.rearm(1, "full")
+        return seen
+
+    with monkeypatch.context() as context:
+        context.setattr(shards, "look", looked)
+        agent.round()
+    assert Allocation.objects.get(shard=1).granted == 10
+    assert sale.avail(0) + sale.avail(2) > 20
 
 
 def _more_items(count):

@@ -62,47 +62,52 @@ def test_and_back(open_sale, agent, item):
     assert [open_sale.buy(open_sale.shopper_of(shard)) for shard in range(3)] == ["A", "A", "A"]
 
 
+@pytest.fixture
+def without_primary(masters):
+    """All of its nodes hang, until told otherwise."""
+
+    def thaw():
+        for node in masters:
+            node.thaw()
+
+    for node in masters:
+        node.freeze()
+    yield thaw
+    thaw()
+
+
+def _standby_sells():
+    armed = Allocation.objects.filter(source="standby").exclude(script_sha="")
+    return armed.count() == 3
+
+
 def test_a_planned_change_waits_for_a_primary_that_does_not_answer(
-    open_sale, agent, addresses, masters
+    open_sale, new_agent, without_primary, agent
 ):
-    for node in masters:
-        node.freeze()
-    try:
-        _switch("standby")
-        agent.round()
-        agent.round()
-        assert not Allocation.objects.filter(source="standby").exists()
-    finally:
-        for node in masters:
-            node.thaw()
-    open_sale.rounds_until(
-        agent, lambda: Allocation.objects.filter(source="standby").count() == 3, "the standby sells"
-    )
+    impatient = new_agent(timeout_s=0.1)
+    _switch("standby")
+    impatient.round()
+    impatient.round()
+    assert not Allocation.objects.filter(source="standby").exists()
+    without_primary()
+    open_sale.rounds_until(agent, _standby_sells, "the standby sells")
 
 
-def test_a_forced_change_waits_for_the_lease_alone(open_sale, agent, addresses, masters):
-    for node in masters:
-        node.freeze()
-    try:
-        _switch("standby", forced=True)
-        agent.round()
-        assert not Allocation.objects.filter(source="standby").exists()
-        Rearm.objects.update(lease_until=timezone.now() - timedelta(milliseconds=1))
-        # The undelivered outboxes of the primary hold three units; the pool has none yet.
-        open_sale.item.pool.refresh_from_db()
-        open_sale.clusters = StockClusters.connect(addresses, "test")
-        open_sale.rounds_until(
-            agent,
-            lambda: Allocation.objects.exclude(script_sha="").count() == 6,
-            "the standby sells",
-        )
-    finally:
-        for node in masters:
-            node.thaw()
+def test_a_forced_change_waits_for_the_lease_alone(
+    open_sale, new_agent, addresses, without_primary, agent
+):
+    impatient = new_agent(timeout_s=0.1)
+    _switch("standby", forced=True)
+    Rearm.objects.update(lease_until=timezone.now() + timedelta(hours=1))
+    impatient.round()
+    assert not Allocation.objects.filter(source="standby").exists()
+    Rearm.objects.update(lease_until=timezone.now())
+    # The undelivered outboxes of the primary hold its units; the pool has none yet.
+    open_sale.rounds_until(impatient, _standby_sells, "the standby sells")
+    without_primary()
     open_sale.clusters = StockClusters.connect(addresses, "test")
-    open_sale.rounds_until(
-        agent, lambda: not Rearm.objects.filter(stage="fenced"), "all are disarmed"
-    )
+    fenced = Rearm.objects.filter(stage="fenced")
+    open_sale.rounds_until(agent, lambda: not fenced.exists(), "all are disarmed")
     open_sale.settle(agent)
     open_sale.open(agent)
     assert sum(open_sale.avails()) == 27
