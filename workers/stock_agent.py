@@ -14,6 +14,7 @@ from workers.agent.rounds import StockAgent
 from workers.leadership import Leadership
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
+from workers.runtime.database import bound_lock_waits
 from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import Unavailable
 from workers.stock.cluster import StockClusters
@@ -22,6 +23,8 @@ ROUND = "round"
 ROUND_S = 0.2
 # After a round that changed something: what is to be done next has often become possible by it.
 SOON_S = 0.01
+# An item whose pool somebody holds waits; the others' rounds go on. Landing holds it for 0.3 s at most.
+LOCK_WAIT_MS = 1000
 # Any number that no other advisory lock in the database `sale` uses.
 LEADER_LOCK = 7_001
 
@@ -58,6 +61,7 @@ def run(
 def main() -> None:
     """Run until SIGTERM."""
     started = process.start(stock_redis=True, kafka=True, parts=[ROUND])
+    bound_lock_waits(LOCK_WAIT_MS)
     env, clock = started.env, started.clock
     assert env.kafka_brokers
     producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))

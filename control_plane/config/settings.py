@@ -75,7 +75,12 @@ def _database(database: environment.Database) -> dict[str, Any]:
         "PASSWORD": database.password,
         "HOST": database.host,
         "PORT": database.port,
-        "OPTIONS": {"connect_timeout": 5, **database.options},
+        # A process that is frozen in a transaction holds its locks; its server ends it after this.
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "options": "-c idle_in_transaction_session_timeout=10s",
+            **database.options,
+        },
         # Celery's tasks reuse a connection; asgi.py sets 0, because under ASGI every request runs
         # in a thread of its own and a kept connection would stay behind with that thread.
         "CONN_MAX_AGE": 60,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from control_plane.campaigns.models import CampaignState, Item
@@ -47,6 +47,10 @@ DELETE FROM orders_databaseintent intent
 
 class EpochNotSelling(Exception):
     """(item, shard, epoch) is no database epoch that sells now."""
+
+
+class PerhapsHeld(Exception):
+    """PostgreSQL does not know it, but an old epoch of its shard is open: nobody can say no."""
 
 
 class NotTaken(Exception):
@@ -116,8 +120,15 @@ def _reserve(
 
 
 def held_quantity(reservation_id: str, shopper: str) -> int | None:
-    """What still counts of a reservation of this shopper; None when PostgreSQL does not know it."""
-    return _known([reservation_id], shopper).get(reservation_id)
+    """What still counts of a reservation of this shopper; None when there is no such reservation.
+
+    Raises PerhapsHeld while it may still come from the outbox of an old epoch.
+    """
+    may_come = _old_epochs_of(reservation_id).exists()
+    qty = _known([reservation_id], shopper).get(reservation_id)
+    if qty is None and may_come:
+        raise PerhapsHeld(reservation_id)
+    return qty
 
 
 def database_intents(limit: int) -> list[DatabaseIntent]:
@@ -229,6 +240,16 @@ def _known(reservation_ids: list[str], shopper: str | None = None) -> dict[str, 
     for reservation_id, qty, state in orders:
         known[reservation_id] = qty if state in LIVE_STATES else 0
     return known
+
+
+def _old_epochs_of(reservation_id: str) -> QuerySet[Allocation]:
+    """Of the shard that the id begins with ("<item>-<shard>-")."""
+    item, shard, *_ = [*reservation_id.split("-"), "", ""]
+    if not (item.isdecimal() and shard.isdecimal() and len(item) < 19 and len(shard) < 5):
+        return Allocation.objects.none()
+    return Allocation.objects.filter(
+        item_id=int(item), shard=int(shard), state=AllocationState.DRAINING
+    )
 
 
 def _units_of(item_id: int, shoppers: set[str]) -> dict[str, int]:

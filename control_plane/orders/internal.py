@@ -3,7 +3,8 @@
 `POST /internal/reserve` {item, shard, epoch, requests: [{shopper, reservation_id, qty, intent}]} →
 200 {"codes", "again"} as reserve.lua · 409 no such epoch sells · 503 too many at once, or the
 database is away: nothing was taken · 400 malformed. Any other answer leaves it open.
-`GET /internal/reservations/{id}?shopper=` → 200 {"qty"}, 404 unknown.
+`GET /internal/reservations/{id}?shopper=` → 200 {"qty"} · 404 there is none · 503 an old
+epoch of its shard may still hold it.
 """
 
 import asyncio
@@ -84,6 +85,8 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
     except (TooMany, services.NotTaken) as error:
         log.warning("not reserved: %r", error)
         await refuse(send, 503, "busy", "Nothing was taken; try again.", [RETRY_AFTER])
+    except services.PerhapsHeld:
+        await refuse(send, 503, "busy", "An old epoch may still hold it; ask again.", [RETRY_AFTER])
     except DatabaseError:
         log.exception("a commit may or may not have happened")
         await refuse(send, 500, "unknown", "It may or may not have been done.")

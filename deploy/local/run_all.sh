@@ -39,7 +39,7 @@ run_tests() {
   "$BIN/python" -m deploy.local up --profile test || return 1
   limited 300 busted busted
   limited 600 vitest npm --prefix edge-workers test
-  limited 2400 pytest "$BIN/pytest"
+  limited 3600 pytest "$BIN/pytest"
 }
 
 run_checks() {

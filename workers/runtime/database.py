@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from typing import Any
+
 from django.db import InterfaceError, OperationalError, connections
+from django.db.backends.signals import connection_created
 
 from workers.runtime.verdicts import Unavailable
 
@@ -25,3 +28,17 @@ def unavailable_when_down(alias: str) -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         connections[alias].close()
         raise DatabaseUnavailable(f"database {alias}: {str(error).strip()}") from error
+
+
+def bound_lock_waits(milliseconds: int) -> None:
+    """From now on no statement of this process waits longer for a lock, which is "cannot now".
+
+    For a process that looks after many things: one that somebody else holds must not stop the rest.
+    """
+
+    def bound(connection: Any, **_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = %s", [milliseconds])
+
+    # Not weak: nobody else keeps the function.
+    connection_created.connect(bound, weak=False, dispatch_uid="bound_lock_waits")

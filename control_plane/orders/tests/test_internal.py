@@ -85,6 +85,18 @@ def test_it_reserves_and_knows_what_it_reserved(server, epoch, body, intent):
     assert _ask(f"{status_of}?shopper=ann&shopper=bob")[0] == 400
 
 
+def test_it_says_no_only_when_no_old_epoch_may_hold_the_reservation(server, item, epoch, intent):
+    """What a shard of Redis reserved is in its outbox or in Kafka until that epoch is closed."""
+    old = Allocation.objects.create(item=item, shard=0, epoch=99, state="draining")
+    status_of = f"{server}/internal/reservations/{intent('ann').reservation_id}?shopper=ann"
+    status, headers, _ = _ask(status_of)
+    assert (status, headers["Retry-After"]) == (503, "1")
+    for stranger in (f"{item.pk}-1-x", "x", "-", "9" * 30 + "-0-x"):
+        assert _ask(f"{server}/internal/reservations/{stranger}?shopper=ann")[0] == 404
+    Allocation.objects.filter(pk=old.pk).update(state="closed")
+    assert _ask(status_of)[0] == 404
+
+
 def test_it_refuses_what_is_no_selling_database_epoch(server, epoch, body):
     status, _, answer = _reserve(server, body("ann", epoch=2))
     assert (status, answer["code"]) == (409, "epoch_not_selling")
