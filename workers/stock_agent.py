@@ -23,7 +23,7 @@ ROUND = "round"
 ROUND_S = 0.2
 # After a round that changed something: what is to be done next has often become possible by it.
 SOON_S = 0.01
-# An item whose pool somebody holds waits; the others' rounds go on. Landing holds it for 0.3 s at most.
+# An item whose pool somebody holds waits and the others go on. Landing holds it for 0.3 s at most.
 LOCK_WAIT_MS = 1000
 # Any number that no other advisory lock in the database `sale` uses.
 LEADER_LOCK = 7_001

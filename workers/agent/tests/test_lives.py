@@ -2,6 +2,7 @@
 
 import pytest
 
+from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, Rearm
 from deploy.local.servers.redis import SLOTS
 from tests.redis.server import StockServer
@@ -10,6 +11,7 @@ from workers.agent.tests.conftest import address_of
 from workers.stock import shard as shards
 from workers.stock.cluster import NoReplicas, StockClusters
 from workers.stock.keys import slot_of
+from workers.stock.sale_items import shard_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -90,6 +92,27 @@ def test_a_node_that_does_not_answer_is_waited_for(open_sale, agent, masters):
     finally:
         masters[0].thaw()
     open_sale.rounds_until(agent, lambda: Rearm.objects.get().stage != "fenced", "it is disarmed")
+
+
+def test_a_new_epoch_waits_until_it_knows_the_buyers_of_the_old(
+    open_sale, new_agent, agent, masters
+):
+    """They are on a node that does not answer just now; selling without them sells twice."""
+    rearm = open_sale.rearm(0)
+    shards.disarm(open_sale.clusters["primary"], shard_of(rearm.allocation))
+    inventory.advance(rearm.pk, "fenced", "disarmed")
+    masters[0].freeze()
+    try:
+        impatient = new_agent(timeout_s=0.25)
+        opened = Allocation.objects.filter(shard=0, state="selling")
+        open_sale.rounds_until(impatient, opened.exists, "it is opened on another master")
+        for _ in range(3):
+            impatient.round()
+        assert opened.get().script_sha == ""
+    finally:
+        masters[0].thaw()
+    open_sale.open(agent)
+    assert [open_sale.buy(open_sale.shopper_of(0, n)) for n in range(2)] == ["A", "A"]
 
 
 @pytest.fixture

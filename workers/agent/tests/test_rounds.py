@@ -48,7 +48,7 @@ def _calls(agent):
 def test_trouble_with_one_item_stops_no_other(agent, sale, item, monkeypatch):
     sale.open(agent)
     sale.go_live()
-    other = _more_items(1)[0]
+    other = more_items(1)[0]
     real = inventory.begin_grant
 
     def refuse(allocation_id, qty):
@@ -84,7 +84,7 @@ def test_an_epoch_that_ends_during_a_round_is_left_alone(agent, sale, monkeypatc
     assert sale.avail(0) + sale.avail(2) > 20
 
 
-def _more_items(count):
+def more_items(count):
     merchant = Merchant.objects.get()
     now = datetime.now(UTC)
     draft = campaigns.create_draft(
@@ -105,7 +105,7 @@ def _more_items(count):
 
 def test_a_round_over_many_shards_is_short(agent, sale):
     """The figure is printed; the bound only says that nothing is asked for each shard alone."""
-    _more_items(ITEMS - 1)
+    more_items(ITEMS - 1)
 
     def all_armed():
         agent.round()
@@ -130,7 +130,7 @@ def test_an_idle_round_asks_as_much_for_many_items_as_for_one(agent, sale):
 
     sale.open(agent)
     one = statements()
-    _more_items(3)
+    more_items(3)
     armed = Allocation.objects.filter(state="selling").exclude(script_sha="")
     sale.rounds_until(agent, lambda: armed.count() == 12 and not agent.has_moved, "all are armed")
     assert statements() == one <= 8

@@ -1,0 +1,65 @@
+"""Somebody else holds an item's pool: a process that was frozen in the middle of a transaction."""
+
+import time
+
+import psycopg2
+import pytest
+from django.db import connection
+from django.db.backends.signals import connection_created
+
+from control_plane.inventory import services as inventory
+from control_plane.inventory.models import Allocation, Pool
+from workers.agent.tests.test_rounds import more_items
+from workers.runtime.database import bound_lock_waits
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAIT_MS = 100
+# Far more than the bounded waits of a round, far less than the holder's whole minute.
+ROUND_S = 20
+
+
+@pytest.fixture
+def bounded():
+    """Every connection of this process, as in `stock_agent.main`."""
+    connection.close()
+    bound_lock_waits(WAIT_MS)
+    yield
+    connection_created.disconnect(dispatch_uid="bound_lock_waits")
+    connection.close()
+
+
+@pytest.fixture
+def held(item):
+    """Another session holds the pool of the first item."""
+    parameters = connection.get_connection_params()
+    holder = psycopg2.connect(
+        **{name: value for name, value in parameters.items() if name not in ("cursor_factory",)}
+    )
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT FROM inventory_pool WHERE item_id = %s FOR UPDATE", [item.pk])
+    yield holder
+    holder.close()
+
+
+def test_the_agent_waits_for_that_item_alone(agent, sale, item, bounded, held):
+    other = more_items(1)[0]
+    started = time.monotonic()
+    problem = agent.round()
+    agent.round()
+    assert time.monotonic() - started < ROUND_S
+    assert str(item.pk) in str(problem)
+    assert not Allocation.objects.filter(item=item).exists()
+    granted = Allocation.objects.filter(item=other).values_list("granted", flat=True)
+    assert sum(granted) == 30
+    held.rollback()
+    agent.round()
+    agent.round()
+    assert Pool.objects.get(pk=item.pk).unallocated == 0
+    assert inventory.conservation(item.pk).drift == 0
+
+
+def test_a_session_that_idles_in_a_transaction_is_ended_by_the_server():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("10s",)
