@@ -126,15 +126,20 @@ def give_up(rearm_id: uuid.UUID, reason: str, by: "User | None") -> None:
     Reservations that only that node knew are lost, late ones take from the pool. Raises
     RearmTooFar; ValueError for a reason that is missing or too long.
     """
-    waiting = Rearm.objects.filter(pk=rearm_id, stage__in=[RearmStage.FENCED, RearmStage.DISARMED])
-    now = timezone.now()
-    given_up = {
-        "given_up_at": now,
-        "given_up_by": by,
-        "given_up_reason": checked(reason),
-    }
-    if not waiting.update(stage=RearmStage.DRAINED, stage_at=now, **given_up):
+    if not give_up_waiting(Rearm.objects.filter(pk=rearm_id), reason, by):
         raise RearmTooFar(rearm_id)
+
+
+def give_up_waiting(rearms: QuerySet[Rearm], reason: str, by: "User | None") -> int:
+    """`give_up` for those of the re-arms that still wait for their node; returns how many."""
+    now = timezone.now()
+    return rearms.filter(stage__in=[RearmStage.FENCED, RearmStage.DISARMED]).update(
+        stage=RearmStage.DRAINED,
+        stage_at=now,
+        given_up_at=now,
+        given_up_by=by,
+        given_up_reason=checked(reason),
+    )
 
 
 def note_barriers(pairs: Iterable[tuple[uuid.UUID, int]]) -> None:

@@ -46,7 +46,7 @@ from control_plane.inventory.rearms import (
     note_barriers,
     open_rearms,
 )
-from control_plane.inventory.sources import current_source, switch_source
+from control_plane.inventory.sources import current_source, give_up_lost_source, switch_source
 from control_plane.inventory.units import (
     begin_grant,
     begin_reclaim,
@@ -87,6 +87,7 @@ __all__ = [
     "draining",
     "end_sale",
     "give_up",
+    "give_up_lost_source",
     "lock_pool",
     "lock_pools",
     "mark_grant_applied",

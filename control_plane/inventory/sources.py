@@ -78,6 +78,18 @@ def switch_source(
     return change
 
 
+def give_up_lost_source(reason: str, by: "User | None") -> int:
+    """`rearms.give_up` for all that waits for a source which does not sell any more; how many.
+
+    For a whole cluster that is gone, after the change to another one. What was fenced just now is
+    left out: its node may be about to answer, and gateways to hear of it. ValueError as `give_up`.
+    """
+    source, _ = current_source()
+    long_ago = Now() - LEASE_IS_OVER_AFTER
+    lost = Rearm.objects.exclude(allocation__source=source).filter(created_at__lt=long_ago)
+    return rearms.give_up_waiting(lost, reason, by)
+
+
 def hold_still() -> None:
     """Keep the source as it is until the transaction ends; before any pool's lock."""
     _lock("pg_advisory_xact_lock_shared")

@@ -1,12 +1,14 @@
 """What an operator types: it does one thing, prints it, and a refusal is one sentence."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from control_plane.inventory import services
-from control_plane.inventory.models import Pool, Rearm, StockChange, StockSource
+from control_plane.inventory.models import Allocation, Pool, Rearm, StockChange, StockSource
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +87,24 @@ def test_give_up_goes_on_without_the_node(capsys, open_epoch):
     assert _run(capsys, "give_up", rearm.pk, "--reason", "disk") == [f"{rearm.pk} given up"]
     rearm.refresh_from_db()
     assert (rearm.stage, rearm.given_up_reason, rearm.given_up_by) == ("drained", "disk", None)
+
+
+def test_give_up_all_is_for_a_source_that_is_gone(capsys, open_epoch):
+    """Not for one that sells, nor for what its node had no time to answer yet."""
+    for shard in range(3):
+        open_epoch(shard)
+    old, of_now, fresh = (
+        services.begin_rearm(one.pk, "fast", "test") for one in Allocation.objects.order_by("shard")
+    )
+    services.switch_source("standby", reason="primary is gone", by=None)
+    long_ago = timezone.now() - timedelta(seconds=4)
+    Rearm.objects.exclude(pk=fresh.pk).update(created_at=long_ago)
+    Allocation.objects.filter(rearm=of_now).update(source="standby")
+    assert _run(capsys, "give_up", "--all", "--reason", "fire") == ["1 re-arms given up"]
+    assert Rearm.objects.get(stage="drained").pk == old.pk
+    assert Rearm.objects.get(pk=old.pk).given_up_reason == "fire"
+    with pytest.raises(CommandError, match="not allowed with"):
+        call_command("give_up", str(old.pk), "--all", "--reason", "fire")
 
 
 def test_give_up_says_why_not(db):
