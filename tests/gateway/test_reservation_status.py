@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from control_plane.orders.projection import KEY_PREFIX
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import Item, Shop
 from tests.gateway.work_redis import WorkRedis
-from workers.status_projection import KEY_PREFIX
 
 
 @pytest.fixture
