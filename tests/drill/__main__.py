@@ -23,13 +23,16 @@ from rich.console import Console
 
 from deploy.local.process import CannotStart
 from deploy.local.site import ROOT
-from tests.drill import node_drills, process_drills, report, unit_drills
+from tests.drill import node_drills, process_drills, report, source_drills, unit_drills
 from tests.drill.control import Copies
 from tests.drill.drill import Drill, DrillBroken, Result
 from tests.drill.ground import Ground
 from tests.drill.judge import judge
 
-DRILLS = (*node_drills.DRILLS, *process_drills.DRILLS, *unit_drills.DRILLS)
+DRILLS = (
+    *(*node_drills.DRILLS, *process_drills.DRILLS),
+    *(*unit_drills.DRILLS, *source_drills.DRILLS),
+)
 REPORT = ROOT / "var" / "drill" / "report.json"
 CONSOLE = Console(highlight=False, soft_wrap=True)
 LOCK_TIMEOUT = "SET lock_timeout = '15s'"

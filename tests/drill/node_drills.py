@@ -14,7 +14,6 @@ from tests.load.report import percentile
 SHARD = 0
 # P8 of MEASURES.md: that shard sells again so soon after the promotion.
 SELLS_AFTER_PROMOTION_S = 1.0
-SELLS_AT_ALL_S = 5.0
 
 
 def master_killed(ground: Ground, sale: Sale) -> Figures:
@@ -44,7 +43,7 @@ def disk_rolled_back(ground: Ground, sale: Sale) -> Figures:
         forgotten = len(_sold_between(sale, copied, died))
     if not forgotten:
         raise DrillBroken("nothing was sold between the copy and the death")
-    _wait_for_next_epoch(sale, epoch)
+    _wait_for_no_sale_before_next_epoch(sale, epoch, died + 0.05)
     sold = sale.until_sells(SHARD, died + 0.05)
     sale.nodes.wait_until_whole()
     return {"sells_again_s": round(sold - died, 2), "forgotten": forgotten}
@@ -117,18 +116,7 @@ def master_held_down(ground: Ground, sale: Sale) -> Figures:
         sold = sale.until_sells(SHARD, died + 0.05)
         sale.run_for(0.5)
     sale.nodes.wait_until_whole()
-    figures = _outage(sale, shards, died, promoted, sold)
-    after_s = sold - promoted
-    figures["P8"] = {
-        "value": round(after_s, 2),
-        "unit": "s after promotion",
-        "target": SELLS_AFTER_PROMOTION_S,
-        "met": after_s <= SELLS_AFTER_PROMOTION_S,
-    }
-    # Whether P8 is met is printed; a machine that has other things to do makes nobody red.
-    if after_s > SELLS_AT_ALL_S:
-        sale.complain(f"P8: sold again only {after_s:.2f} s after the promotion")
-    return figures
+    return _outage(sale, shards, died, promoted, sold)
 
 
 def counter_changed(ground: Ground, sale: Sale) -> Figures:
@@ -159,7 +147,16 @@ def _outage(sale: Sale, shards: list[int], since: float, promoted: float, sold: 
     mine = sale.crowd.recorder.refused(shards, since, sold)
     served = [one for one in sale.crowd.recorder.reserved(others, since) if one.asked <= sold]
     before = sale.crowd.recorder.reserved(others, 0.0)[: len(served)]
+    after_s = sold - promoted
+    if after_s > SELLS_AFTER_PROMOTION_S:
+        sale.complain(f"P8: sold again only {after_s:.2f} s after the promotion")
     return {
+        "P8": {
+            "value": round(after_s, 2),
+            "unit": "s after promotion",
+            "target": SELLS_AFTER_PROMOTION_S,
+            "met": after_s <= SELLS_AFTER_PROMOTION_S,
+        },
         "promoted_s": round(promoted - since, 2),
         "sells_again_s": round(sold - since, 2),
         "refused_meanwhile": len(mine),
@@ -184,6 +181,21 @@ def _wait_for_next_epoch(sale: Sale, epoch: int) -> None:
     )
 
 
+def _wait_for_no_sale_before_next_epoch(sale: Sale, epoch: int, since: float) -> None:
+    """As `_wait_for_next_epoch`; until then nothing that was clicked `since` may be sold."""
+
+    def decided() -> bool:
+        # In this order: what was sold while the old epoch is the newest one was sold by it.
+        wrong = sale.crowd.recorder.reserved([SHARD], since)
+        if sale.books.selling().get(SHARD, (0, ""))[0] > epoch:
+            return True
+        if wrong:
+            sale.complain(f"{len(wrong)} reservations out of state that was rolled back")
+        return bool(wrong)
+
+    sale.while_shoppers_come(decided, f"shard {SHARD} to be fenced and armed anew")
+
+
 def _sold_between(sale: Sale, since: float, until: float) -> list[object]:
     sold = sale.crowd.recorder.reserved([SHARD], since)
     return [one for one in sold if one.answered <= until]
@@ -199,6 +211,18 @@ ONE_LIFE = Control(
     old="""
     or not string.find(redis.call("INFO", "replication"), life, 1, true) then""",
     new=" then",
+    told="state that was rolled back|over_granted",
+)
+ARMED_ANEW = Control(
+    guard="NOSCRIPT: armed anew, never loaded again",
+    file="workers/agent/rounds.py",
+    old="""            inventory.begin_rearm(allocation_id, RearmMode.FAST, fault[:200])
+""",
+    # And the new life written down, which would refuse all the same.
+    new="""            node = self._clusters.of(shard).node_of(shard)
+            node.hset(shard.ctl, "life", str(node.info("replication")["master_replid"]))
+            node.script_load(shards.scripts.reserve_for(shard).text)
+""",
     told="state that was rolled back|over_granted",
 )
 CAP = Control(
@@ -221,6 +245,7 @@ DRILLS = (
         fault="stock master killed, its AOF put back to an older copy, restarted",
         act=disk_rolled_back,
         promises=_LOST,
+        controls=(ARMED_ANEW,),
     ),
     Drill(
         name="stale-replica",

@@ -81,6 +81,13 @@ class Sale:
 
         return wait_for(look_on, what, deadline_s)
 
+    def until_sold_out(self) -> float:
+        """Until the last unit is in an order; when it was."""
+        self.while_shoppers_come(
+            lambda: (truth := self.books.read()).live_units == truth.total, "the last unit"
+        )
+        return time.monotonic()
+
     @property
     def complaints(self) -> list[str]:
         """What the drill has seen so far that must not be."""

@@ -1,4 +1,4 @@
-"""Units on the move mid-sale: other stock sources, top-up, withdrawal, returned units."""
+"""Units on the move mid-sale: top-up, withdrawal, returned units."""
 
 import threading
 import time
@@ -14,22 +14,9 @@ ENDED_BY_HAND, EXPIRED = 60, 120
 RUNNERS = 3
 
 
-def other_sources(ground: Ground, sale: Sale) -> Figures:
-    """Primary → standby → database → primary, each as an operator switches it."""
-    took = {}
-    for source in ("standby", "database", "primary"):
-        sale.run_for(1.0)
-        began = time.monotonic()
-        operator.switch_source(source)
-        switched = time.monotonic()
-        _wait_until_all_sell(sale, source, switched)
-        took[source] = round(time.monotonic() - began, 2)
-    return {"sells_from_s": took}
-
-
 def top_up_and_withdraw(ground: Ground, sale: Sale) -> Figures:
     """Sold out, topped up, some of it withdrawn while it sells, to the last unit."""
-    _wait_until_sold_out(sale)
+    sale.until_sold_out()
     began = time.monotonic()
     operator.top_up(sale, 500)
     sold = min(sale.until_sells(shard, began) for shard in range(sale.shards))
@@ -46,7 +33,7 @@ def returned_units(ground: Ground, sale: Sale) -> Figures:
     """Orders are cancelled and expire, each by several at once; their units are sold again."""
     from control_plane.orders.models import Order
 
-    _wait_until_sold_out(sale)
+    sale.until_sold_out()
     mine = Order.objects.filter(item_id=sale.item, state="unpaid").order_by("pk")
     ids = list(mine.values_list("pk", flat=True)[: ENDED_BY_HAND + EXPIRED])
     if len(ids) < ENDED_BY_HAND + EXPIRED:
@@ -88,23 +75,6 @@ def _end_at_once(cancelled: list[int], expired: list[int]) -> list[str]:
     for thread in threads:
         thread.join()
     return problems
-
-
-def _wait_until_all_sell(sale: Sale, source: str, since: float) -> None:
-    def sells() -> bool:
-        selling = sale.books.selling()
-        return len(selling) == sale.shards and all(one == source for _, one in selling.values())
-
-    sale.while_shoppers_come(sells, f"every shard to be armed in {source}")
-    armed = time.monotonic()
-    for shard in range(sale.shards):
-        sale.until_sells(shard, max(since, armed - 0.2))
-
-
-def _wait_until_sold_out(sale: Sale) -> None:
-    sale.while_shoppers_come(
-        lambda: (truth := sale.books.read()).live_units == truth.total, "the last unit"
-    )
 
 
 RETURNED_ONCE = Control(
@@ -172,13 +142,6 @@ to_release AS (
     told="I1",
 )
 DRILLS = (
-    Drill(
-        name="other-sources",
-        fault="switched to the standby, to the database and back under load",
-        act=other_sources,
-        promises=Promises(rearms=("stock source",)),
-        plan=Plan(units=9000),
-    ),
     Drill(
         name="top-up-withdraw",
         fault="units added and withdrawn mid-sale, sold to the last one",

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from deploy.local import environment, sources
 from deploy.local.checks import http_answers
@@ -48,7 +50,7 @@ def celery_answers(site: Site) -> None:
     app = Celery(broker=environment.values(site)["SLUICE_WORK_REDIS_URL"], set_as_current=False)
     try:
         answers = app.control.ping(timeout=PING_TIMEOUT_S, limit=1)
-    except OSError as error:
+    except (OSError, OperationalError, redis.RedisError) as error:
         raise Unhealthy(f"celery ping: {error}") from error
     finally:
         app.close()
