@@ -81,12 +81,17 @@ class Gateway:
             self._process = None
 
     def reload(self) -> None:
-        """Let new workers take over; returns when they have."""
+        """Let new workers take over; returns when the old ones take no more connections."""
         before = self.worker_pids()
         # What a worker says that has not ended its poll when nginx is stopped for good.
         self.expected_errors += ["open socket #", ": aborting"]
         self._signal(signal.SIGHUP)
-        until(lambda: len(self.worker_pids() - before) == self.workers, "new workers run")
+
+        def have_taken_over() -> bool:
+            now = self.worker_pids()
+            return len(now) == self.workers and now.isdisjoint(before)
+
+        until(have_taken_over, "new workers run, and none of the old ones")
 
     def kill_a_worker(self) -> None:
         """As a crash; returns when the master has started another."""

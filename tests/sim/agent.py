@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tests.sim import agent_rearm, pg_epochs, pg_stock, stock_calls
-from tests.sim.nouns import Fenced, Tag, Trouble, name_of
+from tests.sim.nouns import Fenced, NoReplicas, Tag, Trouble, name_of, place_of
+from tests.sim.pg_tables import Allocation
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -65,9 +66,23 @@ class Agent:
             if pg_epochs.open_epoch(pg, shard, source, wanted, len(cluster.sources[source])):
                 yield f"opened a new epoch of shard {shard}"
         elif not row.sha:
-            yield from self._unless_fenced(row.tag, agent_rearm.arm(self, row.tag))
+            try:
+                yield from self._unless_fenced(row.tag, agent_rearm.arm(self, row.tag))
+            except NoReplicas:
+                yield from self._move_elsewhere(row)
+                raise
         else:
             yield from self._unless_fenced(row.tag, self._supply(row.tag, avail))
+
+    def _move_elsewhere(self, row: Allocation) -> Steps:
+        """Its master took writes when the epoch was opened, and does not now; another one does."""
+        yield None
+        cluster = self.world.cluster
+        wanted = cluster.wanted_place(self.name, row.source, row.shard)
+        if wanted != place_of(row.tag, len(cluster.sources[row.source])):
+            mode = self.world.rng.choice(self.world.rearm_modes)
+            pg_epochs.begin_rearm(self.world.pg, row.tag, mode)
+            yield f"moves {name_of(row.tag)} ({mode})"
 
     def _unless_fenced(self, tag: Tag, steps: Steps) -> Steps:
         """An epoch that its node refuses to sell is over; a new one gets its units."""

@@ -24,7 +24,9 @@ def drive(agent: "Agent", shard: int) -> Steps:
 
 
 def _disarm(agent: "Agent", rearm: Rearm) -> Steps:
-    if agent.world.guarded("disarm before the rest"):
+    was_published = pg_epochs.was_published(agent.world.pg, rearm.tag)
+    yield None
+    if was_published and agent.world.guarded("disarm before the rest"):
         try:
             agent.redis(rearm.tag, stock_calls.disarm)
         except NoReplicas:
@@ -45,14 +47,35 @@ def _lives_no_more(agent: "Agent", tag: Tag) -> Generator[str | None, None, bool
 
 
 def _drain(agent: "Agent", rearm: Rearm) -> Steps:
-    """The relay empties the outbox; whatever of it is left on the node of now will be in Kafka."""
+    """The relay empties the outbox; whatever of it is left on the node of now will be in Kafka.
+
+    To read and acknowledge are writes. Where there are none the agent sends what is not decided.
+    """
     if not agent.world.guarded("leftover only after the barrier"):
         yield from _close(agent, rearm)
         return
-    if agent.redis(rearm.tag, stock_calls.is_drained) or not agent.world.guarded(
-        "barrier only after the drain"
+    was_published = pg_epochs.was_published(agent.world.pg, rearm.tag)
+    yield None
+    if (
+        not was_published
+        or agent.redis(rearm.tag, stock_calls.is_drained)
+        or not agent.world.guarded("barrier only after the drain")
     ):
         yield from _advance(agent, rearm, "drained")
+    elif not agent.redis(rearm.tag, stock_calls.takes_writes):
+        yield None
+        if agent.world.guarded("sent by the agent where no relay can"):
+            yield from _send_all(agent, rearm.tag)
+        yield from _advance(agent, rearm, "drained")
+
+
+def _send_all(agent: "Agent", tag: Tag) -> Steps:
+    kafka = agent.world.kafka
+    for intent in agent.redis(tag, stock_calls.outbox_of):
+        if not pg_epochs.decided(agent.world.pg, intent.rid):
+            yield None
+            kafka.produce(kafka.partition_of(intent.shopper), intent)
+            yield f"sends {intent.rid} of {name_of(tag)} in the relay's stead"
 
 
 def _send_barrier(agent: "Agent", rearm: Rearm) -> Steps:

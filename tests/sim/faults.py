@@ -46,6 +46,7 @@ class Faults:
             kinds += [self.lose_replica, self.switch_source]
         if not self.lossless:
             kinds += [self.roll_back, self.fail_over, self.split, self.swap, self.force_source]
+            kinds += [self.bereave]
         if kind == "spoilt":
             kinds += [self.spoil]
         self.kinds = [one for one in kinds for _ in range(world.rng.choice(WEIGHTS))] or kinds
@@ -154,6 +155,18 @@ class Faults:
         """The replica is promoted; the old master, alive or dead, comes back as a replica."""
         return self._promote([])
 
+    def bereave(self) -> str:
+        """The replica is promoted and the old master is gone for good: nobody can write there.
+
+        Only where another pair of the same cluster goes on, else nobody could sell any more.
+        """
+        group = self.world.rng.choice(self.world.cluster.sources["primary"])
+        others = self.world.cluster.sources["primary"]
+        if sum(not one.master.bereft for one in others) < 2 or group.master.bereft:
+            return "a pair that is needed stays whole"
+        said = self._promote([], group, for_good=True)
+        return f"{said}, and stays alone"
+
     def split(self) -> str:
         """As `fail_over`, but some clients go on with the old master until it gives up."""
         names = [one.name for one in self.world.processes if self.world.rng.random() < 0.4]
@@ -165,14 +178,20 @@ class Faults:
         there, back = self._promote([], group), self._promote([], group)
         return f"{there}; {back}"
 
-    def _promote(self, clients: list[str], group: Group | None = None) -> str:
+    def _promote(
+        self, clients: list[str], group: Group | None = None, *, for_good: bool = False
+    ) -> str:
         group = group or self._group()
+        if group.master.bereft:
+            return f"nobody can replace {group.master.name}"
         group.rejoin()
         old, missing = group.master, self.world.rng.choice([0, 1, 2, 3, 5, LAG_MAX])
         if not old.up or (not clients and self.world.rng.random() < 0.3):
             old.up, old.scripts, clients = True, {}, []
         group.fail_over(max(len(old.log) - missing, 0), clients)
-        if clients:
+        if for_good:
+            group.bereave()
+        elif clients:
             self.world.at_ms(self.world.now + NODE_TIMEOUT_MS, group.rejoin)
         elif self.world.rng.random() < HELD_DOWN_SHARE:
             self._after_a_while(group.rejoin)

@@ -62,6 +62,9 @@ MUTANTS = {
     "barrier only after the drain": Mutant(
         "the barrier overtakes what is still in the outbox", "calm"
     ),
+    "sent by the agent where no relay can": Mutant(
+        "what a promoted master without a replica still holds is never decided", "lossy"
+    ),
     "barrier in every partition": Mutant(
         "one partition's barrier is taken for all", "calm", "read"
     ),

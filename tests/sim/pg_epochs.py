@@ -132,6 +132,18 @@ def life_of(pg: Postgres, tag: Tag) -> int | None:
 
 
 @query
+def was_published(pg: Postgres, tag: Tag) -> bool:
+    """Whether a gateway can ever have sold from it; once it is over it is published no more."""
+    return bool(pg.allocations[tag].sha)
+
+
+@query
+def decided(pg: Postgres, rid: str) -> bool:
+    """Whether PostgreSQL has an answer for the reservation."""
+    return rid in pg.order_of or rid in pg.rejections
+
+
+@query
 def draining(pg: Postgres, shard: int) -> list[Tag]:
     """Old epochs whose reservations may not all be orders yet."""
     rows = pg.allocations.values()

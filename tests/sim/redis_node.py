@@ -22,7 +22,7 @@ NODE_TIMEOUT_MS = 1000
 LOST_REPLY_SHARE = 0.15
 ALONE_SHARE = 0.5
 # The scripts of `stock_calls` that write nothing.
-READS = ("life_of", "buyers_of", "look", "is_drained")
+READS = ("life_of", "buyers_of", "look", "is_drained", "takes_writes", "outbox_of")
 
 
 class Keys:
@@ -77,10 +77,17 @@ class Node:
         self.frozen = False
         # Nobody copies it, so it takes no write (NOREPLICAS).
         self.alone = False
+        # The same to the end: its partner died for good when it was promoted.
+        self.bereft = False
         self.log: list[tuple[Tag, Keys]] = []
         self.data: dict[Tag, Keys] = {}
         self.scripts: dict[str, None] = {}
         self.inbox: list[Callable[[], Any]] = []
+
+    @property
+    def takes_writes(self) -> bool:
+        """Somebody copies it."""
+        return not (self.alone or self.bereft)
 
     def change(self, tag: Tag) -> Keys:
         """Keys to be changed now, within this script."""
@@ -135,6 +142,11 @@ class Group:
         new.alone = not old.up or self.world.rng.random() < ALONE_SHARE
         self.master, self.zombie, self.zombie_clients = new, old, zombie_clients
 
+    def bereave(self) -> None:
+        """The old master never comes back: what only it held is gone, the new one stays alone."""
+        self.rejoin()
+        self.master.bereft = True
+
     def rejoin(self) -> None:
         """The old master becomes a replica: what only it held is gone."""
         if self.zombie is not None:
@@ -178,7 +190,7 @@ class Cluster:
         healthy = (
             place
             for place in places
-            if seen[place].up and not (seen[place].frozen or seen[place].alone)
+            if seen[place].up and not seen[place].frozen and seen[place].takes_writes
         )
         return next(healthy, places[0])
 
@@ -190,7 +202,7 @@ class Cluster:
         if node.frozen:
             node.inbox.append(lambda: script(node, tag, *args))
             raise Unknown(node.name)
-        if node.alone and script.__name__ not in READS:
+        if not node.takes_writes and script.__name__ not in READS:
             raise NoReplicas(node.name)
         result = script(node, tag, *args)
         if self.world.lossy_network and self.world.rng.random() < LOST_REPLY_SHARE:

@@ -77,7 +77,8 @@ def _something_waits(world: World) -> bool:
     if not world.ending and sum(row.state == "selling" for row in rows) < world.shards:
         return True
     for group in world.cluster.groups:
-        if any(not keys.drained for keys in group.master.data.values()):
+        # Where nothing can be written nothing can be acknowledged; `at_rest` sees what became of it
+        if not group.master.bereft and any(not keys.drained for keys in group.master.data.values()):
             return True
     return False
 

@@ -158,6 +158,17 @@ def is_drained(node: Node, tag: Tag) -> bool:
     return keys is None or keys.drained
 
 
+def takes_writes(node: Node, tag: Tag) -> bool:
+    """INFO replication, min_slaves_good_slaves."""
+    return node.takes_writes
+
+
+def outbox_of(node: Node, tag: Tag) -> list[Intent]:
+    """XRANGE: all that the epoch's outbox holds, acknowledged or not."""
+    keys = node.data.get(tag)
+    return [intent for entry in keys.outbox for intent in entry] if keys else []
+
+
 def release(node: Node, tag: Tag, shopper: str, rid: str) -> None:
     """release.lua: a reservation that ended no longer counts against its shopper's limit.
 

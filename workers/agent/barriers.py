@@ -55,6 +55,10 @@ class Barriers:
         del self._sent[rearm.pk]
         return sent.partitions
 
+    def keep_only(self, rearm_ids: set[UUID]) -> None:
+        """Of all others somebody else has seen to the rest."""
+        self._sent = {pk: sent for pk, sent in self._sent.items() if pk in rearm_ids}
+
     def send_again(self, intents: list[bytes]) -> None:
         """As the relay sends them; who cares whether they arrived looks into PostgreSQL."""
         for intent in intents:

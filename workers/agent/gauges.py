@@ -19,19 +19,22 @@ class Gauges:
         for pk, sight in sights.items():
             metrics.POOL_UNALLOCATED.labels(pk).set(sight.now.unallocated)
             for number in range(sight.item.shards):
-                state = sight.states.get(number)
+                state = sight.seen.get(number)
                 allocation = sight.now.selling.get(number)
                 sells = state is not None or (
                     allocation is not None and allocation.source == Source.DATABASE
                 )
                 metrics.SHARD_FENCED.labels(pk, number).set(0 if sells else 1)
                 metrics.SHARD_AVAIL.labels(pk, number).set(state.avail if state else 0)
+                refuses = number in sight.refusing
+                metrics.SHARD_TAKES_WRITES.labels(pk, number).set(0 if refuses else 1)
         gone = [pk for pk in self._shown if pk not in sights]
         for pk in gone:
             metrics.POOL_UNALLOCATED.remove(pk)
             for number in range(self._shown[pk]):
                 metrics.SHARD_FENCED.remove(pk, number)
                 metrics.SHARD_AVAIL.remove(pk, number)
+                metrics.SHARD_TAKES_WRITES.remove(pk, number)
         self._shown = {pk: sight.item.shards for pk, sight in sights.items()}
         return gone
 

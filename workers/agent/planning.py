@@ -1,5 +1,7 @@
 """Where an item's units should go next: withdrawn, handed out, levelled, or said to be sold out."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from random import Random
 
 from workers.agent import levelling
@@ -17,14 +19,26 @@ TAIL_REST_S = 1.0
 MARK_STANDS_MS = 400
 
 
-class Planning:
-    """Acts on what a round has seen. Raises as `workers.agent.units`."""
+# Keeps the trouble of one epoch (its shard, the allocation's id) from whoever comes after it.
+Contained = Callable[[Shard, int], AbstractContextManager[None]]
 
-    def __init__(self, clusters: StockClusters, units: Units, clock: Clock, rng: Random) -> None:
+
+class Planning:
+    """Acts on what a round has seen. A shard that fails is left out, the others go on."""
+
+    def __init__(
+        self,
+        clusters: StockClusters,
+        units: Units,
+        clock: Clock,
+        rng: Random,
+        contained: Contained,
+    ) -> None:
         self._clusters = clusters
         self._units = units
         self._clock = clock
         self._rng = rng
+        self._contained = contained
         self._tail_moved_at: dict[int, float] = {}
         self._marked_ms: dict[Shard, int] = {}
 
@@ -97,20 +111,26 @@ class Planning:
         """
         version_ms = min(state.time_ms for state in sight.states.values())
         for number, state in sight.states.items():
-            shard = shard_in(sight.item.id, sight.now.selling[number])
+            allocation = sight.now.selling[number]
+            shard = shard_in(sight.item.id, allocation)
             is_fresh = version_ms - self._marked_ms.get(shard, 0) < MARK_STANDS_MS
             if state.lacking > sight.free and not is_fresh:
-                cluster = self._clusters.of(shard)
-                if shards.mark_sold_out(cluster, shard, version_ms, sight.free):
-                    self._marked_ms[shard] = version_ms
+                with self._contained(shard, allocation.id):
+                    cluster = self._clusters.of(shard)
+                    if shards.mark_sold_out(cluster, shard, version_ms, sight.free):
+                        self._marked_ms[shard] = version_ms
 
     def _give(self, sight: Sight, number: int, qty: int) -> None:
         allocation = sight.now.selling[number]
         shard = shard_in(sight.item.id, allocation)
         # A grant takes the mark away.
         self._marked_ms.pop(shard, None)
-        self._units.give(allocation.id, shard, qty)
+        with self._contained(shard, allocation.id):
+            self._units.give(allocation.id, shard, qty)
 
     def _take(self, sight: Sight, number: int, want: int, low_water: int) -> int:
         allocation = sight.now.selling[number]
-        return self._units.take(allocation.id, shard_in(sight.item.id, allocation), want, low_water)
+        shard, units = shard_in(sight.item.id, allocation), 0
+        with self._contained(shard, allocation.id):
+            units += self._units.take(allocation.id, shard, want, low_water)
+        return units

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from uuid import UUID
 
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Rearm, RearmStage, Source
@@ -9,10 +10,12 @@ from control_plane.orders import services as orders
 from workers.agent.barriers import Barriers
 from workers.agent.undecided import Undecided
 from workers.agent.units import fields
+from workers.agent.waits import Waits
 from workers.runtime import metrics
 from workers.runtime.clock import Clock
 from workers.stock import shard as shards
 from workers.stock.cluster import NoReplicas, StockClusters
+from workers.stock.keys import Shard
 from workers.stock.sale_items import shard_of
 
 _log = logging.getLogger(__name__)
@@ -21,11 +24,18 @@ _log = logging.getLogger(__name__)
 class Ending:
     """Brings re-arms on. Where each one stands is in PostgreSQL, so anybody may go on with it."""
 
-    def __init__(self, clusters: StockClusters, barriers: Barriers, clock: Clock) -> None:
+    def __init__(
+        self, clusters: StockClusters, barriers: Barriers, clock: Clock, waits: Waits
+    ) -> None:
         self._clusters = clusters
         self._barriers = barriers
-        self._undecided = Undecided(clusters, barriers, clock)
+        self._undecided = Undecided(clusters, barriers, clock, waits)
         self._clock = clock
+
+    def keep_only(self, rearm_ids: set[UUID]) -> None:
+        """Forget all others: another agent has closed them."""
+        self._barriers.keep_only(rearm_ids)
+        self._undecided.keep_only(rearm_ids)
 
     def drive(self, rearm: Rearm) -> bool:
         """As far as it goes now; True when that was any further. Raises as `workers.stock.shard`.
@@ -65,15 +75,26 @@ class Ending:
         return rearm.allocation.life not in ("", life)
 
     def _drain(self, rearm: Rearm) -> str | None:
-        """The relay empties the outbox; what is left of it on the node of now will be in Kafka."""
+        """The relay empties the outbox; what is left of it on the node of now will be in Kafka.
+
+        To read and acknowledge as a group are writes. Where there are none the agent itself sends
+        what nobody has decided, and `_close` waits until all that can be read is decided.
+        """
         shard = shard_of(rearm.allocation)
         if shard.source == Source.DATABASE:
             is_drained = orders.is_database_drained(rearm.allocation_id)
         else:
-            is_drained = not _was_published(rearm) or shards.is_drained(
-                self._clusters.of(shard), shard
-            )
+            is_drained = not _was_published(rearm) or self._is_drained(rearm, shard)
         return self._advance(rearm, RearmStage.DRAINED) if is_drained else None
+
+    def _is_drained(self, rearm: Rearm, shard: Shard) -> bool:
+        cluster = self._clusters.of(shard)
+        if shards.is_drained(cluster, shard):
+            return True
+        if shards.takes_writes(cluster, shard):
+            return False
+        self._undecided.send_all(rearm)
+        return True
 
     def _send_barrier(self, rearm: Rearm) -> str | None:
         """Behind everything that the relay has delivered, in every partition."""

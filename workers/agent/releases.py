@@ -1,6 +1,5 @@
 """Reservations that ended: their shoppers may buy again."""
 
-import logging
 from collections.abc import Mapping
 
 import redis
@@ -9,7 +8,7 @@ from control_plane.inventory.models import Source
 from control_plane.inventory.services import View
 from control_plane.orders import services as orders
 from workers.agent.sight import shard_in
-from workers.agent.units import fields
+from workers.agent.waits import Waits
 from workers.runtime.verdicts import Unavailable
 from workers.stock import shard as shards
 from workers.stock.cluster import ShardFenced, StockClusters
@@ -18,10 +17,8 @@ from workers.stock.keys import Shard
 # Of one round: each costs its node an fsync, and the round's other work waits.
 RELEASES_A_ROUND = 200
 
-_log = logging.getLogger(__name__)
 
-
-def release_ended(clusters: StockClusters, views: Mapping[int, View]) -> None:
+def release_ended(clusters: StockClusters, views: Mapping[int, View], waits: Waits) -> None:
     """Tell the shards; `views` are of the items on sale. Late is harmless, unarmed shards wait.
 
     An epoch that is opened later learns of them by its rebuild.
@@ -44,7 +41,7 @@ def release_ended(clusters: StockClusters, views: Mapping[int, View]) -> None:
             shards.release(clusters.of(shard), shard, ended.shopper, ended.reservation_id)
             done.append(ended.pk)
         except (ShardFenced, Unavailable, redis.ResponseError) as error:
-            _log.warning("releases wait: %s", error, extra=fields(shard))
+            waits.note(f"a release in {shard.tag}", error)
             silent.add(shard)
     if done:
         orders.mark_released(done)

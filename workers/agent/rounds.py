@@ -22,6 +22,7 @@ from workers.agent.rearm import Ending
 from workers.agent.releases import release_ended
 from workers.agent.sight import Sight, shard_in
 from workers.agent.units import Units, fields
+from workers.agent.waits import Waits
 from workers.runtime.clock import Clock
 from workers.runtime.database import unavailable_when_down
 from workers.runtime.verdicts import Unavailable
@@ -56,9 +57,10 @@ class StockAgent:
         self._arm_lead = arm_lead
         self._rng = rng or Random()
         self._arming = Arming(clusters, clock)
-        self._ending = Ending(clusters, barriers, clock)
+        self._waits = Waits(clock)
+        self._ending = Ending(clusters, barriers, clock, self._waits)
         self._units = Units(clusters)
-        self._planning = Planning(clusters, self._units, clock, self._rng)
+        self._planning = Planning(clusters, self._units, clock, self._rng, self._selling)
         self._gauges = Gauges()
         # Epochs of the source `database` that were published, and when others could not be armed.
         self._published: set[int] = set()
@@ -93,7 +95,8 @@ class StockAgent:
             with self._contained(f"item {sight.item.id}"):
                 self._has_moved |= self._planning.act(sight)
         with self._contained("releases"):
-            release_ended(self._clusters, {pk: sight.now for pk, sight in sights.items()})
+            views = {pk: sight.now for pk, sight in sights.items()}
+            release_ended(self._clusters, views, self._waits)
         for gone in self._gauges.show(sights):
             self._planning.forget(gone)
         return self._problem
@@ -107,7 +110,7 @@ class StockAgent:
             (shard_in(pk, allocation), allocation)
             for pk, sight in sights.items()
             for number, allocation in sight.now.selling.items()
-            if allocation.script_sha and number not in sight.states
+            if allocation.script_sha and number not in sight.seen
         ]
         by_source: dict[str, list[tuple[Shard, str]]] = {}
         for shard, allocation in armed:
@@ -125,6 +128,8 @@ class StockAgent:
             if fault:
                 del looked[shard]
                 self._fence(shard, allocation.id, fault)
+            elif not state.takes_writes:
+                self._note(f"{shard.tag} takes no writes")
         for sight in sights.values():
             sight.note(looked)
 
@@ -139,20 +144,39 @@ class StockAgent:
         """Old epochs of all items, those of ended campaigns too."""
         with unavailable_when_down("default"):
             rearms = inventory.open_rearms()
+        self._ending.keep_only({rearm.pk for rearm in rearms})
         for rearm in rearms:
             with self._contained(f"the end of {rearm}"):
                 self._has_moved |= self._ending.drive(rearm)
         self._gauges.show_rearms(rearms)
 
     def _settle(self, sights: dict[int, Sight]) -> None:
-        """Units that were on their way to the pool, and from there to whoever withdraws them."""
+        """Units that were on their way to the pool, and from there to whoever withdraws them.
+
+        Who has such units is not planned with: nobody knows what it has, or it refuses to say.
+        """
+        places = {
+            allocation.id: (sight, number)
+            for sight in sights.values()
+            for number, allocation in sight.now.selling.items()
+        }
+        silent = {pk for pk, (sight, number) in places.items() if number in sight.refusing}
         with unavailable_when_down("default"):
             unsettled = inventory.unsettled_reclaims()
         for reclaim in unsettled:
-            shard = shard_of(reclaim.allocation)
-            with self._selling(shard, reclaim.allocation_id):
+            shard, pk = shard_of(reclaim.allocation), reclaim.allocation_id
+            if pk in places:
+                sight, number = places[pk]
+                sight.forget(number)
+            if pk in silent:
+                continue
+            is_settled = False
+            with self._selling(shard, pk):
                 self._units.settle(reclaim)
-                self._has_moved = True
+                self._has_moved = is_settled = True
+            if not is_settled:
+                # One refusal is enough; it would give the others the same answer.
+                silent.add(pk)
         waiting = [pk for pk, sight in sights.items() if sight.now.waiting_withdrawals]
         if waiting:
             with self._contained("withdrawals"):
@@ -211,11 +235,13 @@ class StockAgent:
             for number in list(sight.states):
                 allocation = sight.now.selling[number]
                 shard = shard_in(sight.item.id, allocation)
+                is_as_seen = False
                 with self._selling(shard, allocation.id):
-                    if self._units.apply_grants(allocation.id, shard):
-                        # It has other units than were seen.
-                        sight.forget(number)
-                        self._has_moved = True
+                    is_as_seen = not self._units.apply_grants(allocation.id, shard)
+                    self._has_moved |= not is_as_seen
+                if not is_as_seen:
+                    # It has other units than were seen, or nobody knows which.
+                    sight.forget(number)
 
     def _refresh(self, sights: dict[int, Sight]) -> None:
         """The views of now; what was seen of an epoch that has ended since is forgotten."""
@@ -223,10 +249,10 @@ class StockAgent:
             views = inventory.views(sights)
         for pk, sight in sights.items():
             old, sight.now = sight.now.selling, views[pk]
-            for number in list(sight.states):
+            for number in list(sight.seen):
                 selling = sight.now.selling.get(number)
                 if selling is None or selling.id != old[number].id:
-                    sight.forget(number)
+                    sight.drop(number)
 
     @contextmanager
     def _selling(self, shard: Shard, allocation_id: int) -> Iterator[None]:
@@ -247,7 +273,7 @@ class StockAgent:
             # Another agent, a marketer or the clock was quicker.
             self._has_moved = True
         except (Unavailable, ShardFenced, inventory.InventoryError, redis.ResponseError) as error:
-            _log.warning("%s waits: %s", what, error)
+            self._waits.note(what, error)
             self._note(f"{what}: {error}")
 
     def _note(self, problem: str) -> None:

@@ -17,24 +17,40 @@ def shard_in(item_id: int, allocation: AllocationView) -> Shard:
 
 @dataclass
 class Sight:
-    """One item in one round; `states` are of epochs that sell, by shard number."""
+    """One item in one round, its epochs that sell by shard number.
+
+    `seen`: everything they said. `states`: of those that units may go to and come from. `refusing`:
+    those that answer and take no writes; what they hold is out of reach, and nobody can buy it.
+    """
 
     item: SaleItem
     # Read before the first look, and after the last one.
     before: View
     now: View
     states: dict[int, ShardState] = field(default_factory=dict)
+    seen: dict[int, ShardState] = field(default_factory=dict)
+    refusing: set[int] = field(default_factory=set)
 
     def note(self, looked: Mapping[Shard, ShardState]) -> None:
         """Keep what was seen of those epochs that sell now."""
         for number, allocation in self.now.selling.items():
             state = looked.get(shard_in(self.item.id, allocation))
             if state is not None:
-                self.states[number] = state
+                self.seen[number] = state
+                if state.takes_writes:
+                    self.states[number] = state
+                else:
+                    self.refusing.add(number)
 
     def forget(self, number: int) -> None:
-        """The shard's epoch sells no more, or nobody knows what it has."""
+        """Nobody knows what the shard has now: it is not planned with in this round."""
         self.states.pop(number, None)
+
+    def drop(self, number: int) -> None:
+        """The shard's epoch sells no more."""
+        self.forget(number)
+        self.seen.pop(number, None)
+        self.refusing.discard(number)
 
     @property
     def demands(self) -> dict[int, Demand]:

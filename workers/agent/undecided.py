@@ -11,6 +11,7 @@ from control_plane.inventory.models import Rearm, Source
 from control_plane.orders.services import decided
 from workers.agent.barriers import Barriers
 from workers.agent.units import fields
+from workers.agent.waits import Waits
 from workers.intent import decode
 from workers.runtime.clock import Clock
 from workers.runtime.verdicts import InvalidMessage, Unavailable
@@ -33,25 +34,31 @@ class Undecided:
     have lost what it acknowledged: the barrier says nothing of either.
     """
 
-    def __init__(self, clusters: StockClusters, barriers: Barriers, clock: Clock) -> None:
+    def __init__(
+        self, clusters: StockClusters, barriers: Barriers, clock: Clock, waits: Waits
+    ) -> None:
         self._clusters = clusters
         self._barriers = barriers
         self._clock = clock
+        self._waits = waits
         self._wait_until: dict[UUID, float] = {}
 
     def is_none(self, rearm: Rearm) -> bool:
         """Whether all is decided, as far as the outbox can be read at all.
 
-        It cannot when the node is gone for good; the operator has given it up then.
+        One that cannot be read may still hold a promise, so the epoch waits for its node; until an
+        operator gives that up: it is gone for good then, and nothing is missing any more.
         """
         now = self._clock.monotonic()
         if now < self._wait_until.get(rearm.pk, now):
             return False
         shard = shard_of(rearm.allocation)
         try:
-            missing = [one for page in self._pages(rearm) for one in _undecided(page)]
+            missing = self._missing(rearm)
         except Unavailable as error:
-            _log.warning("an old outbox cannot be read: %s", error, extra=fields(shard))
+            self._waits.note(f"the outbox of {shard.tag}", error)
+            if rearm.given_up_at is None:
+                return False
             missing = []
         if not missing:
             self._wait_until.pop(rearm.pk, None)
@@ -62,6 +69,23 @@ class Undecided:
         self._barriers.send_again(missing)
         self._wait_until[rearm.pk] = now + SEND_AGAIN_AFTER_S
         return False
+
+    def send_all(self, rearm: Rearm) -> None:
+        """Send what is not decided, whoever else may; raises Unavailable."""
+        missing = self._missing(rearm)
+        _log.warning(
+            "no relay can empty this outbox: %d reservations are sent by the agent",
+            len(missing),
+            extra=fields(shard_of(rearm.allocation)),
+        )
+        self._barriers.send_again(missing)
+
+    def keep_only(self, rearm_ids: set[UUID]) -> None:
+        """Forget all others: they are closed."""
+        self._wait_until = {pk: at for pk, at in self._wait_until.items() if pk in rearm_ids}
+
+    def _missing(self, rearm: Rearm) -> list[bytes]:
+        return [one for page in self._pages(rearm) for one in _undecided(page)]
 
     def _pages(self, rearm: Rearm) -> Iterator[list[bytes]]:
         """The intents of the outbox, some entries at a time."""

@@ -93,6 +93,12 @@ SHARD_FENCED = Gauge(
     "1 while a shard sells nothing: its node refuses the epoch, does not answer, or is armed anew.",
     ["item", "shard"],
 )
+SHARD_TAKES_WRITES = Gauge(
+    "sluice_shard_takes_writes",
+    "0 while the shard's master answers and takes no writes, because too few replicas copy it: what"
+    " it holds is out of the sale until they do.",
+    ["item", "shard"],
+)
 SHARD_AVAIL = Gauge("sluice_shard_avail", "Units free in the shard.", ["item", "shard"])
 POOL_UNALLOCATED = Gauge("sluice_pool_unallocated", "Units no shard holds.", ["item"])
 GRANTED = Counter(

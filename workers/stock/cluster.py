@@ -94,6 +94,8 @@ class StockCluster:
         self._asked_at = float("-inf")
         self._in_doubt = True
         self._turns = 0
+        # Said once, until they give one again.
+        self._mapless: set[Node] = set()
 
     def node_of(self, shard: Shard) -> Node:
         """The client of the master that has the shard's slot; raises Unavailable."""
@@ -174,14 +176,19 @@ class StockCluster:
         # Another one first each time: one that is cut off may answer with what was true once.
         self._turns += 1
         first = self._turns % len(nodes)
-        for node in nodes[first:] + nodes[:first]:
+        # Who failed lately is asked last: it may hang still, and all shards would wait for it.
+        for node in sorted(nodes[first:] + nodes[:first], key=lambda node: node.rest_until):
             if node.rests(now):
                 continue
             try:
                 slots = node.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
             except redis.RedisError as error:
-                _log.warning("no slot map: %s", self.failed(error, node))
+                failure = self.failed(error, node)
+                if node not in self._mapless:
+                    _log.warning("no slot map: %s", failure)
+                    self._mapless.add(node)
                 continue
+            self._mapless.discard(node)
             self._take(slots, node)
             self._in_doubt = any(one.rests(now) for one in self._owners if one is not None)
             return

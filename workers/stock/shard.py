@@ -7,6 +7,7 @@ its master takes no writes. All of `workers.stock.cluster`, which names the erro
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -15,7 +16,7 @@ import redis
 
 from workers.runtime.verdicts import Unavailable
 from workers.stock import scripts
-from workers.stock.cluster import Node, StockCluster, is_refusal
+from workers.stock.cluster import Node, ShardFenced, StockCluster, is_refusal
 from workers.stock.keys import RELAY_GROUP, Shard, slot_of
 
 # Of one call of rebuild.lua.
@@ -37,7 +38,8 @@ class ShardState:
     `fault` says why the shard refuses to sell, None when it sells. `avail` is 0 where it cannot be
     read, `lacking` the largest quantity that was refused since the last grant, 0 when none was.
     `time_ms` is the node's clock before the reading. `balanced`: Σ grants − Σ reclaims = avail +
-    sold. `sold_out`: requests are answered sold_out now.
+    sold. `sold_out`: requests are answered sold_out now. `takes_writes`: enough replicas copy its
+    master; where they do not, all of this stays as it is.
     """
 
     fault: str | None
@@ -46,6 +48,7 @@ class ShardState:
     time_ms: int
     balanced: bool
     sold_out: bool
+    takes_writes: bool
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,15 @@ def life_of(cluster: StockCluster, shard: Shard) -> str:
 
     A replica shows its master's id, so it raises Unavailable.
     """
+    return str(_replication(cluster, shard)["master_replid"])
+
+
+def takes_writes(cluster: StockCluster, shard: Shard) -> bool:
+    """Whether enough replicas copy the shard's master; Unavailable where it is not a master."""
+    return _has_copies(_replication(cluster, shard))
+
+
+def _replication(cluster: StockCluster, shard: Shard) -> Any:
     node = cluster.node_of(shard)
     try:
         info: Any = node.info("replication")
@@ -87,7 +99,12 @@ def life_of(cluster: StockCluster, shard: Shard) -> str:
         raise cluster.failed(error, node) from error
     if info["role"] != "master":
         raise cluster.failed(redis.ReadOnlyError(f"the node of {shard.tag} is a replica"), node)
-    return str(info["master_replid"])
+    return info
+
+
+def _has_copies(replication: Any) -> bool:
+    """Redis tells the number only where `min-replicas-to-write` wants some."""
+    return bool(replication.get("min_slaves_good_slaves", 1) > 0)
 
 
 def rebuild(cluster: StockCluster, shard: Shard, life: str, chunk: Sequence[Reservation]) -> bool:
@@ -124,8 +141,10 @@ def arm(cluster: StockCluster, shard: Shard, life: str, limit: int, now_ms: int)
 def grant(cluster: StockCluster, shard: Shard, grant_id: uuid.UUID, qty: int) -> int:
     """Put the grant's units in, once; returns the units free."""
     keys = [shard.ctl, shard.avail, shard.grants]
-    _, avail = cluster.run(shard, scripts.GRANT, keys, str(shard.epoch), str(grant_id), qty)
-    return int(avail)
+    reply = cluster.run(shard, scripts.GRANT, keys, str(shard.epoch), str(grant_id), qty)
+    with _readable(shard):
+        _, avail = reply
+        return int(avail)
 
 
 def reclaim(
@@ -134,7 +153,9 @@ def reclaim(
     """Take up to `want` free units out, once, and leave `low_water`; returns the units taken."""
     keys = [shard.ctl, shard.avail, shard.reclaims]
     epoch = str(shard.epoch)
-    return int(cluster.run(shard, scripts.RECLAIM, keys, epoch, str(reclaim_id), want, low_water))
+    reply = cluster.run(shard, scripts.RECLAIM, keys, epoch, str(reclaim_id), want, low_water)
+    with _readable(shard):
+        return int(reply)
 
 
 def disarm(cluster: StockCluster, shard: Shard) -> None:
@@ -161,7 +182,9 @@ def mark_sold_out(cluster: StockCluster, shard: Shard, version_ms: int, left: in
 def buyers_of(cluster: StockCluster, shard: Shard) -> Iterator[list[Reservation]]:
     """Who holds what in an epoch, in portions; nobody when its keys are gone.
 
-    Complete for an epoch that is disarmed. A reservation may come twice (HSCAN).
+    Complete for an epoch that is disarmed. A reservation may come twice (HSCAN). What nobody can
+    read is Unavailable, not fenced: these are an old epoch's, whose orders will tell, and not those
+    of the epoch that is about to be armed.
     """
     cursor = 0
     while True:
@@ -174,11 +197,15 @@ def buyers_of(cluster: StockCluster, shard: Shard) -> Iterator[list[Reservation]
             raise cluster.failed(error, node) from error
         cursor, found = reply
         if found:
-            yield [
-                (shopper.decode(), *_reservation(one))
-                for shopper, reservations in found.items()
-                for one in reservations.decode().split(",")
-            ]
+            try:
+                page = [
+                    (shopper.decode(), *_reservation(one))
+                    for shopper, reservations in found.items()
+                    for one in reservations.decode().split(",")
+                ]
+            except ValueError as error:
+                raise Unavailable(f"the buyers of {shard.tag} cannot be read: {error}") from error
+            yield page
         if not cursor:
             return
 
@@ -211,7 +238,9 @@ def is_drained(cluster: StockCluster, shard: Shard) -> bool:
 
 def inspect(cluster: StockCluster, shard: Shard) -> Books:
     """The shard's books, whatever its state."""
-    return _books(cluster.run(shard, scripts.INSPECT, _inspected(shard), str(shard.epoch)))
+    reply = cluster.run(shard, scripts.INSPECT, _inspected(shard), str(shard.epoch))
+    with _readable(shard):
+        return _books(reply)
 
 
 def look(cluster: StockCluster, shards: Sequence[tuple[Shard, str]]) -> dict[Shard, ShardState]:
@@ -247,8 +276,8 @@ def _look_at(
             replies = _ask_about(node, shards)
     except redis.RedisError as error:
         raise cluster.failed(error, node) from error
-    time, known, *read = replies
-    for reply in (time, known):
+    time, replication, known, *read = replies
+    for reply in (time, replication, known):
         if isinstance(reply, redis.RedisError):
             # Nothing asked here can be refused for good, so whatever it is may pass.
             raise cluster.failed(reply, node)
@@ -258,7 +287,7 @@ def _look_at(
         if isinstance(reply, redis.RedisError) and not is_refusal(reply):
             cluster.failed(reply, node)
         else:
-            seen[shard] = _state(reply, time_ms, is_known)
+            seen[shard] = _state(shard, reply, time_ms, is_known, _has_copies(replication))
     return seen
 
 
@@ -266,6 +295,7 @@ def _ask_about(node: Node, shards: list[tuple[Shard, str]]) -> list[Any]:
     pipeline = node.pipeline(transaction=False)
     # First of all: a sold-out mark is dated by it.
     pipeline.time()
+    pipeline.info("replication")
     pipeline.script_exists(*(sha for _, sha in shards))
     for shard, _ in shards:
         keys = _inspected(shard)
@@ -274,11 +304,17 @@ def _ask_about(node: Node, shards: list[tuple[Shard, str]]) -> list[Any]:
     return replies
 
 
-def _state(reply: Any, time_ms: int, is_known: bool) -> ShardState:
-    if isinstance(reply, redis.RedisError):
-        # A key of a wrong type, say: what is damaged is armed anew.
-        return ShardState(str(reply), 0, 0, time_ms, balanced=False, sold_out=False)
-    books = _books(reply)
+def _state(
+    shard: Shard, reply: Any, time_ms: int, is_known: bool, takes_writes: bool
+) -> ShardState:
+    try:
+        if isinstance(reply, redis.RedisError):
+            # A key of a wrong type, say: what is damaged is armed anew.
+            raise ShardFenced(str(reply))
+        with _readable(shard):
+            books = _books(reply)
+    except ShardFenced as spoilt:
+        return ShardState(str(spoilt), 0, 0, time_ms, False, False, takes_writes)
     fault = books.fault
     if not fault and not is_known:
         fault = "its node has restarted and lost the reserve script"
@@ -289,12 +325,22 @@ def _state(reply: Any, time_ms: int, is_known: bool) -> ShardState:
         time_ms,
         bool(books.balanced),
         bool(books.sold_out),
+        takes_writes,
     )
 
 
 def _books(reply: Any) -> Books:
-    values: list[Any] = [*reply[:-1], reply[-1].decode()]
+    values: list[Any] = [*map(int, reply[:-1]), reply[-1].decode()]
     return Books(*values)
+
+
+@contextmanager
+def _readable(shard: Shard) -> Iterator[None]:
+    """A reply that nobody can read says that somebody has spoilt a key: the epoch is over."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ShardFenced(f"a reply of {shard.tag} cannot be read: {error}") from error
 
 
 def _inspected(shard: Shard) -> list[str]:

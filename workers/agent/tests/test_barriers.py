@@ -79,6 +79,16 @@ def test_after_a_failure_all_are_sent_again(slow, barriers):
     assert len(slow.sent) == PARTITIONS
 
 
+def test_what_another_agent_has_finished_is_forgotten(slow, barriers):
+    barriers.send(REARM)
+    barriers.keep_only({REARM.pk})
+    barriers.send(REARM)
+    assert len(slow.sent) == PARTITIONS, "it is still open"
+    barriers.keep_only(set())
+    barriers.send(REARM)
+    assert len(slow.sent) == 2 * PARTITIONS
+
+
 def test_a_kafka_that_is_away_is_asked_seldom(slow, barriers, clock):
     slow.is_away = True
     for _ in range(5):

@@ -227,6 +227,33 @@ def test_a_node_that_is_given_up_does_not_keep_an_epoch_open(sold, agent, master
         until(lambda: all(node.is_whole() for node in masters), "the cluster is whole")
 
 
+@pytest.mark.parametrize("stage", ["drained", "barrier_sent"])
+def test_a_node_that_dies_late_keeps_the_epoch_open_until_it_is_given_up(
+    stage, sold, agent, masters, broker
+):
+    """Its outbox may hold what is nowhere else: what cannot be read is not "nothing"."""
+    _acknowledge(sold, sold.epoch(0))
+    rearm = sold.rearm(0)
+    _end_by_hand(sold, rearm, broker, ["disarm", "disarmed"])
+    inventory.advance(rearm.pk, "disarmed", "drained")
+    if stage == "barrier_sent":
+        _turn_until(stage, agent)
+    masters[0].kill()
+    try:
+        _turn_until("barrier_sent", agent)
+        agent._ending._barriers._producer.flush(10)
+        sold.consume()
+        assert inventory.all_seen(rearm.pk)
+        for _ in range(3):
+            agent.round()
+        assert _stage() == "barrier_sent", "closed, and nobody knows what was in its outbox"
+        Rearm.objects.filter(pk=rearm.pk).update(given_up_at=datetime.now(UTC))
+        _turn_until("closed", agent)
+    finally:
+        masters[0].start()
+        until(lambda: all(node.is_whole() for node in masters), "the cluster is whole")
+
+
 def test_an_epoch_that_was_never_published_ends_without_its_node(agent, sale, item, monkeypatch):
     row = inventory.open_epoch(item.pk, 0, after=0, epoch=1, source="primary")
     assert row

@@ -10,7 +10,7 @@ from workers.stock.sale_items import SaleItem
 from workers.stock.shard import ShardState
 
 ITEM = SaleItem(7, limit=1, shards=2, is_live=True)
-EMPTY = ShardState(None, 0, 1, 1_000, balanced=True, sold_out=False)
+EMPTY = ShardState(None, 0, 1, 1_000, balanced=True, sold_out=False, takes_writes=True)
 
 
 def _allocation(shard, pk):
@@ -53,3 +53,17 @@ def test_what_was_seen_of_another_epoch_is_not_noted():
     older = shard_in(ITEM.id, replace(VIEW.selling[1], epoch=9))
     sight.note({shard_in(ITEM.id, VIEW.selling[0]): EMPTY, older: EMPTY})
     assert sight.states == {0: EMPTY}
+
+
+def test_a_shard_that_takes_no_writes_is_seen_and_not_planned_with():
+    sight = Sight(ITEM, VIEW, VIEW)
+    frozen = replace(EMPTY, takes_writes=False)
+    sight.note(
+        {
+            shard_in(ITEM.id, VIEW.selling[0]): EMPTY,
+            shard_in(ITEM.id, VIEW.selling[1]): frozen,
+        }
+    )
+    assert (sight.states, sight.seen) == ({0: EMPTY}, {0: EMPTY, 1: frozen})
+    assert sight.refusing == {1}
+    assert not sight.is_whole
