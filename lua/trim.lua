@@ -1,8 +1,9 @@
-#!lua
+#!lua flags=allow-oom
 -- Drop outbox entries below an id, once PostgreSQL has decided every reservation in them.
 --
 -- What PostgreSQL decided is the caller's knowledge; that Kafka has the entries is checked here: nothing
 -- that the relay has not read or not acknowledged is ever dropped, whoever asks.
+-- allow-oom: a full server must be able to get rid of what is decided.
 --
 -- KEYS  1 outbox
 -- ARGV  1 id "ms-seq": entries with a smaller id go

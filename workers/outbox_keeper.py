@@ -1,4 +1,4 @@
-"""The relay's second thread: which outboxes there are, and dropping what PostgreSQL has decided.
+"""The relay's second thread: which outboxes there are, dropping what is decided and whole epochs.
 
 Apart from the relay's own loop, so that a slow or missing PostgreSQL delays neither reading nor
 delivery. Reservations that were made in PostgreSQL are dropped here too, once they are decided.
@@ -21,7 +21,7 @@ from workers.runtime.readiness import Readiness
 from workers.runtime.side_thread import SideThread
 from workers.runtime.verdicts import Unavailable
 from workers.stock import scripts
-from workers.stock.cluster import StockClusters, is_refusal
+from workers.stock.cluster import NoReplicas, StockClusters, is_refusal
 from workers.stock.keys import RELAY_GROUP, Shard
 from workers.stock.outbox import intents_of
 from workers.stock.sale_items import Outbox, outboxes
@@ -34,6 +34,11 @@ OUTBOXES, KAFKA = KEEPER_PARTS = ("outboxes", "Kafka")
 # This long after its end a campaign's outboxes are looked after in any case; afterwards until all
 # its units are decided or the outbox was seen empty: nobody can write to it any more.
 KEEP = timedelta(hours=24)
+# A closed epoch's keys stay for this long. An agent that listed it as draining may be copying its
+# buyers into the next epoch still, and has read PostgreSQL's decisions before the last of them.
+KEYS_KEPT = timedelta(minutes=10)
+# A forgotten epoch is looked at this often: an older replica's promotion may bring its keys back.
+LOOK_AGAIN_S = 10.0
 # One read of a trim: sixteen entries of a full batch are half a megabyte.
 TRIM_ENTRIES = 16
 TRIM_READS_MAX = 64
@@ -63,6 +68,9 @@ class OutboxKeeper(SideThread):
         self._forgot_at = float("-inf")
         # Outboxes of campaigns long over that were seen empty; forgotten with the process.
         self._drained: set[Shard] = set()
+        # Closed epochs whose keys are gone; nobody has to read their outboxes.
+        self._forgotten: set[Shard] = set()
+        self._looked_again_at = float("-inf")
         # When the first entry that has to stay was written, of each outbox that has one.
         self._oldest_ms: list[int] = []
         # Why the last trim left some of them out.
@@ -75,7 +83,7 @@ class OutboxKeeper(SideThread):
         """One round, also when something is down; then the pause until the next."""
         try:
             found = self._list()
-            self._forget()
+            self._forget_intents()
             if self._clock.monotonic() - self._trimmed_at >= TRIM_EVERY_S:
                 self._trimmed_at = self._clock.monotonic()
                 self._silent = self._tidy_all(found)
@@ -90,14 +98,16 @@ class OutboxKeeper(SideThread):
 
     def _list(self) -> list[Outbox]:
         with unavailable_when_down("default"):
-            found = outboxes(self._clock.now(), KEEP)
-        found = [one for one in found if one.shard not in self._drained]
-        self.closed = frozenset(one.shard for one in found if one.is_closed)
-        self.shards = tuple(one.shard for one in found)
+            found = outboxes(self._clock.now(), KEEP, KEYS_KEPT)
+        found = [one for one in found if one.is_closed or one.shard not in self._drained]
+        self._forgotten.intersection_update(one.shard for one in found)
+        readable = [one for one in found if one.shard not in self._forgotten]
+        self.closed = frozenset(one.shard for one in readable if one.is_closed)
+        self.shards = tuple(one.shard for one in readable)
         metrics.RELAY_OUTBOXES.set(len(self.shards))
         return found
 
-    def _forget(self) -> None:
+    def _forget_intents(self) -> None:
         if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_S:
             self._forgot_at = self._clock.monotonic()
             with unavailable_when_down("default"):
@@ -107,7 +117,12 @@ class OutboxKeeper(SideThread):
         """Trim every outbox whose node answers; what is wrong with the others."""
         self._oldest_ms = []
         problem = None
+        look_again = self._clock.monotonic() - self._looked_again_at >= LOOK_AGAIN_S
+        if look_again:
+            self._looked_again_at = self._clock.monotonic()
         for outbox in found:
+            if outbox.shard in self._forgotten and not look_again:
+                continue
             try:
                 self._tidy(outbox)
             except DatabaseUnavailable:
@@ -132,9 +147,34 @@ class OutboxKeeper(SideThread):
             self._readiness.report(KAFKA, str(error))
 
     def _tidy(self, outbox: Outbox) -> None:
-        self.trim(outbox.shard)
-        if outbox.is_over and self._is_empty(outbox.shard):
+        if outbox.shard not in self._forgotten:
+            self.trim(outbox.shard)
+        if outbox.is_long_closed:
+            self.forget(outbox.shard)
+        elif outbox.is_over and not outbox.is_closed and self._is_empty(outbox.shard):
             self._drained.add(outbox.shard)
+
+    def forget(self, shard: Shard) -> bool:
+        """Give back the memory of a closed epoch; False while its outbox has anything.
+
+        False too where the master takes no writes; raises Unavailable. May be called for one that
+        is forgotten: then it tells whether anything is back.
+        """
+        cluster = self._clusters.of(shard)
+        try:
+            gone = int(cluster.run(shard, scripts.FORGET, shard.keys, str(shard.epoch)))
+        except NoReplicas:
+            # Nobody waits for it: no reason to call the outboxes badly looked after.
+            return False
+        except redis.ResponseError as error:
+            # NOTOVER: an entry that is not relayed or not decided, or that came back.
+            _log.debug("%s not forgotten: %s", shard.tag, error)
+            self._forgotten.discard(shard)
+            return False
+        if gone:
+            _log.info("forgotten: %d keys of %s", gone, shard.tag)
+        self._forgotten.add(shard)
+        return True
 
     def trim(self, shard: Shard) -> int:
         """Drop the longest prefix of entries that are acknowledged and decided; how many went.

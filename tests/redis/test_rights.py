@@ -122,6 +122,7 @@ def test_nobody_comes_in_without_his_password(server: StockServer, user: str) ->
         (scripts.ARM, ("ctl", "avail", "outbox"), (1, "f" * 40, 9, 1)),
         (scripts.REBUILD, ("ctl", "avail", "buyers", "outbox"), (1, "f" * 40, "ann", "a", 0)),
         (scripts.TRIM, ("outbox",), ("1-0",)),
+        (scripts.FORGET, ("ctl", "avail", "buyers", "outbox", "grants", "reclaims"), (1,)),
     ],
 )
 def test_the_agents_scripts_do_nothing_for_the_gateway(

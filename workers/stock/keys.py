@@ -55,6 +55,11 @@ class Shard:
         """Hash: reclaim id → quantity taken."""
         return f"{self.tag}:reclaims"
 
+    @property
+    def keys(self) -> list[str]:
+        """All of them, the control record first."""
+        return [self.ctl, self.avail, self.buyers, self.outbox, self.grants, self.reclaims]
+
 
 def slot_of(tag: str) -> int:
     """The cluster slot of a hash tag with its braces, as `Shard.tag` has it."""

@@ -48,32 +48,40 @@ def database_outbox(allocation: Allocation) -> QuerySet[DatabaseIntent]:
 class Outbox:
     """A shard's outbox. Nobody can sell into it once it `is_closed`.
 
-    `is_over` when the sale ended a long time ago.
+    `is_long_closed` when nobody reads the epoch's buyers any more, `is_over` when the sale ended a
+    long time ago.
     """
 
     shard: Shard
     is_closed: bool
+    is_long_closed: bool
     is_over: bool
 
 
-def outboxes(now: datetime, keep: timedelta) -> list[Outbox]:
+def outboxes(now: datetime, keep: timedelta, readable: timedelta) -> list[Outbox]:
     """Outboxes that may hold intents, of both stock clusters.
 
     Every epoch that is not closed, without a limit in time, and closed ones until `keep` after the
-    end of the sale: what a failover may have left in them was promised to shoppers.
+    end of the sale, or after their own if that was later: what a failover may have left in them was
+    promised to shoppers. One is long closed after `readable`.
     """
-    is_recent = Q(item__campaign__ends_at__gt=now - keep)
+    is_recent = Q(item__campaign__ends_at__gt=now - keep) | Q(closed_at__gt=now - keep)
     rows = (
         Allocation.objects.filter(is_recent | ~Q(state=AllocationState.CLOSED))
         .exclude(source=Source.DATABASE)
         .order_by("pk")
-        .values_list("item_id", "shard", "epoch", "source", "state", "item__campaign__ends_at")
+        .values_list(
+            *("item_id", "shard", "epoch", "source", "state", "closed_at"),
+            "item__campaign__ends_at",
+        )
     )
     return [
         Outbox(
             Shard(item, shard, epoch, source),
             is_closed=state == AllocationState.CLOSED,
+            is_long_closed=state == AllocationState.CLOSED
+            and (closed_at is None or closed_at <= now - readable),
             is_over=ends_at <= now - keep,
         )
-        for item, shard, epoch, source, state, ends_at in rows
+        for item, shard, epoch, source, state, closed_at, ends_at in rows
     ]

@@ -316,7 +316,7 @@ def test_the_keeper_trims_the_others_outboxes(sources, stock, pair, freeze, monk
     put_lines(stock, healthy, b"line")
     stock.node_of(healthy).xgroup_setid(healthy.outbox, "relay", "$")
     freeze()
-    both = [Outbox(shard, is_over=False, is_closed=False) for shard in pair]
+    both = [Outbox(shard, is_over=False, is_closed=False, is_long_closed=False) for shard in pair]
     problem = keeper._tidy_all(both)
     assert problem is not None
     assert stock.node_of(healthy).xlen(healthy.outbox) == 0

@@ -162,6 +162,9 @@ def test_a_closed_epochs_outbox_is_looked_after_until_a_day_after_the_end(
     assert len(delivered(broker)) == 2
     _end_two_days_ago(item, clock)
     keeper.turn()
+    assert keeper.shards == (shard,), "it was closed a moment ago"
+    Allocation.objects.update(closed_at=clock.now() - timedelta(days=2))
+    keeper.turn()
     assert keeper.shards == ()
 
 
