@@ -55,6 +55,8 @@ class Env:
     log_level: str
     time_zone: str
     shards_per_item: int
+    # Whether there is a standby stock cluster; its address is the workers' business.
+    has_standby: bool
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -76,6 +78,10 @@ def read(environ: Mapping[str, str]) -> Env:
         ),
         time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
         shards_per_item=reader.take("SLUICE_SHARDS_PER_ITEM", _shards, "1"),
+        has_standby=(
+            "SLUICE_STOCK_STANDBY_REDIS" in environ
+            and reader.take("SLUICE_STOCK_STANDBY_REDIS", bool)
+        ),
     )
     if reader.problems:
         raise BadEnvironment(reader.problems)

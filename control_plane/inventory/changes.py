@@ -8,7 +8,12 @@ from django.db.models import F, Sum
 from django.utils import timezone
 
 from control_plane.campaigns.models import Campaign, CampaignState
-from control_plane.inventory.errors import CampaignOver, NotEnoughUnits, TooManyUnits
+from control_plane.inventory.errors import (
+    CampaignOver,
+    ChangeNotWaiting,
+    NotEnoughUnits,
+    TooManyUnits,
+)
 from control_plane.inventory.models import (
     Allocation,
     AllocationState,
@@ -78,6 +83,25 @@ def withdraw(item_id: int, qty: int, reason: str, by: "User | None") -> StockCha
             snapshots.publish(f"item {item_id}: {qty} units withdrawn")
     change.refresh_from_db()
     return change
+
+
+def cancel_withdrawal(change_id: int, by: "User | None") -> StockChange:
+    """Wait no more for the rest of a withdrawal; what was withdrawn stays so.
+
+    Raises ChangeNotWaiting.
+    """
+    ours = StockChange.objects.filter(pk=change_id, state=ChangeState.WAITING)
+    item_id = ours.values_list("item_id", flat=True).first()
+    if item_id is None:
+        raise ChangeNotWaiting(change_id)
+    now = timezone.now()
+    with transaction.atomic():
+        # Whoever settles it has read it under this lock and would write the rest over it.
+        lock_pool(item_id)
+        partly = ChangeState.PARTLY
+        if not ours.update(state=partly, finished_at=now, cancelled_at=now, cancelled_by=by):
+            raise ChangeNotWaiting(change_id)
+    return StockChange.objects.get(pk=change_id)
 
 
 def waiting_units(item_id: int) -> int:

@@ -100,12 +100,16 @@ def draining(item_id: int, shard: int) -> list[Allocation]:
 def _waits_for_an_old_epoch(item_id: int, shard: int, source: str) -> bool:
     """Full mode waits for the close; fast mode only until the old epoch cannot sell any more.
 
+    Who gives a shard up moves its stage on without a disarm: the lease goes on, even beyond the
+    close.
     The database knows no shard's buyers but those that are decided, so it waits for the close too,
     unless the change was forced and the old source may be gone for good.
     """
     rearms = Rearm.objects.filter(allocation__item_id=item_id, allocation__shard=shard)
     unfinished = rearms.exclude(stage=RearmStage.CLOSED)
     lease_is_over = Q(lease_until__lte=Now())
+    if rearms.filter(given_up_at__isnull=False, lease_until__gt=Now()).exists():
+        return True
     if source == Source.DATABASE:
         return unfinished.exclude(lease_is_over).exists()
     still_sells = Q(stage=RearmStage.FENCED) & ~lease_is_over

@@ -63,9 +63,9 @@ class RearmUnknown(InventoryError):
 
 
 class RearmTooFar(InventoryError):
-    """The re-arm has passed the stages in which it can be given up."""
+    """The re-arm is closed, or there is none: nothing of it can be given up."""
 
-    message = _("Only a re-arm that waits for its node can be given up.")
+    message = _("Only a re-arm that is not closed can be given up.")
 
 
 class RearmNotReady(InventoryError):
@@ -78,3 +78,15 @@ class AlreadyThere(InventoryError):
     """This source is the one that sells."""
 
     message = _("This stock source is already in use.")
+
+
+class StandbyNotConfigured(InventoryError):
+    """This installation has no standby: nothing could sell there."""
+
+    message = _("There is no standby cluster here.")
+
+
+class ChangeNotWaiting(InventoryError):
+    """The change is no withdrawal, is done, or was cancelled before."""
+
+    message = _("Nothing of this change is waiting any more.")

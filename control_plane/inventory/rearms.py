@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from control_plane.campaigns.models import Campaign, CampaignState
@@ -123,22 +123,32 @@ def advance(
 def give_up(rearm_id: uuid.UUID, reason: str, by: "User | None") -> None:
     """The node is gone for good: go on without its disarm and without its outbox (audited).
 
-    Reservations that only that node knew are lost, late ones take from the pool. Raises
-    RearmTooFar; ValueError for a reason that is missing or too long.
+    Reservations that only that node knew are lost, late ones take from the pool. A repeat keeps
+    the first reason. Raises RearmTooFar once the epoch is closed; ValueError for a reason that is
+    missing or too long.
     """
-    if not give_up_waiting(Rearm.objects.filter(pk=rearm_id), reason, by):
+    ours = Rearm.objects.filter(pk=rearm_id)
+    if not give_up_waiting(ours, reason, by) and not ours.exclude(stage=RearmStage.CLOSED).exists():
         raise RearmTooFar(rearm_id)
 
 
 def give_up_waiting(rearms: QuerySet[Rearm], reason: str, by: "User | None") -> int:
-    """`give_up` for those of the re-arms that still wait for their node; returns how many."""
+    """`give_up` for those of the re-arms that are not closed or given up yet; returns how many.
+
+    What was drained stays at its stage: it waits for the rest of its outbox until it is given up.
+    """
     now = timezone.now()
-    return rearms.filter(stage__in=[RearmStage.FENCED, RearmStage.DISARMED]).update(
-        stage=RearmStage.DRAINED,
-        stage_at=now,
-        given_up_at=now,
-        given_up_by=by,
-        given_up_reason=checked(reason),
+    needs_its_node = Q(stage__in=[RearmStage.FENCED, RearmStage.DISARMED])
+    return (
+        rearms.exclude(stage=RearmStage.CLOSED)
+        .filter(given_up_at=None)
+        .update(
+            stage=Case(When(needs_its_node, then=Value(RearmStage.DRAINED)), default=F("stage")),
+            stage_at=Case(When(needs_its_node, then=Value(now)), default=F("stage_at")),
+            given_up_at=now,
+            given_up_by=by,
+            given_up_reason=checked(reason),
+        )
     )
 
 

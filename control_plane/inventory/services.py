@@ -6,6 +6,7 @@ keeps to it.
 
 from control_plane.inventory.buyers import database_buyers, decided_buyers
 from control_plane.inventory.changes import (
+    cancel_withdrawal,
     settle_withdrawals,
     top_up,
     waiting_units,
@@ -16,6 +17,7 @@ from control_plane.inventory.errors import (
     AllocationNotSelling,
     AlreadyThere,
     CampaignOver,
+    ChangeNotWaiting,
     GrantUnknown,
     InventoryError,
     LifeTaken,
@@ -25,6 +27,7 @@ from control_plane.inventory.errors import (
     RearmTooFar,
     RearmUnknown,
     ReclaimUnknown,
+    StandbyNotConfigured,
     TooManyUnits,
 )
 from control_plane.inventory.overview import AllocationView, View, views
@@ -46,7 +49,12 @@ from control_plane.inventory.rearms import (
     note_barriers,
     open_rearms,
 )
-from control_plane.inventory.sources import current_source, give_up_lost_source, switch_source
+from control_plane.inventory.sources import (
+    current_source,
+    give_up_lost_source,
+    offered_sources,
+    switch_source,
+)
 from control_plane.inventory.units import (
     begin_grant,
     begin_reclaim,
@@ -61,6 +69,7 @@ __all__ = [
     "AllocationView",
     "AlreadyThere",
     "CampaignOver",
+    "ChangeNotWaiting",
     "Conservation",
     "GrantUnknown",
     "InventoryError",
@@ -71,6 +80,7 @@ __all__ = [
     "RearmTooFar",
     "RearmUnknown",
     "ReclaimUnknown",
+    "StandbyNotConfigured",
     "TooManyUnits",
     "View",
     "advance",
@@ -78,6 +88,7 @@ __all__ = [
     "begin_grant",
     "begin_rearm",
     "begin_reclaim",
+    "cancel_withdrawal",
     "claim_life",
     "close_epoch",
     "conservation",
@@ -92,6 +103,7 @@ __all__ = [
     "lock_pools",
     "mark_grant_applied",
     "note_barriers",
+    "offered_sources",
     "open_epoch",
     "open_pool",
     "open_rearms",

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from control_plane.inventory import rearms
-from control_plane.inventory.errors import AlreadyThere
+from control_plane.inventory.errors import AlreadyThere, StandbyNotConfigured
 from control_plane.inventory.models import (
     Allocation,
     AllocationState,
@@ -37,6 +38,11 @@ def current_source() -> tuple[str, int]:
     return newest.first() or (Source.PRIMARY, 0)
 
 
+def offered_sources() -> list[Source]:
+    """What this installation can sell from."""
+    return [one for one in Source if one != Source.STANDBY or settings.ENV.has_standby]
+
+
 def switch_source(
     source: str,
     *,
@@ -48,10 +54,12 @@ def switch_source(
     """Change the stock that sells: generation + 1, and every epoch of every item is fenced.
 
     Planned, each new epoch waits until its old one is disarmed, so nothing is late. `forced` waits
-    for the gateways' lease instead: the old source may be gone for good. Raises AlreadyThere;
-    ValueError for an unknown source or mode or a bad reason.
+    for the gateways' lease instead: the old source may be gone for good. Raises AlreadyThere,
+    StandbyNotConfigured; ValueError for an unknown source or mode or a bad reason.
     """
     source, mode, reason = Source(source), RearmMode(mode), checked(reason)
+    if source not in offered_sources():
+        raise StandbyNotConfigured
     with transaction.atomic():
         _lock("pg_advisory_xact_lock")
         before, generation = current_source()
@@ -82,7 +90,8 @@ def give_up_lost_source(reason: str, by: "User | None") -> int:
     """`rearms.give_up` for all that waits for a source which does not sell any more; how many.
 
     For a whole cluster that is gone, after the change to another one. What was fenced just now is
-    left out: its node may be about to answer, and gateways to hear of it. ValueError as `give_up`.
+    left out: its node may be about to answer, and gateways to hear of it. What is drained counts
+    too, since it waits for the rest of its outbox. ValueError as `give_up`.
     """
     source, _ = current_source()
     long_ago = Now() - LEASE_IS_OVER_AFTER

@@ -83,15 +83,18 @@ def expire_due(now: datetime, limit: int = 500) -> int:
 
 
 def pending_releases(limit: int) -> list[HoldRelease]:
-    """Ended orders whose shard may still count them, of items that sell, oldest first."""
+    """Ended orders and rejections their shard may still count, of items that sell, oldest first.
+
+    `mark_released` takes their `pk`.
+    """
     on_sale = Item.objects.exclude(campaign__state=CampaignState.ENDED).values("pk")
     waiting = HoldRelease.objects.filter(released_at=None, item_id__in=on_sale)
     return list(waiting.order_by("created_at", "pk")[:limit])
 
 
-def mark_released(order_ids: Iterable[int]) -> int:
+def mark_released(reservation_ids: Iterable[str]) -> int:
     """Their shards have heard of it; returns how many had not before. Idempotent."""
-    waiting = HoldRelease.objects.filter(pk__in=list(order_ids), released_at=None)
+    waiting = HoldRelease.objects.filter(pk__in=list(reservation_ids), released_at=None)
     return waiting.update(released_at=timezone.now())
 
 

@@ -97,7 +97,17 @@ refused AS (
       FROM judged WHERE verdict <> 'fits'
      ORDER BY reservation_id
     ON CONFLICT (reservation_id) DO NOTHING
-    RETURNING reservation_id, reason
+    RETURNING reservation_id, item_id, shard, shopper, reason
+),
+-- The shard still counts them against their shoppers' limit. As for orders that end: once the campaign
+-- is over no shard has to hear of it.
+to_release AS (
+    INSERT INTO orders_holdrelease (reservation_id, item_id, shard, shopper, created_at)
+    SELECT refused.reservation_id, refused.item_id, refused.shard, refused.shopper, %(now)s
+      FROM refused
+      JOIN campaigns_item item ON item.id = refused.item_id
+      JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
+     WHERE campaign.state <> 'ended'
 ),
 confirmed AS (
     INSERT INTO orders_ledgerentry (order_id, kind, item_id, qty, created_at)

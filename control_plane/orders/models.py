@@ -133,11 +133,15 @@ class LedgerEntry(models.Model):
 
 
 class HoldRelease(models.Model):
-    """An order that ended: its shard is yet to hear that it no longer counts against the limit."""
+    """A reservation that counts no more: its shard is yet to hear that the limit is free.
 
+    Of an order that ended, or, without an order, of a rejection.
+    """
+
+    reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
     order = models.OneToOneField(
         Order,
-        primary_key=True,
+        null=True,
         on_delete=models.PROTECT,
         related_name="release",
         verbose_name=_("order"),
@@ -145,7 +149,6 @@ class HoldRelease(models.Model):
     item_id = models.BigIntegerField(_("item"))
     shard = models.PositiveSmallIntegerField(_("shard"))
     shopper = models.CharField(_("shopper"), max_length=64)
-    reservation_id = models.CharField(_("reservation"), max_length=64)
     created_at = models.DateTimeField(_("created at"))
     released_at = models.DateTimeField(_("released at"), null=True)
 

@@ -1,7 +1,8 @@
 """`GET /internal/snapshot`: the long poll of edge and gateways, as a bare ASGI application.
 
 `audience=gateway|edge`, `after=<version>`, `wait_ms=<0..25000>` → 200 with the envelope of a
-version above `after` as soon as there is one, 304 after `wait_ms` when there is none.
+version above `after` as soon as there is one, 304 after `wait_ms` when there is none, 503 when
+PostgreSQL did not say so.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from control_plane.config.bare_asgi import JSON_TYPE, Receive, Send, admit, refuse, respond
-from control_plane.snapshot.feed import Feed
+from control_plane.snapshot.feed import Feed, Stale
 from control_plane.snapshot.services import Audience
 
 PATH = "/internal/snapshot"
@@ -90,7 +91,12 @@ async def _poll(query: Query, receive: Receive, send: Send) -> None:
         # Both, because a server that stops cancels this poll in the middle of the wait.
         answer.cancel()
         gone.cancel()
-    published = answer.result()
+    try:
+        published = answer.result()
+    except Stale:
+        # Not 304: its reader would go on for another lease with what may be old.
+        await refuse(send, 503, "stale", "The database does not answer.", [(b"retry-after", b"1")])
+        return
     if published is None:
         await respond(send, 304, [], b"")
     else:

@@ -2,12 +2,14 @@
 
 One LISTEN connection per process. A notification wakes the event loop, one thread reads the new
 version once, and every waiting request gets the same bytes. When the connection breaks, versions
-are still found by asking once a second, until it is back.
+are still found by asking, and asking goes on all the time: that there is nothing newer is only said
+when PostgreSQL has said so just now, since readers renew their lease on it.
 """
 
 import asyncio
 import json
 import logging
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,7 +22,13 @@ from control_plane.snapshot import services
 from control_plane.snapshot.models import Snapshot
 from control_plane.snapshot.services import Audience
 
-FALLBACK_POLL_S = 1.0
+# One query of the primary key for all waiting requests of the process.
+FALLBACK_POLL_S = 0.25
+# How long before its answer "nothing newer" may have been read. Of the second that a forced change
+# of source waits beyond the gateways' lease.
+FRESH_S = 0.75
+# Only for this thread's connections; a server that hangs altogether shows in FRESH_S.
+STATEMENT_TIMEOUT_MS = 1000
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +41,10 @@ class Published:
     envelopes: dict[Audience, bytes]
 
 
+class Stale(Exception):
+    """Whether there is something newer is not known: PostgreSQL has not answered lately."""
+
+
 class Feed:
     """Belongs to the event loop it was started in."""
 
@@ -43,6 +55,8 @@ class Feed:
         self._changed = asyncio.Event()
         self._notified = asyncio.Event()
         self._asked_once = asyncio.Event()
+        # The loop's time at which the last reading that succeeded began.
+        self._read_at = -math.inf
         self._listener: psycopg2.extensions.connection | None = None
         # Kept apart: a connection that broke does not tell its descriptor any more.
         self._listener_fd = -1
@@ -56,22 +70,31 @@ class Feed:
         return not self._task.done() and self._loop is asyncio.get_running_loop()
 
     async def newer_than(self, version: int, wait_s: float) -> Published | None:
-        """The newest version if it is above `version`, at the latest after `wait_s`; else None."""
-        # Without this the first poll of a process would be told that there is nothing.
-        await self._asked_once.wait()
+        """The newest version if it is above `version`, at the latest after `wait_s`; else None.
+
+        Raises Stale instead of None when that was not read within FRESH_S before the end.
+        """
         deadline = self._loop.time() + wait_s
+        # Without this the first poll of a process would be told that there is nothing.
+        try:
+            async with asyncio.timeout(max(wait_s, FRESH_S)):
+                await self._asked_once.wait()
+        except TimeoutError:
+            raise Stale from None
         while True:
             if self._latest is not None and self._latest.version > version:
                 return self._latest
             remaining = deadline - self._loop.time()
             if remaining <= 0:
+                if self._read_at < deadline - FRESH_S:
+                    raise Stale
                 return None
             changed = self._changed
             try:
                 async with asyncio.timeout(remaining):
                     await changed.wait()
             except TimeoutError:
-                return None
+                continue
 
     async def close(self) -> None:
         """Stop following and give the connections back."""
@@ -95,8 +118,15 @@ class Feed:
 
     async def _refresh(self) -> None:
         known = self._latest.version if self._latest else 0
-        published = await self._loop.run_in_executor(self._executor, _load_newer, known)
-        self._asked_once.set()
+        began = self._loop.time()
+        try:
+            published = await self._loop.run_in_executor(self._executor, _load_newer, known)
+        except DatabaseError as error:
+            log.warning("cannot read snapshots, the last one stands: %s", error)
+            return
+        finally:
+            self._asked_once.set()
+        self._read_at = began
         if published is None:
             return
         self._latest = published
@@ -147,13 +177,15 @@ def _listen() -> psycopg2.extensions.connection | None:
 
 
 def _load_newer(version: int) -> Published | None:
-    """The newest version above `version`; None also while the database is out of reach."""
+    """The newest version above `version`; DatabaseError while the database is out of reach."""
     try:
+        if connection.connection is None:
+            with connection.cursor() as cursor:
+                cursor.execute("SET statement_timeout = %s", [STATEMENT_TIMEOUT_MS])
         snapshot = Snapshot.objects.filter(version__gt=version).order_by("-version").first()
-    except DatabaseError as error:
-        log.warning("cannot read snapshots, the last one stands: %s", error)
+    except DatabaseError:
         connection.close()
-        return None
+        raise
     if snapshot is None:
         return None
     envelopes = {

@@ -29,6 +29,8 @@ def test_it_reads_a_complete_environment():
     assert read.demo is True
     assert read.shards_per_item == 1
     assert env.read(GOOD | {"SLUICE_SHARDS_PER_ITEM": "64"}).shards_per_item == 64
+    assert read.has_standby is False
+    assert env.read(GOOD | {"SLUICE_STOCK_STANDBY_REDIS": "h:7051"}).has_standby is True
     assert read.debug is False
     assert read.allowed_hosts == ["a.example", "b.example"]
 
@@ -41,7 +43,7 @@ def test_it_names_a_missing_variable(name):
     assert refused.value.problems == [f"{name} is not set"]
 
 
-@pytest.mark.parametrize("name", [*REQUIRED, "SLUICE_DEBUG", "SLUICE_TIME_ZONE"])
+@pytest.mark.parametrize("name", [*REQUIRED, "SLUICE_DEBUG", "SLUICE_STOCK_STANDBY_REDIS"])
 def test_it_does_not_take_an_empty_value_for_the_default(name):
     with pytest.raises(env.BadEnvironment) as refused:
         env.read(GOOD | {name: ""})

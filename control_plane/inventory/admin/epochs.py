@@ -26,7 +26,6 @@ from control_plane.inventory.models import (
 
 REARM = "inventory.rearm_allocation"
 GIVE_UP = "inventory.give_up_rearm"
-GIVEN_UP_FROM = (RearmStage.FENCED, RearmStage.DISARMED)
 
 
 class RearmForm(ReasonForm):
@@ -204,8 +203,9 @@ class RearmAdmin(_ManyAtOnce):
         return request.user.has_perm(GIVE_UP)
 
     def buttons(self, request: HttpRequest, obj: Rearm) -> list[Button]:
-        """While it waits for its node."""
-        if obj.stage not in GIVEN_UP_FROM or not self.has_give_up_permission(request):
+        """While it may wait for its node: drained, it still does for what its outbox holds."""
+        over = obj.stage == RearmStage.CLOSED or obj.given_up_at is not None
+        if over or not self.has_give_up_permission(request):
             return []
         return [Button(_("Give up"), self.step_url([obj.pk]), "button-grave")]
 

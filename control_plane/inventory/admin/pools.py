@@ -19,7 +19,7 @@ from control_plane.campaigns.models import CampaignState
 from control_plane.config.ask_first import Question, ReasonForm, Refusal, ask, staff
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
 from control_plane.inventory import services
-from control_plane.inventory.models import Pool, StockChange
+from control_plane.inventory.models import ChangeState, Pool, StockChange
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -41,13 +41,15 @@ def _withdraw(item_id: int, values: dict[str, Any], user: "User") -> str:
     change = services.withdraw(item_id, values["qty"], values["reason"], user)
     if change.done == change.qty:
         return _("%(qty)s units withdrawn.") % values
-    return _("%(done)s units withdrawn; %(waiting)s more follow as shards give them back.") % {
+    return _("%(done)s of %(qty)s units withdrawn, %(waiting)s follow.") % {
         "done": change.done,
+        "qty": change.qty,
         "waiting": change.qty - change.done,
     }
 
 
 CHANGES_SHOWN = 20
+CANCEL = "inventory.cancel_stockchange"
 # name, permission, button, warning, what it does
 CHANGES: tuple[tuple[str, str, Any, Any, Callable[[int, dict[str, Any], "User"], str]], ...] = (
     (
@@ -167,9 +169,10 @@ class PoolAdmin(ReadOnlyAdmin):
         made = StockChange.objects.filter(item_id=pool.pk).select_related("by").order_by("-pk")
         return format_html_join(
             "",
-            "<div>{} · {} {}/{} · {} · {} · {}</div>",
+            '<div><a href="{}">{}</a> · {} {}/{} · {} · {} · {}</div>',
             (
                 (
+                    reverse("admin:inventory_stockchange_change", args=[change.pk]),
                     date_format(localtime(change.created_at), "DATETIME_FORMAT"),
                     change.get_kind_display(),
                     change.done,
@@ -192,3 +195,41 @@ class StockChangeAdmin(ReadOnlyAdmin):
     list_select_related = ("item", "by")
     search_fields = ("item__sku", "item__title", "item__campaign__slug", "reason")
     ordering = ("-pk",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """`…/<change>/cancel/` in front of the admin's own."""
+        page = self.admin_site.admin_view(self.cancel_view)
+        name = "inventory_stockchange_cancel"
+        return [path("<int:change_id>/cancel/", page, name=name), *super().get_urls()]
+
+    def buttons(self, request: HttpRequest, obj: StockChange) -> list[Button]:
+        """While some of it waits."""
+        if obj.state != ChangeState.WAITING or not request.user.has_perm(CANCEL):
+            return []
+        url = reverse("admin:inventory_stockchange_cancel", args=[obj.pk])
+        return [Button(_("Cancel the rest"), url)]
+
+    def cancel_view(self, request: HttpRequest, change_id: int) -> HttpResponse:
+        """Ask, or cancel what still waits."""
+        change = get_object_or_404(StockChange, pk=change_id)
+
+        def perform(values: dict[str, Any]) -> str:
+            try:
+                cancelled = services.cancel_withdrawal(change_id, staff(request))
+            except services.InventoryError as error:
+                raise Refusal(error.message) from error
+            return _("%(done)s of %(qty)s units withdrawn, the rest was cancelled.") % {
+                "done": cancelled.done,
+                "qty": cancelled.qty,
+            }
+
+        question = Question(
+            title=_("Cancel the rest"),
+            warning=_("Units that were withdrawn stay so; those that wait stay on sale."),
+            permission=CANCEL,
+            subjects=[change.item, f"{change} ({change.done}/{change.qty})"],
+            back=reverse("admin:inventory_stockchange_change", args=[change_id]),
+            perform=perform,
+            form=forms.Form,
+        )
+        return ask(self, request, question)

@@ -20,7 +20,10 @@ class SwitchForm(ReasonForm):
     """Where to, how, and why."""
 
     field_order = ("source", "mode", "forced", "reason")
-    source = forms.ChoiceField(label=_("stock source"), choices=Source.choices)
+    source = forms.ChoiceField(
+        label=_("stock source"),
+        choices=lambda: [(one.value, one.label) for one in services.offered_sources()],
+    )
     mode = forms.ChoiceField(
         label=_("mode"),
         choices=RearmMode.choices,
@@ -81,7 +84,7 @@ class StockSourceAdmin(ReadOnlyAdmin):
                     mode=values["mode"],
                     forced=values["forced"],
                 )
-            except services.AlreadyThere as error:
+            except services.InventoryError as error:
                 raise Refusal(error.message) from error
             return _("Shards now change over to: %(source)s.") % {
                 "source": Source(values["source"]).label

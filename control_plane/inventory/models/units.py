@@ -111,7 +111,10 @@ class ChangeKind(models.TextChoices):
 
 
 class ChangeState(models.TextChoices):
-    """A withdrawal waits for units that shards still hold; `partly`: the sale ended before."""
+    """A withdrawal waits for units that shards still hold.
+
+    `partly`: the sale ended before, or somebody cancelled the rest.
+    """
 
     WAITING = "waiting", _("waiting")
     DONE = "done", _("done")
@@ -141,10 +144,19 @@ class StockChange(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("rest cancelled by"),
+    )
+    cancelled_at = models.DateTimeField(_("rest cancelled at"), null=True)
 
     class Meta:
         verbose_name = _("change of units")
         verbose_name_plural = _("changes of units")
+        permissions = [("cancel_stockchange", "Can cancel the rest of a withdrawal")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(qty__gte=1, done__lte=models.F("qty")),

@@ -1,5 +1,7 @@
 """The buttons of marketers and operators: each asks first and has its own permission."""
 
+from dataclasses import replace
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
@@ -86,10 +88,29 @@ def test_what_waits_for_shards_is_said(admin_client, item, open_epoch):
     open_epoch(units=8)
     form = {"qty": 5, "reason": "damaged"}
     page = _text(admin_client.post(f"{BASE}/pool/{item.pk}/withdraw/", form, follow=True))
-    assert "2 units withdrawn; 3 more follow as shards give them back." in page
+    assert "2 of 5 units withdrawn, 3 follow." in page
     assert "units withdrawn 2/5 · waiting" in page
+    assert f"{BASE}/stockchange/{StockChange.objects.get().pk}/change/" in page
     listed = _text(admin_client.get(f"{BASE}/stockchange/"))
     assert "damaged" in listed
+
+
+def test_the_rest_of_a_withdrawal_is_cancelled_after_being_asked(log_in, item, open_epoch):
+    marketer = log_in("view_stockchange", "cancel_stockchange")
+    open_epoch(units=8)
+    change = services.withdraw(item.pk, 5, "damaged", None)
+    page = f"{BASE}/stockchange/{change.pk}/change/"
+    url = f"{BASE}/stockchange/{change.pk}/cancel/"
+    assert url in _text(marketer.get(page))
+    assert "those that wait stay on sale" in _text(marketer.get(url))
+    assert services.waiting_units(item.pk) == 3
+    done = _text(marketer.post(url, follow=True))
+    assert "2 of 5 units withdrawn, the rest was cancelled." in done
+    assert url not in done
+    assert services.waiting_units(item.pk) == 0
+    assert str(StockChange.objects.get().cancelled_by) == "staff"
+    again = marketer.post(url, follow=True)
+    assert "Nothing of this change is waiting any more." in _text(again)
 
 
 def test_after_the_end_there_are_no_buttons(admin_client, approved, item, now):
@@ -153,8 +174,12 @@ def test_a_lost_node_is_given_up_after_being_asked(log_in, open_epoch):
     rearm.refresh_from_db()
     assert (rearm.stage, str(rearm.given_up_by)) == ("drained", "staff")
     assert url not in _text(operator.get(page))
+    Rearm.objects.update(stage="barrier_sent", given_up_at=None)
+    assert url in _text(operator.get(page))  # it may wait for its outbox
+    Rearm.objects.update(stage="closed")
+    assert url not in _text(operator.get(page))
     again = operator.post(url, {"reason": "once more"}, follow=True)
-    assert "Only a re-arm that waits for its node can be given up." in _text(again)
+    assert "Only a re-arm that is not closed can be given up." in _text(again)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +213,15 @@ def test_an_operator_changes_the_source_after_being_asked(log_in, open_epoch):
     assert operator.get(f"{BASE}/stocksource/{change.pk}/change/").status_code == 200
 
 
+def test_a_standby_that_is_not_there_is_not_offered(admin_client, db, settings):
+    page = f"{BASE}/stocksource/switch/"
+    assert 'value="standby"' in _text(admin_client.get(page))
+    settings.ENV = replace(settings.ENV, has_standby=False)
+    assert 'value="standby"' not in _text(admin_client.get(page))
+    admin_client.post(page, {"source": "standby", "mode": "fast", "reason": "x"})
+    assert services.current_source() == ("primary", 0)
+
+
 @pytest.mark.parametrize(
     ("model", "path"),
     [
@@ -196,12 +230,15 @@ def test_an_operator_changes_the_source_after_being_asked(log_in, open_epoch):
         ("allocation", "allocation/rearm/?pk={allocation}"),
         ("rearm", "rearm/give_up/?pk={rearm}"),
         ("stocksource", "stocksource/switch/"),
+        ("stockchange", "stockchange/{change}/cancel/"),
     ],
 )
 def test_seeing_is_not_doing(log_in, client, item, open_epoch, model, path):
     allocation = open_epoch(shard=1)
     rearm = services.begin_rearm(open_epoch().pk, "fast", "test")
-    url = f"{BASE}/" + path.format(item=item.pk, allocation=allocation.pk, rearm=rearm.pk)
+    change = StockChange.objects.create(item=item, kind="withdraw", qty=1, reason="x")
+    names = {"item": item, "allocation": allocation, "rearm": rearm, "change": change}
+    url = f"{BASE}/" + path.format(**{name: row.pk for name, row in names.items()})
     form = {"qty": 1, "mode": "fast", "source": "standby", "reason": "x"}
     assert client.get(url)["Location"].startswith("/admin/login/")
     viewer = log_in(f"view_{model}")
@@ -210,11 +247,17 @@ def test_seeing_is_not_doing(log_in, client, item, open_epoch, model, path):
     page = viewer.get(f"{BASE}/{model}/")
     assert page.status_code == 200
     assert "button-grave" not in _text(page)
-    assert not StockChange.objects.exists()
+    assert StockChange.objects.get().state == "waiting"
     assert Rearm.objects.get().stage == "fenced"
 
 
-def test_the_pages_speak_chinese(admin_client, item):
+def test_the_pages_speak_chinese(admin_client, item, open_epoch):
     admin_client.post("/i18n/setlang/", {"language": "zh-hans", "next": "/admin/"})
+    open_epoch(units=10)
+    form = {"qty": 5, "reason": "damaged"}
+    waits = admin_client.post(f"{BASE}/pool/{item.pk}/withdraw/", form, follow=True)
+    assert "已撤回 0/5 件，其余 5 件随后撤回。" in _text(waits)
+    change = StockChange.objects.get()
+    assert "取消剩余撤回" in _text(admin_client.get(f"{BASE}/stockchange/{change.pk}/change/"))
     assert "追加库存" in _text(admin_client.get(f"{BASE}/pool/{item.pk}/change/"))
     assert "切换库存来源" in _text(admin_client.get(f"{BASE}/stocksource/"))

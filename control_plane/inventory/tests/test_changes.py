@@ -177,3 +177,26 @@ def test_without_open_epochs_the_end_finishes_at_once(approved, item, open_epoch
     campaigns.end_now(approved, None, now)
     change.refresh_from_db()
     assert (change.done, change.state) == (10, "done")
+
+
+def test_a_withdrawal_that_waits_can_be_cancelled_and_takes_no_more(item, open_epoch, close):
+    allocation = open_epoch(units=8)
+    change = services.withdraw(item.pk, 5, "damaged", None)
+    assert services.cancel_withdrawal(change.pk, None).state == "partly"
+    close(allocation)
+    assert services.settle_withdrawals([item.pk]) == 0
+    change.refresh_from_db()
+    assert (change.done, change.state) == (2, "partly")
+    assert change.finished_at == change.cancelled_at is not None
+    assert Pool.objects.get().unallocated == 8
+    with pytest.raises(services.ChangeNotWaiting):
+        services.cancel_withdrawal(change.pk, None)
+
+
+def test_only_what_waits_is_cancelled(item):
+    done = services.withdraw(item.pk, 5, "damaged", None)
+    for change_id in (done.pk, 0):
+        with pytest.raises(services.ChangeNotWaiting):
+            services.cancel_withdrawal(change_id, None)
+    done.refresh_from_db()
+    assert (done.state, done.cancelled_at) == ("done", None)

@@ -1,6 +1,7 @@
 """What an operator types: it does one thing, prints it, and a refusal is one sentence."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -68,8 +69,32 @@ def test_stock_source_says_why_not(db, arguments, said):
 def test_units_are_added_and_withdrawn(capsys, item, open_epoch):
     assert _run(capsys, "top_up", item.pk, 5, "--reason", "truck") == ["5 of 5 done"]
     open_epoch(units=12)
-    assert _run(capsys, "withdraw", item.pk, 4, "--reason", "damaged") == ["3 of 4 waiting"]
+    assert _run(capsys, "withdraw", item.pk, 4, "--reason", "damaged") == [
+        "3 of 4 waiting",
+        f"change {StockChange.objects.get(kind='withdraw').pk}",
+    ]
     assert (Pool.objects.get().total, StockChange.objects.count()) == (12, 2)
+
+
+def test_the_rest_of_a_withdrawal_is_cancelled(capsys, item, open_epoch):
+    open_epoch(units=9)
+    change = services.withdraw(item.pk, 4, "damaged", None)
+    assert _run(capsys, "withdraw", "--cancel", change.pk) == ["1 of 4 partly"]
+    with pytest.raises(CommandError, match="Nothing of this change"):
+        call_command("withdraw", "--cancel", str(change.pk))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["1", "2"], "are required"),
+        (["1", "--reason", "x"], "are required"),
+        (["1", "2", "--cancel", "3"], "stands alone"),
+    ],
+)
+def test_withdraw_says_what_is_missing(db, arguments, said):
+    with pytest.raises(CommandError, match=said):
+        call_command("withdraw", *arguments)
 
 
 @pytest.mark.parametrize("command", ["top_up", "withdraw"])
@@ -105,6 +130,22 @@ def test_give_up_all_is_for_a_source_that_is_gone(capsys, open_epoch):
     assert Rearm.objects.get(pk=old.pk).given_up_reason == "fire"
     with pytest.raises(CommandError, match="not allowed with"):
         call_command("give_up", str(old.pk), "--all", "--reason", "fire")
+
+
+def test_give_up_all_includes_what_waits_for_the_rest_of_its_outbox(capsys, open_epoch, drain):
+    drain(open_epoch())
+    services.switch_source("standby", reason="primary is gone", by=None)
+    Rearm.objects.update(created_at=timezone.now() - timedelta(seconds=4))
+    assert _run(capsys, "give_up", "--all", "--reason", "fire") == ["1 re-arms given up"]
+    assert _run(capsys, "give_up", "--all", "--reason", "again") == ["0 re-arms given up"]
+    rearm = Rearm.objects.get()
+    assert (rearm.stage, rearm.given_up_reason) == ("barrier_sent", "fire")
+
+
+def test_stock_source_refuses_a_standby_that_is_not_there(db, settings):
+    settings.ENV = replace(settings.ENV, has_standby=False)
+    with pytest.raises(CommandError, match="no standby cluster"):
+        call_command("stock_source", "standby", "--reason", "drill")
 
 
 def test_give_up_says_why_not(db):

@@ -128,6 +128,21 @@ def test_fast_mode_waits_for_the_disarm_or_the_end_of_the_lease(item, lease, ope
     assert (_open(item, after=1) is not None) == opens
 
 
+@pytest.mark.parametrize("stage", [*BEFORE_THE_END[1:], "closed"])
+@pytest.mark.parametrize(("lease", "opens"), [(None, True), (SECOND, False), (-SECOND, True)])
+def test_who_gives_a_shard_up_does_not_shorten_the_lease(item, stage, lease, opens):
+    _rearm(item, "fast", "fenced", lease)
+    services.give_up(Rearm.objects.get().pk, "disk is gone", None)
+    Rearm.objects.update(stage=stage)
+    assert (_open(item, after=1) is not None) == opens
+
+
+@pytest.mark.parametrize("stage", [*BEFORE_THE_END[1:], "closed"])
+def test_after_a_disarm_nobody_waits_for_the_lease(item, stage):
+    _rearm(item, "fast", stage, SECOND)
+    assert _open(item, after=1) is not None
+
+
 @pytest.mark.parametrize("stage", BEFORE_THE_END)
 @pytest.mark.parametrize(("lease", "opens"), [(None, False), (SECOND, False), (-SECOND, True)])
 def test_the_database_waits_for_the_close_or_the_end_of_the_lease(item, stage, lease, opens):

@@ -123,14 +123,34 @@ def test_a_lost_node_can_be_given_up_and_it_is_on_record(open_epoch, stage):
     assert rearm.given_up_at is not None
 
 
-@pytest.mark.parametrize("stage", ["drained", "barrier_sent", "closed"])
-def test_what_needs_its_node_no_more_cannot_be_given_up(open_epoch, stage):
-    rearm = services.begin_rearm(open_epoch().pk, "fast", "test")
+@pytest.mark.parametrize("stage", ["drained", "barrier_sent"])
+def test_what_waits_for_its_outbox_can_be_given_up_and_stays_where_it_is(open_epoch, stage):
+    begun = services.begin_rearm(open_epoch().pk, "fast", "test")
     Rearm.objects.update(stage=stage)
+    services.give_up(begun.pk, "disk is gone", None)
+    rearm = Rearm.objects.get()
+    assert (rearm.stage, rearm.stage_at, rearm.given_up_reason) == (
+        stage,
+        begun.stage_at,
+        "disk is gone",
+    )
+    assert rearm.given_up_at is not None
+
+
+def test_giving_up_again_keeps_the_first_reason(open_epoch):
+    rearm = services.begin_rearm(open_epoch().pk, "fast", "test")
+    services.give_up(rearm.pk, "first", None)
+    services.give_up(rearm.pk, "second", None)
+    assert Rearm.objects.get().given_up_reason == "first"
+
+
+def test_what_is_closed_cannot_be_given_up(open_epoch):
+    rearm = services.begin_rearm(open_epoch().pk, "fast", "test")
+    Rearm.objects.update(stage="closed")
     with pytest.raises(services.RearmTooFar):
         services.give_up(rearm.pk, "test", None)
     rearm.refresh_from_db()
-    assert (rearm.stage, rearm.given_up_at) == (stage, None)
+    assert (rearm.stage, rearm.given_up_at) == ("closed", None)
 
 
 def test_giving_up_needs_a_reason(open_epoch):

@@ -1,5 +1,6 @@
 """Changing the stock that sells: everything is fenced in one transaction, with one version."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -40,6 +41,16 @@ def test_a_change_to_where_it_is_is_refused(item, open_epoch, source):
     with pytest.raises(services.AlreadyThere):
         _switch(source)
     assert Allocation.objects.get().state == "selling"
+
+
+def test_a_standby_that_is_not_there_is_refused(open_epoch, settings):
+    settings.ENV = replace(settings.ENV, has_standby=False)
+    open_epoch()
+    with pytest.raises(services.StandbyNotConfigured):
+        _switch("standby")
+    assert Allocation.objects.get().state == "selling"
+    _switch("database")
+    assert services.current_source() == ("database", 1)
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,20 @@ class Migration(migrations.Migration):
             name="HoldRelease",
             fields=[
                 (
+                    "reservation_id",
+                    models.CharField(
+                        max_length=64,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="reservation",
+                    ),
+                ),
+                (
                     "order",
                     models.OneToOneField(
+                        null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        primary_key=True,
                         related_name="release",
-                        serialize=False,
                         to="orders.order",
                         verbose_name="order",
                     ),
@@ -52,7 +60,6 @@ class Migration(migrations.Migration):
                 ("item_id", models.BigIntegerField(verbose_name="item")),
                 ("shard", models.PositiveSmallIntegerField(verbose_name="shard")),
                 ("shopper", models.CharField(max_length=64, verbose_name="shopper")),
-                ("reservation_id", models.CharField(max_length=64, verbose_name="reservation")),
                 ("created_at", models.DateTimeField(verbose_name="created at")),
                 ("released_at", models.DateTimeField(null=True, verbose_name="released at")),
             ],

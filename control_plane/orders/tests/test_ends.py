@@ -129,12 +129,13 @@ def test_a_quiet_second_costs_one_statement(order, now, django_assert_num_querie
 
 
 def test_releases_wait_until_their_shard_has_heard(allocation, intent, now, written):
-    orders = _orders(land([intent(name) for name in ("ann", "bob", "cid")], now))
-    for step, order_id in enumerate(orders):
+    landed = land([intent(name) for name in ("ann", "bob", "cid")], now)
+    holds = [one.reservation_id for one in landed]
+    for step, order_id in enumerate(_orders(landed)):
         end_order(order_id, "cancelled", now + step * TICK)
     assert [release.shopper for release in pending_releases(2)] == ["ann", "bob"]
-    assert mark_released(orders[:2]) == 2
-    assert mark_released(orders[:2]) == 0
+    assert mark_released(holds[:2]) == 2
+    assert mark_released(holds[:2]) == 0
     assert [release.shopper for release in pending_releases(2)] == ["cid"]
 
 

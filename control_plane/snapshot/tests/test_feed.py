@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection, connections, transaction
 
 from control_plane.snapshot import feed as feed_module
 from control_plane.snapshot import services
-from control_plane.snapshot.feed import Feed
+from control_plane.snapshot.feed import Feed, Stale
 from control_plane.snapshot.models import Snapshot
+from tests.redis.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,7 +83,8 @@ async def test_control_without_notification_and_fallback_nobody_wakes(
     await feed.newer_than(0, DEADLINE_S)
     monkeypatch.setattr(services, "NOTIFY_CHANNEL", "nobody_listens")
     await _in_thread(_publish)
-    assert await feed.newer_than(first, 0.5) is None
+    with pytest.raises(Stale):
+        await feed.newer_than(first, 1)
 
 
 async def test_a_lost_notification_is_made_up_for_by_asking(feed, monkeypatch):
@@ -108,12 +110,68 @@ async def test_while_the_database_is_away_the_last_version_stands(feed, monkeypa
     first = await _in_thread(_publish)
     await feed.newer_than(0, DEADLINE_S)
 
-    def unreachable(*_):
+    def unreachable(**_):
         raise DatabaseError("gone")
 
     monkeypatch.setattr(Snapshot.objects, "filter", unreachable)
     monkeypatch.setattr(feed_module, "FALLBACK_POLL_S", 0.01)
+    monkeypatch.setattr(feed_module, "FRESH_S", 0.1)
     await _in_thread(services.ensure_entry_key)
     assert (await feed.newer_than(0, 0)).version == first
-    assert await feed.newer_than(first, 0.2) is None
+    with pytest.raises(Stale):
+        await feed.newer_than(first, 0.3)
     assert feed.alive
+    monkeypatch.undo()
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                assert await feed.newer_than(first, 0.05) is None
+                break
+            except Stale:
+                continue
+
+
+@pytest.fixture
+def locked_table(transactional_db):
+    """Nobody can read snapshots while it is held: PostgreSQL lives and does not answer."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE snapshot_snapshot IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def test_a_reading_that_hangs_proves_nothing(locked_table, monkeypatch):
+    """Neither does the first one, and a poll does not wait for its end."""
+    monkeypatch.setattr(feed_module, "FRESH_S", 0.2)
+    feed = Feed()
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            for _ in range(2):
+                with pytest.raises(Stale):
+                    await feed.newer_than(1, 0.3)
+    finally:
+        await feed.close()
+
+
+async def test_a_reading_that_hangs_is_given_up(locked_table, monkeypatch, caplog):
+    monkeypatch.setattr(feed_module, "STATEMENT_TIMEOUT_MS", 50)
+    feed = Feed()
+    try:
+        await asyncio.to_thread(until, lambda: "statement timeout" in caplog.text, "it is said")
+    finally:
+        await feed.close()
+
+
+async def test_polls_cost_no_reading_of_their_own(feed, monkeypatch):
+    version = await _in_thread(_publish)
+    await feed.newer_than(0, DEADLINE_S)
+    readings, load = [], feed_module._load_newer
+    monkeypatch.setattr(feed_module, "FALLBACK_POLL_S", 0.1)
+
+    def count(known):
+        readings.append(known)
+        return load(known)
+
+    monkeypatch.setattr(feed_module, "_load_newer", count)
+    answers = await asyncio.gather(*(feed.newer_than(version, 0.5) for _ in range(50)))
+    assert set(answers) == {None}
+    assert 1 <= len(readings) <= 6

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from control_plane.config import bare_asgi
 from control_plane.snapshot import channel
+from control_plane.snapshot.feed import Stale
 
 DEADLINE_S = 30
 
@@ -74,6 +75,18 @@ async def test_a_server_that_stops_leaves_no_waiting_task_behind(feed, reader):
         await feed.gave_up.wait()
         with pytest.raises(asyncio.CancelledError):
             await poll
+
+
+async def test_what_is_not_known_to_be_fresh_is_no_304(reader, monkeypatch):
+    class _StaleFeed:
+        async def newer_than(self, version, wait_s):
+            raise Stale
+
+    monkeypatch.setattr(channel, "_running_feed", _StaleFeed)
+    async with asyncio.timeout(DEADLINE_S):
+        await _poll(reader)
+    assert reader["sent"][0]["status"] == 503
+    assert (b"retry-after", b"1") in reader["sent"][0]["headers"]
 
 
 @pytest.mark.parametrize(

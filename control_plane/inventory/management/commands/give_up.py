@@ -21,7 +21,7 @@ class Command(BaseCommand):
         which.add_argument(
             "--all",
             action="store_true",
-            help="every re-arm that waits for a stock source which does not sell any more",
+            help="every re-arm that is not closed, of a stock source which does not sell any more",
         )
         parser.add_argument("--reason", required=True)
 
