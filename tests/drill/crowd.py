@@ -25,6 +25,8 @@ LONGEST_WAIT_S = 0.7
 # Of the winners: who clicks again with the same key, who tries to buy more with another one.
 REPEAT_SHARE, GREEDY_SHARE = 0.15, 0.10
 TWO_UNITS_SHARE = 0.25
+# Of those who want more: who comes back for it later.
+LATER_SHARE = 0.7
 CROWD_MAX_S = 40.0
 # When the crowd is sent home, requests on their way get this long.
 LEAVE_S = 3.0
@@ -118,10 +120,14 @@ class Crowd:
         units = 2 if self._counter.limit > 1 and choice.random() < TWO_UNITS_SHARE else 1
         if not await visit.buy(units, "first", "buy"):
             return
-        if choice.random() < REPEAT_SHARE:
+        repeats = choice.random() < REPEAT_SHARE
+        if repeats:
             await asyncio.sleep(choice.uniform(0.2, 3.0))
             await visit.buy(units, "first", "repeat")
         if choice.random() < GREEDY_SHARE:
+            if not repeats and choice.random() < LATER_SHARE:
+                # Without a repeat before it, which would tell a new epoch what he holds.
+                await asyncio.sleep(choice.uniform(0.2, 3.0))
             await visit.buy(1, "more", "other key")
 
     @property

@@ -15,10 +15,20 @@ NAMED = 3  # reservations named in a complaint
 
 
 @dataclass(frozen=True)
+class Span:
+    """What a fault may have forgotten: answers of these shards in this time (time.monotonic())."""
+
+    shards: frozenset[int]
+    since: float
+    until: float
+
+
+@dataclass(frozen=True)
 class Promises:
     """What may happen in a drill besides confirmed orders; everything else is a complaint.
 
-    failover: a node lost state, so an answered RESERVED may be lost, late or honestly rejected.
+    failover: a node lost state, so an answered RESERVED may be lost, late or honestly rejected,
+    within the spans that the drill measured (`Evidence.may_be_lost`).
     spoilt: somebody changed a counter by hand, so PostgreSQL has to refuse as over_granted.
     returns: orders are cancelled or expire. sells_out: there are more shoppers than units.
     to_the_last: so many more, until the end, that not one unit may be left over.
@@ -40,6 +50,8 @@ class Promise:
     reservation_id: str
     shopper: str
     qty: int
+    shard: int = field(default=0, compare=False)
+    answered: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,7 @@ class Evidence:
     outcomes: Mapping[str, int]  # of purchases, by outcome
     truth: Truth
     seen: Sequence[str] = ()
+    may_be_lost: Sequence[Span] = ()
 
 
 @dataclass
@@ -130,6 +143,7 @@ def judge(evidence: Evidence, allowed: Promises) -> list[str]:
         *_at_rest(evidence.truth, allowed),
         *_told(evidence, allowed),
         *_left_over(evidence.truth, allowed),
+        *(_outside(evidence) if allowed.failover else ()),
         *evidence.seen,
     ]
 
@@ -186,6 +200,23 @@ def _what_became(evidence: Evidence, allowed: Promises) -> list[str]:
     if ghosts:
         complaints.append(f"told confirmed, and there is no order: {_some(ghosts)}")
     return complaints
+
+
+def _outside(evidence: Evidence) -> list[str]:
+    """What a failover excuses, but not this one: another shard, or answered at another time."""
+    truth, wrong = evidence.truth, []
+    for promise in evidence.promises:
+        order = truth.orders.get(promise.reservation_id)
+        if order is not None and not order.late:
+            continue
+        if not any(
+            promise.shard in span.shards and span.since <= promise.answered <= span.until
+            for span in evidence.may_be_lost
+        ):
+            wrong.append(promise.reservation_id)
+    if not wrong:
+        return []
+    return [f"lost, late or rejected outside of what the fault may take: {_some(wrong)}"]
 
 
 def _at_rest(truth: Truth, allowed: Promises) -> list[str]:

@@ -14,6 +14,8 @@ from tests.load.report import percentile
 SHARD = 0
 # P8 of MEASURES.md: that shard sells again so soon after the promotion.
 SELLS_AFTER_PROMOTION_S = 1.0
+# How far a replica, or the disk, may be behind what was answered.
+LAG_S, FSYNC_S = 0.5, 1.5
 
 
 def master_killed(ground: Ground, sale: Sale) -> Figures:
@@ -34,12 +36,16 @@ def disk_rolled_back(ground: Ground, sale: Sale) -> Figures:
     """The master comes back with an older AOF; what it had sold since stood nowhere else."""
     sale.run_for(1.0)
     epoch, victim = _epoch(sale), sale.master_of(SHARD)
+    shards = sale.shards_on(victim)
     with ground.frozen("relay"):
+        # The disk is a little behind what is answered.
+        copying = time.monotonic() - FSYNC_S
         kept = sale.nodes.copy_of_disk(victim, "older-aof")
         copied = time.monotonic()
         sale.run_for(1.5)
         with ground.held_down(victim) as died:
             sale.nodes.put_back_disk(victim, kept)
+        sale.lost_in(shards, copying, died)
         forgotten = len(_sold_between(sale, copied, died))
     if not forgotten:
         raise DrillBroken("nothing was sold between the copy and the death")
@@ -53,11 +59,12 @@ def stale_replica(ground: Ground, sale: Sale) -> Figures:
     """A replica that has acknowledged without taking anything over becomes the master."""
     sale.run_for(1.0)
     epoch, victim = _epoch(sale), sale.master_of(SHARD)
-    replica = sale.nodes.replica_of(victim)
+    replica, shards = sale.nodes.replica_of(victim), sale.shards_on(victim)
     with ground.frozen("relay"), sale.nodes.stale(replica):
         began = time.monotonic()
         sale.run_for(2.0)
         took = sale.nodes.take_over(replica)
+        sale.lost_in(shards, began - LAG_S, took)
         forgotten = len(_sold_between(sale, began, took))
     if not forgotten:
         raise DrillBroken("nothing was sold while the replica was stale")
@@ -74,11 +81,12 @@ def there_and_back(ground: Ground, sale: Sale) -> Figures:
     """
     sale.run_for(0.5)
     epoch, first = _epoch(sale), sale.master_of(SHARD)
-    second = sale.nodes.replica_of(first)
+    second, shards = sale.nodes.replica_of(first), sale.shards_on(first)
     with ground.frozen("stock-agent"):
         with sale.nodes.stale(second):
+            began = time.monotonic()
             sale.run_for(1.5)
-            sale.nodes.take_over(second)
+            sale.lost_in(shards, began - LAG_S, sale.nodes.take_over(second))
         sale.nodes.wait_for_copy(second, first)
         back = sale.nodes.take_over(first)
         sale.nodes.wait_for_copy(first, second)
@@ -139,6 +147,8 @@ def counter_changed(ground: Ground, sale: Sale) -> Figures:
 
 
 def _outage(sale: Sale, shards: list[int], since: float, promoted: float, sold: float) -> Figures:
+    # What the replica had not taken over yet; nothing is answered after the fault.
+    sale.lost_in(shards, since - LAG_S, since)
     others = [shard for shard in range(sale.shards) if shard not in shards]
     refused = sale.crowd.recorder.refused(others, since, max(sold, promoted))
     if refused:
@@ -202,8 +212,13 @@ def _sold_between(sale: Sale, since: float, until: float) -> list[object]:
 
 
 # What the agent writes down when a node does not sell the epoch any more.
-_FENCED = Promises(rearms=("",))
-_LOST = Promises(failover=True, rearms=("",))
+_REASONS = (
+    *("its keys are gone", "its control record is not of this epoch"),
+    *("it was armed in another life", "its node has restarted and lost the reserve script"),
+    *("FENCED", "another life of its node", "it could not be armed, another master can"),
+)
+_FENCED = Promises(rearms=_REASONS)
+_LOST = Promises(failover=True, rearms=_REASONS)
 
 ONE_LIFE = Control(
     guard="life in the fence",
@@ -277,7 +292,7 @@ DRILLS = (
         name="counter-changed",
         fault="units added to a shard by hand, stock agent frozen",
         act=counter_changed,
-        promises=Promises(spoilt=True, sells_out=True, rearms=("",)),
+        promises=Promises(spoilt=True, sells_out=True, rearms=("its books do not balance",)),
         plan=Plan(units=450),
         controls=(CAP,),
     ),

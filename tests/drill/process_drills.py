@@ -21,6 +21,7 @@ from tests.drill.stock_nodes import tag
 SHARD = 0
 TOPIC = "reservations"
 CRASH_POINT = "agent after grant in Redis"
+RECLAIMED_POINT = "agent after reclaim in Redis"
 _IN_TRANSACTION = """
 SELECT pid FROM pg_stat_activity
  WHERE datname = current_database() AND state = 'idle in transaction'
@@ -86,6 +87,38 @@ def agent_killed(ground: Ground, sale: Sale) -> Figures:
             raise DrillBroken(f"the agent ended with {code} and not at {CRASH_POINT!r}")
     sale.run_for(3.0)
     return {"killed": 4}
+
+
+def reclaim_repeated(ground: Ground, sale: Sale) -> Figures:
+    """Killed between a reclaim in Redis and its settlement; the next agent asks once more."""
+    sale.run_for(1.0)
+    with ground.stopped("stock-agent"):
+        # More than the pool has, so that shards have to give.
+        operator.withdraw(sale, 1500)
+        with ground.second("stock-agent", "tests.race.crash_at", RECLAIMED_POINT) as doomed:
+            code = doomed.wait(20)
+        if code != -signal.SIGKILL:
+            raise DrillBroken(f"the agent ended with {code} and not at {RECLAIMED_POINT!r}")
+    sale.run_for(3.0)
+    return {}
+
+
+def fast_rearm(ground: Ground, sale: Sale) -> Figures:
+    """By hand, in mode fast, while PostgreSQL knows nothing of what was just sold.
+
+    Winners of the old epoch come again to the new one; it must know them from the old one.
+    """
+    sale.run_for(0.5)
+    epoch = sale.books.selling()[SHARD][0]
+    with _consumer_frozen_at_rest(ground, sale):
+        sale.run_for(2.0)
+        began = time.monotonic()
+        operator.rearm(sale, SHARD, "fast")
+        _wait_for_next_epoch(sale, epoch)
+        sold = sale.until_sells(SHARD, time.monotonic())
+        # They come up to three seconds later.
+        sale.run_for(3.0)
+    return {"sells_again_s": round(sold - began, 2)}
 
 
 def two_agents(ground: Ground, sale: Sale) -> Figures:
@@ -248,6 +281,24 @@ end
     new="",
     told="re-armed without need: .*balance|over_granted",
 )
+RECLAIM_ONCE = Control(
+    guard="reclaim once",
+    file="lua/reclaim.lua",
+    old="""if known then
+  return tonumber(known)
+end
+""",
+    new="",
+    told="re-armed without need: .*balance",
+)
+OLD_BUYERS = Control(
+    guard="old buyers carried over",
+    file="workers/agent/arming.py",
+    old="""            chain.from_iterable(in_redis),
+""",
+    new="",
+    told="rejected as over_limit",
+)
 AFTER_THE_BARRIER = Control(
     guard="leftover only after the barrier",
     file="workers/agent/rearm.py",
@@ -288,6 +339,19 @@ DRILLS = (
         fault="stock agent killed -9, once in the middle of a grant",
         act=agent_killed,
         controls=(GRANT_ONCE,),
+    ),
+    Drill(
+        name="reclaim-repeated",
+        fault="stock agent killed -9 between a reclaim and its settlement",
+        act=reclaim_repeated,
+        controls=(RECLAIM_ONCE,),
+    ),
+    Drill(
+        name="fast-rearm",
+        fault="fast re-arm under load, orders lagging behind",
+        act=fast_rearm,
+        promises=Promises(rearms=("drill",)),
+        controls=(OLD_BUYERS,),
     ),
     Drill(
         name="two-agents",

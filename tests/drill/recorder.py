@@ -49,7 +49,9 @@ class Recorder:
                 return
             if heard.outcome == "confirmed":
                 self._confirmed.add(heard.reservation_id)
-            promise = Promise(heard.reservation_id, heard.shopper, heard.qty)
+            promise = Promise(
+                heard.reservation_id, heard.shopper, heard.qty, heard.shard, heard.answered
+            )
             before = self._promised.setdefault(heard.reservation_id, promise)
             if before != promise:
                 self._wrong.append(f"{heard.reservation_id}: {before} became {promise}")

@@ -1,7 +1,7 @@
 """One drill's sale: a campaign of its own, its crowd, its books, and how it comes to rest."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import jwt
@@ -10,7 +10,7 @@ import redis
 from tests.drill.crowd import Counter, Crowd
 from tests.drill.drill import DrillBroken, Figures, Plan
 from tests.drill.ground import Ground, wait_for
-from tests.drill.judge import Evidence, Promises, account
+from tests.drill.judge import Evidence, Promises, Span, account
 from tests.drill.stock_nodes import StockNodes, tag
 from tests.drill.truth import Books, Watch
 
@@ -26,6 +26,8 @@ HOPELESS_S = 3.0
 AFTERWARDS_S = 1.0
 # Less than that sold, and the drill has shown nothing.
 SOLD_AT_LEAST = 0.25
+# An answer may have been on its way when its node died; looking at the clock takes time too.
+ON_ITS_WAY_S = 0.5
 
 
 class Sale:
@@ -35,6 +37,7 @@ class Sale:
         self.ground, self.plan = ground, plan
         self.nodes = StockNodes(ground)
         self._seen: list[str] = []
+        self._may_be_lost: list[Span] = []
         self._ended = self._hopeless = False
         self._campaign = self._create(name)
         item = self._campaign.items.get()
@@ -57,6 +60,10 @@ class Sale:
     def complain(self, what: str) -> None:
         """Something the drill has seen that must not be."""
         self._seen.append(what)
+
+    def lost_in(self, shards: Iterable[int], since: float, until: float) -> None:
+        """What these shards answered in this time, and nothing else, the fault may have taken."""
+        self._may_be_lost.append(Span(frozenset(shards), since, until + ON_ITS_WAY_S))
 
     def run_for(self, seconds: float) -> None:
         """Let the sale go on."""
@@ -258,6 +265,7 @@ class Sale:
             outcomes=recorder.outcomes(),
             truth=self.books.read(),
             seen=[*self._watch.complaints, *recorder.complaints, *self._seen],
+            may_be_lost=tuple(self._may_be_lost),
         )
 
     def _figures(self) -> Figures:

@@ -14,6 +14,8 @@ from tests.drill.sale import Sale
 LEASE_IS_OVER_S = 3.2
 # Shoppers go on coming while an operator waits for his command.
 COMMAND_S = 6.0
+# How far the relay may be behind what was answered.
+RELAY_S = 0.5
 COME_LATE_S = 8.0
 
 
@@ -40,9 +42,11 @@ def primary_lost(ground: Ground, sale: Sale) -> Figures:
     try:
         with ExitStack() as down:
             with ground.frozen("relay"):
+                unsent = time.monotonic() - RELAY_S
                 # What is sold now stands on these nodes only.
                 sale.run_for(0.5)
                 died = down.enter_context(ground.all_held_down(sale.nodes.names))
+            sale.lost_in(range(sale.shards), unsent, died)
             figures, lost = _go_on_from_the_standby(ground, sale, died)
         figures["whole_again_s"] = round(sale.nodes.wait_until_whole(), 1)
         figures["came_late"] = _came_late(sale, lost)

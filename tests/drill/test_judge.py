@@ -5,9 +5,21 @@ from typing import Any
 
 import pytest
 
-from tests.drill.judge import Evidence, OrderRow, Promise, Promises, Truth, account, judge
+from tests.drill.judge import (
+    Evidence,
+    OrderRow,
+    Promise,
+    Promises,
+    Span,
+    Truth,
+    account,
+    judge,
+)
 
-PROMISES = [Promise(f"7-0-{number}", f"shopper-{number}", 1 + number % 2) for number in range(4)]
+PROMISES = [
+    Promise(f"7-0-{number}", f"shopper-{number}", 1 + number % 2, 0, 10.0 + number)
+    for number in range(4)
+]
 ORDERS = {one.reservation_id: OrderRow(one.shopper, one.qty, "unpaid") for one in PROMISES}
 UNITS = sum(one.qty for one in PROMISES)
 GOOD = Truth(
@@ -27,6 +39,7 @@ EVIDENCE = Evidence(
     told_confirmed=frozenset(ORDERS),
     outcomes={"reserved": 4, "busy": 7},
     truth=GOOD,
+    may_be_lost=[Span(frozenset({0}), 10.0, 14.0)],
 )
 STRICT = Promises()
 FAILOVER = Promises(failover=True)
@@ -170,3 +183,27 @@ def test_only_the_named_re_arms_may_happen() -> None:
         "a shard was re-armed without need: FENCED epoch 3"
     )
     assert said(Promises(rearms=("drill", "FENCED")), rearm_reasons=reasons) == ""
+
+
+OUTSIDE = "lost, late or rejected outside of what the fault may take: 1 (7-0-2)"
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [],
+        [Span(frozenset({1}), 10.0, 14.0)],
+        [Span(frozenset({0}), 12.1, 14.0)],
+        [Span(frozenset({0}), 10.0, 11.9)],
+        [Span(frozenset({1}), 10.0, 14.0), Span(frozenset({0}), 10.0, 11.0)],
+    ],
+)
+@pytest.mark.parametrize("became", ["lost", "late", "over_limit", "closed_epoch"])
+def test_a_failover_excuses_only_its_own_shards_and_time(spans: list[Span], became: str) -> None:
+    change: dict[str, Any] = without("7-0-2")
+    if became == "late":
+        change = {"orders": {**ORDERS, "7-0-2": replace(ORDERS["7-0-2"], late=True)}}
+    elif became != "lost":
+        change["rejections"] = {"7-0-2": became}
+    assert said(FAILOVER, **change) == ""
+    assert said(FAILOVER, **change, may_be_lost=spans) == OUTSIDE
