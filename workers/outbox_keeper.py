@@ -4,7 +4,6 @@ Apart from the relay's own loop, so that a slow or missing PostgreSQL delays nei
 delivery. Reservations that were made in PostgreSQL are dropped here too, once they are decided.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,11 +18,11 @@ from workers.runtime.clock import Clock, to_ms
 from workers.runtime.database import DatabaseUnavailable, unavailable_when_down
 from workers.runtime.readiness import Readiness
 from workers.runtime.side_thread import SideThread
-from workers.runtime.verdicts import Unavailable
+from workers.runtime.verdicts import InvalidMessage, Unavailable
 from workers.stock import scripts
 from workers.stock.cluster import NoReplicas, StockClusters, is_refusal
 from workers.stock.keys import RELAY_GROUP, Shard
-from workers.stock.outbox import intents_of
+from workers.stock.outbox import lines_of, request_of
 from workers.stock.sale_items import Outbox, outboxes
 
 LIST_EVERY_S = 0.2
@@ -184,7 +183,7 @@ class OutboxKeeper(SideThread):
         dropped = 0
         for _ in range(TRIM_READS_MAX):
             entries, oldest_pending = self._look(shard)
-            ids = _decided_prefix(entries, oldest_pending)
+            ids = _decided_prefix(shard, entries, oldest_pending)
             if ids:
                 dropped += self._drop_through(shard, ids[-1])
             if len(ids) < len(entries):
@@ -234,11 +233,13 @@ class OutboxKeeper(SideThread):
             return 0
 
 
-def _decided_prefix(entries: list[tuple[bytes, Any]], oldest_pending: bytes | None) -> list[bytes]:
+def _decided_prefix(
+    shard: Shard, entries: list[tuple[bytes, Any]], oldest_pending: bytes | None
+) -> list[bytes]:
     """Ids from the first entry up to the first that is pending or not wholly decided."""
     prefix: list[tuple[bytes, list[str]]] = []
     for entry_id, fields in entries:
-        reservations = _reservation_ids(intents_of(fields))
+        reservations = _reservation_ids(shard, lines_of(fields))
         if reservations is None or (oldest_pending and not _before(entry_id, oldest_pending)):
             break
         prefix.append((entry_id, reservations))
@@ -252,13 +253,12 @@ def _decided_prefix(entries: list[tuple[bytes, Any]], oldest_pending: bytes | No
     return ids
 
 
-def _reservation_ids(intents: list[bytes]) -> list[str] | None:
+def _reservation_ids(shard: Shard, lines: list[bytes]) -> list[str] | None:
     """None when one cannot be read: such an entry is evidence and stays."""
     try:
-        found = [json.loads(intent)["reservation_id"] for intent in intents]
-    except (ValueError, RecursionError, TypeError, KeyError):
+        return [request_of(shard, line).reservation_id for line in lines]
+    except InvalidMessage:
         return None
-    return found if all(type(one) is str for one in found) else None
 
 
 def _before(entry_id: bytes, other: bytes) -> bool:

@@ -22,7 +22,7 @@ from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import InvalidMessage
 from workers.stock.cluster import StockClusters
 from workers.stock.keys import Shard
-from workers.stock.outbox import Entry, OutboxReader, shopper_of
+from workers.stock.outbox import Entry, OutboxReader, request_of
 
 # What may wait for Kafka: 20,000 intents are 6 MB here and in librdkafka's queue, a fifth of what
 # that takes. More stays in Redis.
@@ -50,7 +50,7 @@ class _Delivery:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        self.missing = len(entry.intents)
+        self.missing = len(entry.lines)
         self.queued = 0
         self.failed: KafkaError | None = None
 
@@ -135,7 +135,7 @@ class Relay:
         return entries
 
     def _room(self, entries: list[Entry]) -> int:
-        return IN_FLIGHT_MAX - self._in_flight - sum(len(one.intents) for one in entries)
+        return IN_FLIGHT_MAX - self._in_flight - sum(len(one.lines) for one in entries)
 
     def _read_within(
         self, room: int, shards: list[Shard], read: Callable[[list[Shard], int], list[Entry]]
@@ -145,7 +145,7 @@ class Relay:
         while shards and (most := room // INTENTS_AN_ENTRY_MAX) > 0:
             asked, shards = shards[:most], shards[most:]
             found = read(asked, min(ENTRIES_A_READ_MAX, most // len(asked)))
-            room -= sum(len(entry.intents) for entry in found)
+            room -= sum(len(entry.lines) for entry in found)
             entries += found
         return entries
 
@@ -155,7 +155,7 @@ class Relay:
             return False
         self._held[entry.shard, entry.id] = entry
         self._held_of[entry.shard] += 1
-        if not entry.intents:
+        if not entry.lines:
             self._delivered.append(entry)
             return True
         delivery = _Delivery(entry)
@@ -174,14 +174,16 @@ class Relay:
 
         entry = delivery.entry
         headers: list[tuple[str, str | bytes | None]] = [("outbox", entry.id)]
-        for intent in entry.intents[delivery.queued :]:
+        for line in entry.lines[delivery.queued :]:
             topic, key, sent = self._names.reservations, None, headers
+            value: str | bytes = line
             try:
-                key = shopper_of(intent)
+                request = request_of(entry.shard, line)
+                key, value = request.shopper, request.value
             except InvalidMessage as error:
                 topic, sent = self._names.dead_letters, headers + self._explain(entry, error)
             try:
-                self._producer.produce(topic, intent, key, headers=sent, on_delivery=note)
+                self._producer.produce(topic, value, key, headers=sent, on_delivery=note)
             except BufferError:
                 # Its queue is also bounded in bytes. The next turn polls and goes on from here.
                 self._unqueued.append(delivery)
@@ -204,8 +206,8 @@ class Relay:
             self._failed.append(delivery)
             self._send_again_at = self._clock.monotonic() + SEND_AGAIN_S
             return
-        self._in_flight -= len(entry.intents)
-        metrics.RELAYED.inc(len(entry.intents))
+        self._in_flight -= len(entry.lines)
+        metrics.RELAYED.inc(len(entry.lines))
         self._delivered.append(entry)
 
     def _send_failed_again(self) -> None:
@@ -221,7 +223,7 @@ class Relay:
         _log.warning("sending %d entries again: %s", len(failed), failed[0].failed)
         metrics.RELAY_RESTARTS.inc()
         for delivery in failed:
-            delivery.missing, delivery.failed = len(delivery.entry.intents), None
+            delivery.missing, delivery.failed = len(delivery.entry.lines), None
             delivery.queued = 0
             self._produce(delivery)
 

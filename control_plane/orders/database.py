@@ -58,7 +58,7 @@ class NotTaken(Exception):
 
 
 class Request(NamedTuple):
-    """One shopper's wish; `value` is the Kafka message as the gateway wrote it."""
+    """One shopper's wish; `value` is its message of topic `reservations`."""
 
     shopper: str
     reservation_id: str

@@ -1,6 +1,6 @@
 """The database as stock source, for the gateways: a bare ASGI application.
 
-`POST /internal/reserve` {item, shard, epoch, requests: [{shopper, reservation_id, qty, intent}]} →
+`POST /internal/reserve` {item, shard, epoch, lines: […]}, as in `line.py` →
 200 {"codes", "again"} as reserve.lua · 409 no such epoch sells · 503 too many at once, or the
 database is away: nothing was taken · 400 malformed. Any other answer leaves it open.
 `GET /internal/reservations/{id}?shopper=` → 200 {"qty"} · 404 there is none · 503 an old
@@ -30,8 +30,8 @@ STATUS_PREFIX = "/internal/reservations/"
 RUNNING_MAX = 4
 STATUS_RUNNING_MAX = 2
 RETRY_AFTER = (b"retry-after", b"1")
-# 256 requests of the longest names and intents.
-BODY_BYTES_MAX = 2 * 1024 * 1024
+# More than 256 of the longest lines.
+BODY_BYTES_MAX = 512 * 1024
 
 T = TypeVar("T")
 

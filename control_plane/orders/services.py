@@ -19,10 +19,13 @@ from control_plane.orders.database import (
 )
 from control_plane.orders.ends import end_order, expire_due, mark_released, pending_releases
 from control_plane.orders.landing import PAY_WITHIN, Intent, Landed, land
+from control_plane.orders.line import BadLine
+from control_plane.orders.line import read as read_line
 
 __all__ = [
     "PAY_WITHIN",
     "REQUESTS_MAX",
+    "BadLine",
     "EpochNotSelling",
     "Intent",
     "Landed",
@@ -40,6 +43,7 @@ __all__ = [
     "mark_relayed",
     "mark_released",
     "pending_releases",
+    "read_line",
     "reserve",
 ]
 

@@ -39,8 +39,7 @@ function _M.node(fields)
   return fields
 end
 
---- A lane. fields: its own, `batch_max` and these methods: node() → its node now, or nil; it may wait.
--- encode(shopper, reservation_id, qty, intent) → what its node reads of a request.
+--- A lane. fields: its own, `batch_max`, and the method node() → its node now, or nil; it may wait.
 function _M.lane(fields)
   fields.waiting = {}
   fields.listed = nil -- the node that has it in its list of lanes with something to send
@@ -257,10 +256,10 @@ function _M.drop(lane)
   lane.waiting = {}
 end
 
---- Reserve through a lane; waits for the answer.
+--- Reserve through a lane; waits for the answer. line: see steps/reserve.lua.
 -- Returns verdict, qty: a code byte of reserve.lua (qty with A only), or "refused" / "fenced" / "broken"
 -- (not taken), or "unknown" (perhaps taken), or "full" (queue full or not sent in time: not taken).
-function _M.reserve(lane, shopper, reservation_id, qty, intent)
+function _M.reserve(lane, line)
   local node = lane:node()
   if not node then
     return "refused"
@@ -271,7 +270,7 @@ function _M.reserve(lane, shopper, reservation_id, qty, intent)
   end
   -- Every field from the start: a table that grows is made anew each time.
   local request = {
-    content = lane.encode(shopper, reservation_id, qty, intent),
+    line = line,
     semaphore = table.remove(idle_semaphores) or semaphore.new(),
     state = "queued", -- then sent, then done; or gone, when nobody waits for it any more
     node = node,

@@ -41,11 +41,11 @@ function Node:prepare()
 end
 
 local function body_of(lane, requests)
-  local contents = {}
+  local lines = {}
   for i = 1, #requests do
-    contents[i] = requests[i].content
+    lines[i] = requests[i].line -- none has anything that JSON would escape
   end
-  return lane.body_start .. table.concat(contents, ",") .. "]}"
+  return lane.body_start .. table.concat(lines, '","') .. '"]}'
 end
 
 local function finish_with_status(requests, status, body)
@@ -82,18 +82,13 @@ function Lane:node()
   return self.only_node
 end
 
-function Lane.encode(shopper, reservation_id, qty, intent)
-  return '{"shopper":"' .. shopper .. '","reservation_id":"' .. reservation_id
-    .. '","qty":' .. qty .. ',"intent":' .. cjson.encode(intent) .. "}"
-end
-
 --- A lane for one epoch of the database. config: gateway.config's table.
 function _M.new(config, item, shard, epoch)
   local target = config.control_plane
   return batch.lane(setmetatable({
     batch_max = math.min(BATCH_MAX, config.batch_max),
     body_start = '{"item":' .. item .. ',"shard":' .. shard .. ',"epoch":' .. epoch
-      .. ',"requests":[',
+      .. ',"lines":["',
     only_node = batch.node(setmetatable({
       address = target.host .. ":" .. target.port,
       target = target,

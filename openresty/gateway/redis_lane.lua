@@ -10,7 +10,7 @@ local resp = require "gateway.resp"
 local ngx = ngx
 local arg = resp.arg
 
-local ARGS_BEFORE, ARGS_A_REQUEST = 8, 4
+local ARGS_BEFORE = 7
 
 local Node, Lane = {}, {}
 Node.__index, Lane.__index = Node, Lane
@@ -21,11 +21,10 @@ local function encode(batches)
   local parts = {}
   for i = 1, #batches do
     local requests = batches[i].requests
-    parts[#parts + 1] = "*" .. (ARGS_BEFORE + ARGS_A_REQUEST * #requests) .. "\r\n"
+    parts[#parts + 1] = "*" .. (ARGS_BEFORE + #requests) .. "\r\n"
     parts[#parts + 1] = batches[i].lane.call
-    parts[#parts + 1] = arg(#requests)
     for j = 1, #requests do
-      parts[#parts + 1] = requests[j].content
+      parts[#parts + 1] = arg(requests[j].line)
     end
   end
   return parts
@@ -111,11 +110,6 @@ function Lane:node()
     nodes[address] = node
   end
   return node
-end
-
--- Four script arguments, in the order of reserve.lua, encoded once.
-function Lane.encode(shopper, reservation_id, qty, intent)
-  return arg(shopper) .. arg(reservation_id) .. arg(qty) .. arg(intent)
 end
 
 --- A lane for one armed shard. cluster: of redis_cluster; tag: "{i7:s00:e1}"; sha: of its reserve script.

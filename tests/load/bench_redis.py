@@ -16,7 +16,6 @@ epoch; the outbox holds an intent until PostgreSQL has decided it, a matter of s
 import argparse
 import base64
 import hashlib
-import json
 import os
 import socket
 import statistics
@@ -149,36 +148,25 @@ def _armed(stock: StockServer) -> ArmedShard:
 def _sends(shard: ArmedShard, total: int, batch: int, calls: int) -> Iterator[bytes]:
     """The bytes of each pipeline, made before the clock runs."""
     script, keys = scripts.reserve_for(shard.shard), shard.keys
-    head = ["EVALSHA", script.sha, str(len(keys)), *keys, str(batch)]
+    head = ["EVALSHA", script.sha, str(len(keys)), *keys]
     for first in range(0, total, batch * calls):
         pipeline = []
         for start in range(first, first + batch * calls, batch):
             words = list(head)
             for number in range(start, start + batch):
-                words += _request(shard.shard, number)
+                words.append(_line(shard.shard, number))
             pipeline.append(_command(words))
         yield b"".join(pipeline)
 
 
-def _request(shard: Shard, number: int) -> list[str]:
+def _line(shard: Shard, number: int) -> str:
     """As long as the gateway's, and as random: Redis' Lua hashes every byte of it."""
     shopper = f"shopper-{number:014d}"
     digest = hashlib.sha256(f"{shard.item} {number}".encode()).digest()
     random = base64.urlsafe_b64encode(digest + digest[:1]).decode()
     reservation_id = f"{shard.item}-{shard.shard}-{random[:22]}"
-    intent = {
-        "v": 1,
-        "reservation_id": reservation_id,
-        "item": shard.item,
-        "shard": shard.shard,
-        "epoch": shard.epoch,
-        "shopper": shopper,
-        "qty": 1,
-        "device": random[22:],
-        "level": "regular",
-        "at_ms": 1_795_348_800_000 + number,
-    }
-    return [shopper, reservation_id, "1", json.dumps(intent, separators=(",", ":"))]
+    at_ms = 1_795_348_800_000 + number
+    return f"{shopper} {reservation_id}=1 {random[22:]} regular {at_ms}"
 
 
 def _command(words: list[str]) -> bytes:

@@ -6,7 +6,6 @@ Needs SLUICE_* of a running stack; works with a topic and an outbox of its own a
 limit beside it is the producer alone: the same messages from memory, same settings, same broker.
 """
 
-import json
 import os
 import random
 import statistics
@@ -23,7 +22,9 @@ from workers.runtime.clock import SystemClock
 from workers.stock import shard as shards
 from workers.stock.cluster import StockCluster, StockClusters
 from workers.stock.keys import Shard
-from workers.stock.outbox import OutboxReader
+from workers.stock.outbox import OutboxReader, request_of
+from workers.tests.messages import line
+from workers.tests.selling import put_lines
 
 ENTRY = 128
 PARTITIONS = 8
@@ -41,11 +42,12 @@ def main(reservations: int = 50_000, rounds: int = 5) -> None:
     alone, relayed = [], []
     try:
         for number in range(1, rounds + 1):
-            messages = _messages(random.randrange(10**9, 2 * 10**9), reservations)
-            alone.append(_produce(env.kafka_brokers, names, messages))
+            shard = Shard(random.randrange(10**9, 2 * 10**9), 0, 1)
+            lines = _lines(shard.item, reservations)
+            alone.append(_produce(env.kafka_brokers, names, _messages(shard, lines)))
             clusters = StockClusters.connect(env.stock_sources, "bench")
             reader = OutboxReader(clusters, "bench", SystemClock())
-            relayed.append(_relay(cluster, reader, env.kafka_brokers, names, messages))
+            relayed.append(_relay(cluster, shard, reader, env.kafka_brokers, names, lines))
             print(f"round {number}: producer alone {alone[-1]:7.0f}/s   relay {relayed[-1]:7.0f}/s")
     finally:
         for done in admin.delete_topics([names.reservations]).values():
@@ -56,29 +58,15 @@ def main(reservations: int = 50_000, rounds: int = 5) -> None:
     )
 
 
-def _messages(item: int, number: int) -> list[bytes]:
-    now_ms = int(time.time() * 1000)
-    return [
-        json.dumps(
-            {
-                "v": 1,
-                "reservation_id": f"{item}-0-{n:022d}",
-                "item": item,
-                "shard": 0,
-                "epoch": 1,
-                "shopper": f"shopper-{n}",
-                "qty": 1,
-                "device": "d" * 22,
-                "level": "regular",
-                "at_ms": now_ms,
-            },
-            separators=(",", ":"),
-        ).encode()
-        for n in range(number)
-    ]
+def _lines(item: int, number: int) -> list[bytes]:
+    return [line(item, f"shopper-{n}") for n in range(number)]
 
 
-def _produce(brokers: str, names: kafka.Names, messages: list[bytes]) -> float:
+def _messages(shard: Shard, lines: list[bytes]) -> list[str]:
+    return [request_of(shard, one).value for one in lines]
+
+
+def _produce(brokers: str, names: kafka.Names, messages: list[str]) -> float:
     producer = kafka.connect_producer(kafka.producer_settings(brokers))
     producer.list_topics(timeout=30)
     started = time.perf_counter()
@@ -92,18 +80,17 @@ def _produce(brokers: str, names: kafka.Names, messages: list[bytes]) -> float:
 
 def _relay(
     cluster: StockCluster,
+    shard: Shard,
     reader: OutboxReader,
     brokers: str,
     names: kafka.Names,
-    messages: list[bytes],
+    lines: list[bytes],
 ) -> float:
-    shard = Shard(json.loads(messages[0])["item"], 0, 1)
     shards.arm(cluster, shard, shards.life_of(cluster, shard), 1, int(time.time() * 1000))
     node = cluster.node_of(shard)
-    starts = range(0, len(messages), ENTRY)
+    starts = range(0, len(lines), ENTRY)
     for first in starts:
-        lines = messages[first : first + ENTRY]
-        node.xadd(shard.outbox, {"v": "1", "n": len(lines), "intents": b"\n".join(lines)})
+        put_lines(cluster, shard, *lines[first : first + ENTRY])
     producer = kafka.connect_producer(kafka.producer_settings(brokers))
     producer.list_topics(timeout=30)
     relay = Relay(reader, producer, SystemClock(), names)
@@ -113,7 +100,7 @@ def _relay(
         read += relay.turn([shard])
     took_s = time.perf_counter() - started
     node.delete(shard.ctl, shard.avail, shard.outbox)
-    return len(messages) / took_s
+    return len(lines) / took_s
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """One sale for a race test: its crowd asks the shards as a gateway would, its books are judged."""
 
-import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +13,8 @@ from control_plane.orders.models import LIVE_STATES, LedgerEntry, LedgerKind, Or
 from tests.race.stock_disk import StockDisk
 from tests.redis.waiting import until
 from workers.stock.keys import RELAY_GROUP, Shard
-from workers.tests.messages import intent, reservation_id
+from workers.stock.outbox import request_of
+from workers.tests.messages import line, reservation_id
 
 UNITS = 40
 SHARDS = 2
@@ -135,11 +135,10 @@ class Sale:
             return "F"
         shard = Shard(self.item, row.shard, row.epoch)
         reservation = reservation_id(self.item, shopper, row.shard, key)
-        message = intent(self.item, shopper, shard=row.shard, epoch=row.epoch, key=key)
         keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox]
-        request = [shopper, reservation, 1, message]
+        wish = line(self.item, shopper, shard=row.shard, key=key)
         try:
-            codes, _ = self._stock.gateway.evalsha(row.script_sha, 4, *keys, 1, *request)
+            codes, _ = self._stock.gateway.evalsha(row.script_sha, 4, *keys, wish)
         except redis.RedisError:
             return "F"
         if codes in "RA":
@@ -172,8 +171,8 @@ class Sale:
         held: set[str] = set()
         for shard in self._shards():
             for _, fields in self._stock.operator.xrange(shard.outbox):
-                intents = fields["intents"].split("\n")
-                held.update(str(json.loads(one)["reservation_id"]) for one in intents)
+                lines = fields["lines"].encode().split(b"\n")
+                held.update(request_of(shard, one).reservation_id for one in lines)
         return held
 
     def _decided(self) -> set[str]:

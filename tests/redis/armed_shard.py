@@ -141,17 +141,9 @@ class ArmedShard:
         """KEYS of the reserve script."""
         return [self.shard.ctl, self.shard.avail, self.shard.buyers, self.shard.outbox]
 
-    def arguments(self, *requests: Request) -> list[str | int]:
+    def arguments(self, *requests: Request) -> list[str]:
         """ARGV of the reserve script."""
-        arguments: list[str | int] = [len(requests)]
-        for request in requests:
-            arguments += [
-                request.shopper,
-                self.reservation_id(request),
-                request.qty,
-                self.intent(request),
-            ]
-        return arguments
+        return [self.line(request) for request in requests]
 
     def reservation_id(self, request: Request) -> str:
         """As the gateway makes it, with a hash that needs no key."""
@@ -159,16 +151,10 @@ class ArmedShard:
         text = base64.urlsafe_b64encode(digest).decode()[:22]
         return f"{self.shard.item}-{self.shard.shard}-{text}"
 
-    def intent(self, request: Request) -> str:
-        """The Kafka value, as far as these tests need it."""
-        return json.dumps(
-            {
-                "v": 1,
-                "reservation_id": self.reservation_id(request),
-                "shopper": request.shopper,
-                "qty": request.qty,
-            }
-        )
+    def line(self, request: Request) -> str:
+        """As the gateway writes it."""
+        wish = f"{self.reservation_id(request)}={request.qty}"
+        return f"{request.shopper} {wish} device-of-it regular {NOW_MS}"
 
     def books(self) -> Books:
         """inspect.lua."""

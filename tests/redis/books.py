@@ -4,7 +4,6 @@
 `test_mutants.py` must break.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -24,10 +23,23 @@ def books_of(client: Client, shard: Shard) -> Books:
 def intents_of(client: Client, shard: Shard) -> list[dict[str, Any]]:
     """Every intent in the outbox, oldest first."""
     return [
-        json.loads(line)
+        _intent(line)
         for _, fields in client.xrange(shard.outbox)
-        for line in fields["intents"].split("\n")
+        for line in fields["lines"].split("\n")
     ]
+
+
+def _intent(line: str) -> dict[str, Any]:
+    shopper, wish, device, level, at_ms = line.split(" ")
+    reservation_id, qty = wish.split("=")
+    return {
+        "shopper": shopper,
+        "reservation_id": reservation_id,
+        "qty": int(qty),
+        "device": device,
+        "level": level,
+        "at_ms": int(at_ms),
+    }
 
 
 def held_by(client: Client, shard: Shard) -> dict[str, list[tuple[str, int]]]:
@@ -64,7 +76,7 @@ def faults(client: Client, shard: Shard, known: Mapping[str, int]) -> list[str]:
     found += [f"doubled: {one} {count} times" for one, count in ids.items() if count > 1]
     found += _compare(held, {one["reservation_id"]: one["qty"] for one in intents} | dict(known))
     for entry, fields in client.xrange(shard.outbox):
-        if int(fields["n"]) != len(fields["intents"].split("\n")) or fields["v"] != "1":
+        if int(fields["n"]) != len(fields["lines"].split("\n")) or fields["v"] != "2":
             found.append(f"miscounted: {entry} says {fields['n']}")
     return found
 

@@ -33,10 +33,15 @@ RULES = [
     Rule(
         "reserve",
         "a repeat takes nothing",
-        'mine and string.find("," .. mine, "," .. reservation_id .. "=", 1, true)',
+        'mine and string.find("," .. mine, "," .. id, 1, true)',
     ),
     Rule("reserve", "its own batch counts", "bought[shopper] or held[i]", "held[i]"),
-    Rule("reserve", "earlier reservations stay", '(mine and mine .. "," or "")', '""'),
+    Rule(
+        "reserve",
+        "earlier reservations stay",
+        'mine and mine .. "," .. wishes[i] or wishes[i]',
+        "wishes[i]",
+    ),
     Rule("reserve", "a mark speaks", "qty <= left", "true"),
     Rule("reserve", "some are not none", 'left == 0 and "S" or "P"', '"S"'),
     Rule("reserve", "a mark ends", "age_ms < MARK_LIFE_MS", "true"),
@@ -50,8 +55,7 @@ RULES = [
     Rule(
         "reserve",
         "the intent is written",
-        'redis.call("XADD", KEYS[4], "*", "v", "1", "n", #intents, '
-        '"intents", table.concat(intents, "\\n"))',
+        'redis.call("XADD", KEYS[4], "*", "v", "2", "n", won, "lines", table.concat(lines, "\\n"))',
         "",
     ),
     Rule("grant", "once", 'redis.call("HEXISTS", KEYS[3], grant_id) == 1'),

@@ -183,8 +183,8 @@ def test_units_sold_are_counted(arm: Arm) -> None:
 
 def test_an_id_that_ends_like_another_is_another(arm: Arm) -> None:
     shard = arm(limit=5)
-    shard.evalsha(1, "ann", "xa", 2, shard.intent(Request("ann")))
-    assert shard.evalsha(1, "ann", "a", 1, shard.intent(Request("ann"))) == Answer("R")
+    shard.evalsha("ann xa=2 device-of-it regular 1800000000000")
+    assert shard.evalsha("ann a=1 device-of-it regular 1800000000000") == Answer("R")
     shard.server.operator.delete(shard.shard.buyers, shard.shard.outbox)
     shard.server.operator.hset(shard.shard.ctl, "sold", 0)
     shard.server.operator.set(shard.shard.avail, 10)
@@ -212,15 +212,15 @@ def test_units_granted_later_are_sold(arm: Arm) -> None:
     assert shard.reserve(Request("bob"), Request("cem")) == Answer("RE")
 
 
-def test_the_outbox_holds_the_winners_intents_verbatim(arm: Arm) -> None:
+def test_the_outbox_holds_the_winners_lines_verbatim(arm: Arm) -> None:
     shard = arm(units=2)
     asked = [Request("ann"), Request("ann", key="two"), Request("bob"), Request("cem")]
     assert shard.reserve(*asked) == Answer("RLRE")
     ((_, fields),) = shard.server.worker.xrange(shard.shard.outbox)
     assert fields == {
-        "v": "1",
+        "v": "2",
         "n": "2",
-        "intents": shard.intent(asked[0]) + "\n" + shard.intent(asked[2]),
+        "lines": shard.line(asked[0]) + "\n" + shard.line(asked[2]),
     }
 
 

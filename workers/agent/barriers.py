@@ -7,11 +7,11 @@ from uuid import UUID
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from control_plane.inventory.models import Rearm
+from control_plane.orders.services import Request
 from workers import barrier
 from workers.runtime import kafka
 from workers.runtime.clock import Clock
 from workers.runtime.verdicts import Unavailable
-from workers.stock.outbox import shopper_of
 
 # How long a Kafka that does not answer holds up a round, and how long it is left alone then.
 ASK_S = 0.5
@@ -59,11 +59,11 @@ class Barriers:
         """Of all others somebody else has seen to the rest."""
         self._sent = {pk: sent for pk, sent in self._sent.items() if pk in rearm_ids}
 
-    def send_again(self, intents: list[bytes]) -> None:
+    def send_again(self, requests: list[Request]) -> None:
         """As the relay sends them; who cares whether they arrived looks into PostgreSQL."""
-        for intent in intents:
+        for one in requests:
             try:
-                self._producer.produce(self._names.reservations, intent, shopper_of(intent))
+                self._producer.produce(self._names.reservations, one.value, one.shopper)
             except BufferError as error:
                 raise Unavailable(f"Kafka: {error}") from error
         self._producer.poll(0)

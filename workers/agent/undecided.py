@@ -2,22 +2,22 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import redis
 
 from control_plane.inventory.models import Rearm, Source
-from control_plane.orders.services import decided
+from control_plane.orders.services import Request, decided
 from workers.agent.barriers import Barriers
 from workers.agent.units import fields
 from workers.agent.waits import Waits
-from workers.intent import decode
 from workers.runtime.clock import Clock
 from workers.runtime.verdicts import InvalidMessage, Unavailable
 from workers.stock.cluster import StockClusters, is_refusal
 from workers.stock.keys import Shard
-from workers.stock.outbox import intents_of
+from workers.stock.outbox import lines_of, request_of
 from workers.stock.sale_items import database_outbox, shard_of
 
 ENTRIES_A_READ = 16
@@ -84,20 +84,20 @@ class Undecided:
         """Forget all others: they are closed."""
         self._wait_until = {pk: at for pk, at in self._wait_until.items() if pk in rearm_ids}
 
-    def _missing(self, rearm: Rearm) -> list[bytes]:
+    def _missing(self, rearm: Rearm) -> list[Request]:
         return [one for page in self._pages(rearm) for one in _undecided(page)]
 
-    def _pages(self, rearm: Rearm) -> Iterator[list[bytes]]:
-        """The intents of the outbox, some entries at a time."""
+    def _pages(self, rearm: Rearm) -> Iterator[list[Request]]:
+        """What the outbox holds, some entries at a time."""
         old = rearm.allocation
         if old.source == Source.DATABASE:
-            values = database_outbox(old).values_list("value", flat=True)
-            yield [value.encode() for value in values.iterator()]
+            rows = database_outbox(old).values_list("shopper", "reservation_id", "qty", "value")
+            yield [Request(*row) for row in rows.iterator()]
         elif old.script_sha:
             # Without one it was never published, and nobody has bought from it.
             yield from self._pages_of(shard_of(old))
 
-    def _pages_of(self, shard: Shard) -> Iterator[list[bytes]]:
+    def _pages_of(self, shard: Shard) -> Iterator[list[Request]]:
         cluster = self._clusters.of(shard)
         after = "-"
         while True:
@@ -111,17 +111,19 @@ class Undecided:
                 raise cluster.failed(error, node) from error
             if not entries:
                 return
-            yield [intent for _, entry in entries for intent in intents_of(entry)]
+            yield _requests(shard, [line for _, entry in entries for line in lines_of(entry)])
             after = f"({entries[-1][0].decode()}"
 
 
-def _undecided(intents: list[bytes]) -> list[bytes]:
-    """Those that can be decided and are not; others are dead letters and stay so."""
-    by_reservation = {}
-    for intent in intents:
-        try:
-            by_reservation[decode(intent).reservation_id] = intent
-        except InvalidMessage:
-            continue
-    known = decided(list(by_reservation))
-    return [intent for name, intent in by_reservation.items() if name not in known]
+def _requests(shard: Shard, lines: list[bytes]) -> list[Request]:
+    """Without those that nobody can read: they are dead letters and stay so."""
+    requests = []
+    for line in lines:
+        with suppress(InvalidMessage):
+            requests.append(request_of(shard, line))
+    return requests
+
+
+def _undecided(requests: list[Request]) -> list[Request]:
+    known = decided([one.reservation_id for one in requests])
+    return [one for one in requests if one.reservation_id not in known]

@@ -1,11 +1,10 @@
 """Reading and acknowledging the outbox streams as one consumer of the group `relay`."""
 
-import json
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from control_plane.orders.services import Request, read_line
 from workers.runtime.clock import Clock
 from workers.runtime.verdicts import InvalidMessage
 from workers.stock.cluster import StockClusters
@@ -26,16 +25,14 @@ CLAIM_IDLE_MS = 5_000
 READ, CLAIM, ACKNOWLEDGE = "read", "claim", "acknowledge"
 FROM_THE_FIRST, NEW = b"0", b">"
 
-_SHOPPER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One batch of the reserve script: its intents, each the Kafka value verbatim."""
+    """One batch of the reserve script, a line for each winner."""
 
     shard: Shard
     id: bytes
-    intents: list[bytes]
+    lines: list[bytes]
 
 
 @dataclass
@@ -50,20 +47,17 @@ class _Position:
     looked_back_at: float = float("-inf")
 
 
-def intents_of(fields: dict[bytes, bytes] | None) -> list[bytes]:
+def lines_of(fields: dict[bytes, bytes] | None) -> list[bytes]:
     """The lines of an entry; none when it was dropped while it was pending."""
-    return fields[b"intents"].split(b"\n") if fields and b"intents" in fields else []
+    return fields[b"lines"].split(b"\n") if fields and b"lines" in fields else []
 
 
-def shopper_of(intent: bytes) -> bytes:
-    """An intent's Kafka key; raises InvalidMessage. The rest is the order consumer's to check."""
+def request_of(shard: Shard, line: bytes) -> Request:
+    """What a line of this shard's outbox says; raises InvalidMessage."""
     try:
-        shopper = json.loads(intent)["shopper"]
-    except (ValueError, RecursionError, TypeError, KeyError):
-        raise InvalidMessage("no shopper can be read from it") from None
-    if type(shopper) is not str or not _SHOPPER.fullmatch(shopper):
-        raise InvalidMessage("shopper: must be 1 to 64 of A-Z a-z 0-9 . _ : -")
-    return shopper.encode()
+        return read_line(line.decode("ascii"), shard.item, shard.shard, shard.epoch)
+    except ValueError as error:
+        raise InvalidMessage(str(error)) from None
 
 
 class OutboxReader:
@@ -115,7 +109,7 @@ class OutboxReader:
         )
         return self._entries_of(answers)
 
-    def late(self, intents_max: int) -> list[Entry]:
+    def late(self, lines_max: int) -> list[Entry]:
         """What nodes answered too late for `read` or `claim`, as far as there is room for it.
 
         What does not fit is read again later: it is pending, and ours.
@@ -123,8 +117,8 @@ class OutboxReader:
         late, self._late = self._late, []
         fitting = []
         for entry in late:
-            intents_max -= len(entry.intents)
-            if intents_max >= 0:
+            lines_max -= len(entry.lines)
+            if lines_max >= 0:
                 fitting.append(entry)
             else:
                 self._position(entry.shard).cursor = FROM_THE_FIRST
@@ -194,7 +188,7 @@ class OutboxReader:
             return []
         if answer.purpose == CLAIM:
             position.claim_from = answer.reply[0]
-            return [Entry(answer.shard, name, intents_of(one)) for name, one in answer.reply[1]]
+            return [Entry(answer.shard, name, lines_of(one)) for name, one in answer.reply[1]]
         entries = _entries(answer.shard, answer.reply)
         if entries:
             position.last_entry_at = self._clock.monotonic()
@@ -213,4 +207,4 @@ def _entries(shard: Shard, reply: Any) -> list[Entry]:
     if not reply:
         return []
     ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
-    return [Entry(shard, name, intents_of(fields)) for name, fields in entries]
+    return [Entry(shard, name, lines_of(fields)) for name, fields in entries]

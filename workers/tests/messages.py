@@ -28,6 +28,14 @@ def fields(item: int, shopper: str, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
+def line(item: int, shopper: str, **changed: Any) -> bytes:
+    """The same as the gateway writes it and an outbox keeps it."""
+    one = fields(item, shopper, **changed)
+    names = ("device", "level", "at_ms")
+    rest = " ".join(str(one[name]) for name in names)
+    return f"{shopper} {one['reservation_id']}={one['qty']} {rest}".encode()
+
+
 def intent(item: int, shopper: str, **changed: Any) -> bytes:
     """The message."""
     return json.dumps(fields(item, shopper, **changed), separators=(",", ":")).encode()

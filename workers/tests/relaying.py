@@ -3,6 +3,7 @@
 from tests.redis.waiting import until
 from workers.runtime import kafka
 from workers.stock.keys import RELAY_GROUP
+from workers.stock.outbox import lines_of, request_of
 
 
 def producer(brokers):
@@ -33,6 +34,11 @@ def nothing_left(cluster, shard):
         return group["pending"] == 0 and group["lag"] == 0
 
     return look
+
+
+def requests_in(entries, shard):
+    """What entries of its outbox say."""
+    return [request_of(shard, line) for _, entry in entries for line in lines_of(entry)]
 
 
 def delivered(broker):

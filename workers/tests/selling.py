@@ -9,7 +9,7 @@ from workers.stock import scripts
 from workers.stock import shard as shards
 from workers.stock.cluster import StockCluster
 from workers.stock.keys import Shard
-from workers.tests.messages import intent, reservation_id
+from workers.tests.messages import line
 
 NOW_MS = 1_800_000_000_000
 
@@ -31,18 +31,15 @@ def close(allocation: Allocation) -> None:
 
 def sell(cluster: StockCluster, shard: Shard, shoppers: list[str], **changed: Any) -> str:
     """One batch by EVALSHA; returns the codes of `reserve.lua`, one letter a shopper."""
-    arguments: list[str | bytes | int] = [len(shoppers)]
-    for shopper in shoppers:
-        message = intent(shard.item, shopper, epoch=shard.epoch, **changed)
-        arguments += [shopper, reservation_id(shard.item, shopper), 1, message]
+    lines = [line(shard.item, shopper, **changed) for shopper in shoppers]
     keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox]
     sha = scripts.reserve_for(shard).sha
-    codes, _ = cluster.node_of(shard).evalsha(sha, len(keys), *keys, *arguments)
+    codes, _ = cluster.node_of(shard).evalsha(sha, len(keys), *keys, *lines)
     return str(codes.decode())
 
 
 def put_lines(cluster: StockCluster, shard: Shard, *lines: bytes) -> None:
     """An outbox entry that no reserve script would write."""
-    entry: dict[Any, Any] = {"v": "1", "n": len(lines), "intents": b"\n".join(lines)}
+    entry: dict[Any, Any] = {"v": "2", "n": len(lines), "lines": b"\n".join(lines)}
 
     cluster.node_of(shard).xadd(shard.outbox, entry)

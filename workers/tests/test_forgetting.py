@@ -13,7 +13,8 @@ from workers.runtime.verdicts import Unavailable
 from workers.stock import scripts
 from workers.stock import shard as shards
 from workers.stock.cluster import NoReplicas, StockCluster
-from workers.tests.relaying import nothing_left, run_until
+from workers.stock.outbox import lines_of
+from workers.tests.relaying import nothing_left, requests_in, run_until
 from workers.tests.selling import close, put_lines, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,8 +33,8 @@ def _left(cluster, shard):
 
 def _decide_all(cluster, shard, clock):
     found = cluster.node_of(shard).xrange(shard.outbox)
-    lines = [line for _, one in found for line in one[b"intents"].split(b"\n")]
-    land([intents.decode(line) for line in lines], clock.now())
+    assert found
+    land([intents.decode(one.value.encode()) for one in requests_in(found, shard)], clock.now())
 
 
 def _close_long_ago(cluster, shard, allocation, clock):
@@ -46,7 +47,7 @@ def _close_long_ago(cluster, shard, allocation, clock):
 @pytest.fixture
 def relayed(new_relay, cluster, shard, allocation, broker):
     """A shard that sold two units, which are in Kafka."""
-    sell(cluster, shard, ["ann", "bob"])
+    assert sell(cluster, shard, ["ann", "bob"]) == "RR"
     run_until(new_relay(), shard, nothing_left(cluster, shard))
     return shard
 
@@ -123,7 +124,7 @@ def test_what_a_failover_brings_back_is_read_again_and_forgotten_again(
     assert _left(cluster, relayed) == [relayed.ctl]
     node = cluster.node_of(relayed)
     node.xgroup_create(relayed.outbox, "relay", "0", mkstream=True)
-    put_lines(cluster, relayed, *entry[b"intents"].split(b"\n"))
+    put_lines(cluster, relayed, *lines_of(entry))
     keeper.turn()
     keeper.turn()
     assert (keeper.shards, keeper.closed) == ((relayed,), {relayed})

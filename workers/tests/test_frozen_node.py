@@ -188,7 +188,7 @@ def test_what_comes_late_and_finds_no_room_comes_again(
     nodes[0].thaw()
     until(lambda: reader.read([pair[1]], 8) or reader._late, "the answer has come")
     first = reader.late(25)
-    assert sum(len(entry.intents) for entry in first) == 20
+    assert sum(len(entry.lines) for entry in first) == 20
     again = until(lambda: reader.read(pair, 8, busy=[frozen]), "the rest comes again")
     assert len({entry.id for entry in [*first, *again]}) == 3
 
@@ -226,7 +226,7 @@ def test_a_claim_goes_on_behind_what_it_had_claimed(new_reader, stock, pair, mon
     stock.node_of(shard).xreadgroup("relay", "dead", {shard.outbox: ">"})
     reader = new_reader(PATIENCE_S)
     found = [until(lambda: reader.claim([shard], 1), "one is claimed") for _ in range(2)]
-    assert [entry.intents for (entry,) in found] == [[b"one"], [b"two"]]
+    assert [entry.lines for (entry,) in found] == [[b"one"], [b"two"]]
 
 
 def test_a_restarted_node_is_read_again(reader, stock, pair, nodes):

@@ -14,7 +14,13 @@ from workers import intent as intents
 from workers.runtime.clock import SystemClock
 from workers.stock.keys import Shard
 from workers.tests.messages import intent, reservation_id
-from workers.tests.relaying import delivered, nothing_left, read_and_die, run_until
+from workers.tests.relaying import (
+    delivered,
+    nothing_left,
+    read_and_die,
+    requests_in,
+    run_until,
+)
 from workers.tests.selling import close, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,8 +28,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def _decide(cluster, shard, clock, entries):
     found = cluster.node_of(shard).xrange(shard.outbox)
-    lines = [line for _, one in found[:entries] for line in one[b"intents"].split(b"\n")]
-    land([intents.decode(line) for line in lines], clock.now())
+    requests = requests_in(found[:entries], shard)
+    land([intents.decode(one.value.encode()) for one in requests], clock.now())
 
 
 def _length(cluster, shard):
@@ -55,8 +61,8 @@ def test_an_entry_that_is_decided_in_part_stays(
 ):
     sell(cluster, shard, ["ann", "bob"])
     run_until(new_relay(), shard, nothing_left(cluster, shard))
-    ((_, entry),) = cluster.node_of(shard).xrange(shard.outbox)
-    land([intents.decode(entry[b"intents"].split(b"\n")[0])], clock.now())
+    first, _ = requests_in(cluster.node_of(shard).xrange(shard.outbox), shard)
+    land([intents.decode(first.value.encode())], clock.now())
     assert keeper.trim(shard) == 0
 
 

@@ -14,13 +14,14 @@ from workers.relay import Relay
 from workers.runtime import kafka
 from workers.stock import scripts
 from workers.stock.keys import Shard
-from workers.stock.outbox import OutboxReader
-from workers.tests.messages import intent
+from workers.stock.outbox import OutboxReader, request_of
+from workers.tests.messages import line
 from workers.tests.relaying import (
     delivered,
     nothing_left,
     pending,
     read_and_die,
+    requests_in,
     run_until,
 )
 from workers.tests.selling import arm, put_lines, sell
@@ -28,7 +29,7 @@ from workers.tests.selling import arm, put_lines, sell
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_every_intent_arrives_verbatim_under_its_shopper(new_relay, cluster, shard, broker):
+def test_every_reservation_arrives_under_its_shopper(new_relay, cluster, shard, broker):
     shoppers = [f"shopper-{n}" for n in range(70)]
     assert sell(cluster, shard, shoppers[:50]) == "R" * 50
     assert sell(cluster, shard, shoppers[50:]) == "R" * 20
@@ -36,8 +37,10 @@ def test_every_intent_arrives_verbatim_under_its_shopper(new_relay, cluster, sha
     run_until(new_relay(), shard, nothing_left(cluster, shard))
     messages = broker.read(broker.names.reservations)
     assert sorted(message.key().decode() for message in messages) == sorted(shoppers)
-    written = [line for _, fields in entries for line in fields[b"intents"].split(b"\n")]
-    assert sorted(message.value() for message in messages) == sorted(written)
+    requests = requests_in(entries, shard)
+    assert sorted(message.value() for message in messages) == sorted(
+        request.value.encode() for request in requests
+    )
     for message in messages:
         assert json.loads(message.value())["shopper"] == message.key().decode()
     ids = {entry_id for entry_id, _ in entries}
@@ -225,10 +228,10 @@ def test_the_largest_entry_is_the_reserve_scripts():
 def test_a_line_without_a_shopper_is_dead_lettered_and_the_rest_goes_on(
     new_relay, cluster, shard, broker, item
 ):
-    lines = [b'{"v":1,"shopper":7}', intent(item.pk, "ann"), b"rubbish", b'{"shopper":"a b"}']
+    lines = [b"7", line(item.pk, "ann"), b"rubbish", line(item.pk + 1, "bob")]
     put_lines(cluster, shard, *lines)
     run_until(new_relay(), shard, nothing_left(cluster, shard))
-    assert delivered(broker) == [lines[1]]
+    assert delivered(broker) == [request_of(shard, lines[1]).value.encode()]
     letters = broker.read(broker.names.dead_letters)
     assert [letter.value() for letter in letters] == [lines[0], lines[2], lines[3]]
     assert dict(letters[0].headers())["source_topic"] == shard.outbox.encode()

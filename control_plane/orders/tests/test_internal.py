@@ -40,19 +40,12 @@ def epoch(item, open_epoch, now):
 @pytest.fixture
 def body(item, intent):
     def build(*shoppers, **changes):
-        requests = []
-        for shopper in shoppers:
-            one = intent(shopper, epoch=changes.get("epoch", 1))
-            value = {"v": 1, **one._asdict(), "device": "d", "level": "0"}
-            requests.append(
-                {
-                    "shopper": one.shopper,
-                    "reservation_id": one.reservation_id,
-                    "qty": one.qty,
-                    "intent": json.dumps(value),
-                }
-            )
-        return {"item": item.pk, "shard": 0, "epoch": 1, "requests": requests} | changes
+        wishes = [intent(shopper) for shopper in shoppers]
+        lines = [
+            f"{one.shopper} {one.reservation_id}={one.qty} device regular {one.at_ms}"
+            for one in wishes
+        ]
+        return {"item": item.pk, "shard": 0, "epoch": 1, "lines": lines} | changes
 
     return build
 

@@ -4,11 +4,14 @@ import json
 
 import pytest
 
+from control_plane.orders.line import BYTES_MAX
 from control_plane.orders.services import REQUESTS_MAX, Request
-from control_plane.orders.wish import INTENT_BYTES_MAX, BadWish, parse
+from control_plane.orders.wish import BadWish, parse
 
 RESERVATION = "7-0-" + "a" * 22
-INTENT = {
+AT_MS = 1_800_000_000_000
+LINE = f"ann {RESERVATION}=2 device regular {AT_MS}"
+MESSAGE = {
     "v": 1,
     "reservation_id": RESERVATION,
     "item": 7,
@@ -16,27 +19,22 @@ INTENT = {
     "epoch": 3,
     "shopper": "ann",
     "qty": 2,
-    "device": "d",
-    "level": "0",
-    "at_ms": 1_800_000_000_000,
+    "device": "device",
+    "level": "regular",
+    "at_ms": AT_MS,
 }
 
 
-def _request(**changes):
-    intent = changes.pop("intent", None) or json.dumps(INTENT)
-    return {"shopper": "ann", "reservation_id": RESERVATION, "qty": 2, "intent": intent} | changes
-
-
-def _body(requests=None, **changes):
-    requests = [_request()] if requests is None else requests
-    fields = {"item": 7, "shard": 0, "epoch": 3, "requests": requests} | changes
-    return json.dumps(fields).encode()
+def _body(lines=None, **changes):
+    fields = {"item": 7, "shard": 0, "epoch": 3, "lines": [LINE] if lines is None else lines}
+    return json.dumps(fields | changes).encode()
 
 
 def test_a_whole_batch_is_read():
-    wish = parse(_body([_request()] * REQUESTS_MAX))
+    wish = parse(_body([LINE] * REQUESTS_MAX))
+    message = json.dumps(MESSAGE, separators=(",", ":"))
     assert wish[:3] == (7, 0, 3)
-    assert wish.requests == [Request("ann", RESERVATION, 2, json.dumps(INTENT))] * REQUESTS_MAX
+    assert wish.requests == [Request("ann", RESERVATION, 2, message)] * REQUESTS_MAX
 
 
 @pytest.mark.parametrize(
@@ -53,36 +51,44 @@ def test_a_whole_batch_is_read():
         (_body(shard=True), "shard"),
         (_body(shard=-1), "shard"),
         (_body(epoch=2**31), "epoch"),
-        (_body([]), "requests"),
-        (_body([_request()] * (REQUESTS_MAX + 1)), "requests"),
-        (_body(requests=[1]), "requests"),
-        (_body([_request(extra=1)]), "requests"),
-        (_body([_request(qty=0)]), "qty"),
-        (_body([_request(qty=2**15)]), "qty"),
-        (_body([_request(shopper="an n")]), "shopper"),
-        (_body([_request(shopper="a" * 65)]), "shopper"),
-        (_body([_request(shopper=1)]), "shopper"),
-        (_body([_request(reservation_id="8-0-" + "a" * 22)]), "reservation_id"),
-        (_body([_request(reservation_id="7-1-" + "a" * 22)]), "reservation_id"),
-        (_body([_request(reservation_id="7-0-a\tb" + "a" * 19)]), "reservation_id"),
-        (_body([_request(intent="not json")]), "intent"),
-        (_body([_request(intent=" " * INTENT_BYTES_MAX + json.dumps(INTENT))]), "intent"),
-        *(
-            (_body([_request(intent=json.dumps(INTENT | {name: other}))]), "intent")
-            for name, other in (
-                ("v", 2),
-                ("v", True),
-                ("item", 8),
-                ("shard", False),
-                ("epoch", 4),
-                ("shopper", "bob"),
-                ("qty", 1),
-                ("reservation_id", "7-0-" + "b" * 22),
-            )
-        ),
+        (_body([]), "lines"),
+        (_body([LINE] * (REQUESTS_MAX + 1)), "lines"),
+        (_body(lines="x"), "lines"),
+        (_body([1]), "lines"),
     ],
 )
-def test_what_is_wrong_is_named(body, field):
-    with pytest.raises(BadWish) as refused:
+def test_what_is_no_batch_is_refused_by_name(body, field):
+    with pytest.raises(BadWish) as refusal:
         parse(body)
-    assert refused.value.field == field
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        LINE + " ",
+        LINE + "\n",
+        LINE.replace(" ", "  ", 1),
+        LINE.replace("ann", "an n"),
+        LINE.replace("ann", "安"),
+        LINE.replace("ann", "a" * 65),
+        LINE.replace("7-0-", "8-0-"),
+        LINE.replace("7-0-", "7-1-"),
+        LINE.replace("7-0-", "07-0-"),
+        LINE.replace("7-0-", "٧-0-"),
+        LINE.replace("7-0-a", "7-0-"),
+        LINE.replace("a=2", "\ta=2"),
+        *(LINE.replace("=2", f"={qty}") for qty in ("", "0", "-1", "1.5", "02", 2**15, 10**30)),
+        LINE.replace("device", ""),
+        LINE.replace("device", 'd","qty":9,"x":"'),
+        LINE.replace("regular", "Regular"),
+        LINE.replace("regular", ""),
+        *(LINE.replace(str(AT_MS), str(at)) for at in (0, AT_MS // 1000, AT_MS * 1000, 9 * 10**12)),
+        LINE.replace("ann", "ann" + " " * BYTES_MAX),
+    ],
+)
+def test_a_line_that_no_gateway_writes_is_refused(line):
+    with pytest.raises(BadWish) as refusal:
+        parse(_body([LINE, line]))
+    assert refusal.value.field == "lines"

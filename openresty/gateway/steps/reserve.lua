@@ -21,13 +21,11 @@ local OUTCOMES = {
   broken = "busy",
 }
 
--- The Kafka value (workers/README.md). Every field has a checked character set, so nothing needs escaping.
-local function intent_of(req, shard)
+-- What reserve.lua reads and the outbox keeps (control_plane/orders/line.py). No field can hold a blank.
+local function line_of(req)
   local claims = req.claims
-  return '{"v":1,"reservation_id":"' .. req.reservation_id .. '","item":' .. req.item.id
-    .. ',"shard":' .. shard.shard .. ',"epoch":' .. shard.epoch .. ',"shopper":"' .. claims.sub
-    .. '","qty":' .. req.qty .. ',"device":"' .. claims.dev .. '","level":"' .. claims.lvl
-    .. '","at_ms":' .. string.format("%d", ngx.now() * 1000) .. "}"
+  return claims.sub .. " " .. req.reservation_id .. "=" .. req.qty .. " " .. claims.dev .. " "
+    .. claims.lvl .. " " .. string.format("%d", ngx.now() * 1000)
 end
 
 -- How many are left is not told: it would be another number by the time he hears it.
@@ -42,8 +40,7 @@ return function(req)
   req.reservation_id =
     reservation_id.make(req.item.id, shard.shard, req.claims.sub, req.idempotency_key)
   -- A fault of ours after the sending must not be told as "no" either.
-  local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane,
-    req.claims.sub, req.reservation_id, req.qty, intent_of(req, shard))
+  local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane, line_of(req))
   if not ok then
     ngx.log(ngx.ERR, "reserve: ", verdict)
     return "pending"

@@ -18,9 +18,10 @@ from workers.stock import scripts
 from workers.stock import shard as shards
 from workers.stock.cluster import StockClusters
 from workers.stock.keys import RELAY_GROUP, Shard
+from workers.stock.outbox import lines_of, request_of
 from workers.stock.sale_items import shard_of
 from workers.tests.broker import Broker
-from workers.tests.messages import intent, reservation_id
+from workers.tests.messages import line
 
 
 class Sale:
@@ -50,13 +51,10 @@ class Sale:
     def buy(self, shopper: str, qty: int = 1, key: str = "", epoch: Shard | None = None) -> str:
         """The code of `reserve.lua`; a gateway with an old snapshot names the epoch."""
         shard = epoch or self.epoch(crc32(shopper.encode()) % self.item.shards)
-        rid = reservation_id(self.item.pk, shopper, shard.shard, key)
-        message = intent(
-            self.item.pk, shopper, shard=shard.shard, epoch=shard.epoch, qty=qty, key=key
-        )
+        wish = line(self.item.pk, shopper, shard=shard.shard, qty=qty, key=key)
         keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox]
         sha, node = scripts.reserve_for(shard).sha, self.node(shard)
-        reply: Any = node.evalsha(sha, len(keys), *keys, 1, shopper, rid, qty, message)
+        reply: Any = node.evalsha(sha, len(keys), *keys, wish)
         return str(reply[0].decode())
 
     def sell_out(self, shard: int, leave: int = 0) -> None:
@@ -87,9 +85,9 @@ class Sale:
                 continue
             node.xreadgroup(RELAY_GROUP, "test", {shard.outbox: ">"})
             entries = node.xrange(shard.outbox)
-            lines = [line for _, fields in entries for line in fields[b"intents"].split(b"\n")]
-            if lines:
-                pairs = [(_key(line), line) for line in lines]
+            wishes = [request_of(shard, one) for _, entry in entries for one in lines_of(entry)]
+            if wishes:
+                pairs = [(wish.shopper, wish.value.encode()) for wish in wishes]
                 self._broker.put(self._broker.names.reservations, pairs)
                 node.xack(shard.outbox, RELAY_GROUP, *(entry_id for entry_id, _ in entries))
 
@@ -170,9 +168,3 @@ class Sale:
         """Of all shards that sell."""
         epochs = [self.epoch(shard) for shard in range(self.item.shards)]
         return all(shards.inspect(self.clusters.of(one), one).balanced for one in epochs)
-
-
-def _key(line: bytes) -> str:
-    one = message_of(line, 0)
-    assert isinstance(one, Intent)
-    return one.shopper
