@@ -1,5 +1,7 @@
 """Campaigns and the items they sell."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -12,6 +14,8 @@ from control_plane.merchants.models import Merchant
 PRICE_MINOR_MAX = 10**12
 LIMIT_PER_SHOPPER_MAX = 1000
 SHARDS_MAX = 64
+# How long an entry token lives, and ten seconds for clocks.
+PATH_KEY_GRACE = timedelta(seconds=130)
 # An order's amount is price × quantity, a bigint of PostgreSQL. An overflow would not refuse one
 # order, it would fail the whole batch in `orders/landing.sql`, and every repeat of it. Quantities
 # are at most the item's limit; even a smallint's largest one stays below.
@@ -126,6 +130,9 @@ class Item(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(LIMIT_PER_SHOPPER_MAX)],
     )
     path_key = models.CharField(_("path key"), max_length=32, blank=True, editable=False)
+    # The one before it is good for as long as an entry token lives that was handed out with it.
+    path_key_before = models.CharField(max_length=32, blank=True, editable=False)
+    path_key_rotated_at = models.DateTimeField(null=True, editable=False)
     # A shopper's home shard is crc32 mod this, so it never changes once the item was approved.
     shards = models.PositiveSmallIntegerField(_("shards"), default=1, editable=False)
 

@@ -50,6 +50,18 @@ MOVES = (
         done=_("“%(campaign)s” is approved and published."),
     ),
     Move(
+        name="rotate_path_keys",
+        permission="campaigns.approve_campaign",
+        possible_in=(CampaignState.APPROVED, CampaignState.LIVE),
+        perform=services.rotate_path_keys,
+        button=_("New buy addresses"),
+        warning=_(
+            "Every item gets a new hidden address to buy at. Shoppers who hold the old one can "
+            "still use it for two minutes; copies that were passed around are worth nothing then."
+        ),
+        done=_("“%(campaign)s” has new buy addresses."),
+    ),
+    Move(
         name="end",
         permission="campaigns.end_campaign",
         possible_in=(CampaignState.APPROVED, CampaignState.LIVE),

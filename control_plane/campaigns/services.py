@@ -153,6 +153,23 @@ def end_now(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
     return Campaign.objects.get(pk=campaign.pk)
 
 
+def rotate_path_keys(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
+    """New buy addresses for a campaign's items; the ones before are good for PATH_KEY_GRACE.
+
+    For addresses that were passed around. Rotating twice within the grace ends those of before the
+    first at once. Raises NotRunning.
+    """
+    with transaction.atomic():
+        if not _running().filter(pk=campaign.pk).select_for_update().exists():
+            raise NotRunning(campaign.pk)
+        for item in campaign.items.order_by("pk"):
+            item.path_key_before, item.path_key_rotated_at = item.path_key, now
+            item.path_key = secrets.token_urlsafe(PATH_KEY_BYTES)
+            item.save(update_fields=["path_key", "path_key_before", "path_key_rotated_at"])
+        snapshots.publish(f"campaign {campaign.slug} has new buy addresses", now)
+    return Campaign.objects.get(pk=campaign.pk)
+
+
 def _running() -> QuerySet[Campaign]:
     return Campaign.objects.filter(state__in=[CampaignState.APPROVED, CampaignState.LIVE])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 
-from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.campaigns.models import PATH_KEY_GRACE, Campaign, CampaignState, Item
 from control_plane.inventory.models import Allocation, AllocationState, Source, StockSource
 from control_plane.merchants.models import SessionKey
 from control_plane.snapshot.models import EntryKey
@@ -27,7 +27,7 @@ def build(now: datetime) -> Json:
     return {
         "campaigns": {campaign.slug: _campaign(campaign) for campaign in campaigns},
         "items": {
-            str(item.pk): _item(campaign, item)
+            str(item.pk): _item(campaign, item, now)
             for campaign in campaigns
             for item in campaign.items.all()
         },
@@ -74,7 +74,7 @@ def _campaign(campaign: Campaign) -> Json:
     }
 
 
-def _item(campaign: Campaign, item: Item) -> Json:
+def _item(campaign: Campaign, item: Item, now: datetime) -> Json:
     shards = [
         {
             "shard": allocation.shard,
@@ -98,9 +98,20 @@ def _item(campaign: Campaign, item: Item) -> Json:
         "start_ms": epoch_ms(campaign.starts_at),
         "end_ms": epoch_ms(campaign.ends_at),
         "path_key": item.path_key,
+        **_path_key_before(item, now),
         "shard_count": item.shards,
         "shards": shards,
     }
+
+
+def _path_key_before(item: Item, now: datetime) -> Json:
+    """Who was let in just before the rotation buys at the old address."""
+    if item.path_key_rotated_at is None:
+        return {}
+    until = item.path_key_rotated_at + PATH_KEY_GRACE
+    if until <= now or not item.path_key_before:
+        return {}
+    return {"path_key_before": {"key": item.path_key_before, "until_ms": epoch_ms(until)}}
 
 
 def _units(item: Item) -> int:

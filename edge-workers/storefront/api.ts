@@ -35,8 +35,9 @@ export async function ask(
   path: string,
   token: string | null = null,
   body: object | null = null,
+  more_headers: Record<string, string> = {},
 ): Promise<Answer> {
-  const headers: Record<string, string> = {};
+  const headers = { ...more_headers };
   if (token !== null) headers.authorization = `Bearer ${token}`;
   if (body !== null) headers["content-type"] = "application/json";
   try {

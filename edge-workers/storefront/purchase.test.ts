@@ -11,12 +11,14 @@ type Scripted = [status: number, body: object] | "no connection";
 
 let script: Record<string, Scripted[]>;
 let sent: { path: string; token: string | null; body: unknown }[];
+let repeated: (string | null)[];
 let waited: number[];
 let told: (string | undefined)[][];
 
 /** Answers each path with the next line of its script; the last line repeats. */
 beforeEach(() => {
   sent = [];
+  repeated = [];
   waited = [];
   told = [];
   script = {
@@ -26,7 +28,9 @@ beforeEach(() => {
     "/v1/reservations/r": [[200, { state: "confirmed", order: "S1" }]],
   };
   vi.stubGlobal("fetch", async (path: string, init: RequestInit = {}) => {
-    const token = new Headers(init.headers).get("authorization");
+    const headers = new Headers(init.headers);
+    const token = headers.get("authorization");
+    if (path.endsWith("/buy")) repeated.push(headers.get("purchase-retry"));
     sent.push({ path, token, body: init.body ? JSON.parse(String(init.body)) : null });
     const lines = script[path] ?? [];
     const line = lines.length > 1 ? lines.shift() : lines[0];
@@ -118,4 +122,10 @@ test("patience ends when nothing but busy comes", async () => {
   script["/v1/items/7/entry"] = [[503, { code: "busy", retry_after_ms: 1 }]];
   expect(await purchase()).toBe("busy");
   expect(waited.length).toBeLessThan(100);
+});
+
+test("a repeated purchase says so, because only the stock knows what became of the first", async () => {
+  script["/v1/items/7/key/buy"] = ["no connection", [503, { code: "busy" }], [200, RESERVED]];
+  expect(await purchase()).toBe("confirmed");
+  expect(repeated).toEqual([null, "1", "1"]);
 });

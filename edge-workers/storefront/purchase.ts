@@ -24,13 +24,19 @@ const pause_for: Pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms
 
 const as_news = (code: string): News => (code in NEWS_TONES ? (code as News) : "busy");
 
+/** What a repeated purchase says: after sell-out only the stock knows whether the first one won. */
+const AGAIN = { "purchase-retry": "1" };
+
+/** A request, told whether it is a repeated one. */
+type Request = (is_repeated: boolean) => Promise<Answer>;
+
 /** Repeats a request while the refusal is a passing one. Every step is safe to repeat. */
-async function insist(request: () => Promise<Answer>, tell: Tell, pause: Pause): Promise<Answer> {
-  let answer = await request();
+async function insist(request: Request, tell: Tell, pause: Pause): Promise<Answer> {
+  let answer = await request(false);
   for (let tried = 1; tried < TRIES && passes(answer); tried += 1) {
     tell(as_news(answer.code));
     await pause(answer.retry_after_ms);
-    answer = await request();
+    answer = await request(true);
   }
   return answer;
 }
@@ -64,7 +70,11 @@ export async function buy(
   const token = String(entry.body.entry_token);
   tell("buying");
   const buy_url = String(entry.body.buy_url);
-  const bought = await insist(() => ask(buy_url, token, { qty: 1 }), tell, pause);
+  const bought = await insist(
+    (is_repeated) => ask(buy_url, token, { qty: 1 }, is_repeated ? AGAIN : {}),
+    tell,
+    pause,
+  );
   tell(as_news(bought.code));
   if (bought.ok) await follow(String(bought.body.status_url), token, tell, pause);
   return last;

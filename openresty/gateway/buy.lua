@@ -7,8 +7,8 @@ local ngx = ngx
 local match = string.match
 
 local STEPS = {
-  require "gateway.steps.shape",
   require "gateway.steps.item_state",
+  require "gateway.steps.shape",
   require "gateway.steps.path_key",
   require "gateway.steps.token",
   require "gateway.steps.reserve",

@@ -58,6 +58,9 @@ local function view_of_item(id, item, source, lanes)
   need(STATES[item.state], "state of item " .. id)
   need(type(item.start_ms) == "number" and type(item.end_ms) == "number", "times of item " .. id)
   need(type(item.path_key) == "string" and #item.path_key >= 16, "path_key of item " .. id)
+  local before = item.path_key_before
+  need(before == nil or (type(before) == "table" and type(before.key) == "string"
+    and #before.key >= 16 and type(before.until_ms) == "number"), "path_key_before of item " .. id)
   need(whole(item.shard_count, 1, SHARDS_MAX) and type(item.shards) == "table",
     "shards of item " .. id)
   local view = {}
@@ -89,7 +92,7 @@ function _M.build(document)
     stock = stock,
     campaigns = document.campaigns,
     switches = document.switches,
-    entry_keys = token.key_set(document.entry_keys),
+    entry_keys = token.shared_key_set(document.entry_keys),
   }
 end
 

@@ -12,6 +12,9 @@ local MAX_TOKEN_BYTES = 2048
 local LEEWAY_S = 5
 local MAX_LIFETIME_S = 120
 local ISSUER, AUDIENCE = "sluice-edge", "sluice-gateway"
+-- Tokens of a generation that stay known after they proved right; there are two, about 1 kB a token. Who
+-- polls or clicks again shows the same one.
+local KNOWN_TOKENS = 4096
 
 local _M = { LEEWAY_S = LEEWAY_S }
 
@@ -26,9 +29,26 @@ function _M.key_set(entry_keys)
     end
     by_kid[key.kid] = hmac.new(secret)
   end
-  -- known_headers: header segment → HMAC function, filled only after a signature proved right, so a
-  -- stranger cannot grow it.
-  return { by_kid = by_kid, known_headers = {} }
+  -- known_headers: header segment → HMAC function; young, old: token → claims. All filled only after a
+  -- signature proved right, so a stranger cannot grow them, and they end with the keys.
+  return { by_kid = by_kid, known_headers = {}, young = {}, old = {}, young_count = 0 }
+end
+
+local newest_text, newest_set
+
+--- As key_set; the set of before while the keys are the same ones, so that a snapshot that changes something
+-- else forgets no token.
+function _M.shared_key_set(entry_keys)
+  local words = {}
+  for _, key in ipairs(entry_keys) do
+    words[#words + 1] = tostring(key.kid) .. " " .. tostring(key.secret)
+  end
+  local text = table.concat(words, " ")
+  if text ~= newest_text then
+    newest_set = _M.key_set(entry_keys)
+    newest_text = text
+  end
+  return newest_set
 end
 
 local function decode_object(segment)
@@ -68,7 +88,8 @@ local function matches(value, pattern, max_length)
   return type(value) == "string" and #value <= max_length and find(value, pattern) ~= nil
 end
 
-local function check_claims(claims, now_s, grace_s)
+-- What of the claims is as it must be whatever the time is; the fault, or nil.
+local function claims_fault(claims)
   if claims.iss ~= ISSUER or claims.aud ~= AUDIENCE then
     return "issuer or audience"
   end
@@ -86,6 +107,10 @@ local function check_claims(claims, now_s, grace_s)
   if claims.exp - claims.nbf > MAX_LIFETIME_S or claims.exp - claims.iat > MAX_LIFETIME_S then
     return "lives too long"
   end
+  return nil
+end
+
+local function time_fault(claims, now_s, grace_s)
   if now_s < claims.nbf - LEEWAY_S then
     return "not valid yet"
   end
@@ -95,10 +120,8 @@ local function check_claims(claims, now_s, grace_s)
   return nil
 end
 
---- Verify a token. keys: from key_set; now_s: Unix seconds; grace_s: seconds after expiry still accepted
--- (0 for buying; reading one's own reservation allows more). Returns the claims, or nil and the reason
--- (for the log; the shopper hears bad_token only).
-function _M.verify(keys, token, now_s, grace_s)
+-- Signature and claims of a token that is not known. Returns the claims, or nil and the reason.
+local function read(keys, token)
   if #token > MAX_TOKEN_BYTES then
     return nil, "too long"
   end
@@ -122,9 +145,35 @@ function _M.verify(keys, token, now_s, grace_s)
   if not claims then
     return nil, "payload"
   end
-  local fault = check_claims(claims, now_s, grace_s)
+  local fault = claims_fault(claims)
   if fault then
     return nil, fault
+  end
+  return claims
+end
+
+local function remember(keys, token, claims)
+  if keys.young_count >= KNOWN_TOKENS then
+    keys.old, keys.young, keys.young_count = keys.young, {}, 0
+  end
+  keys.young[token], keys.young_count = claims, keys.young_count + 1
+end
+
+--- Verify a token. keys: from key_set; now_s: Unix seconds; grace_s: seconds after expiry still accepted
+-- (0 for buying; reading one's own reservation allows more). Returns the claims, which are not to be changed,
+-- or nil and the reason (for the log; the shopper hears bad_token only).
+function _M.verify(keys, token, now_s, grace_s)
+  local claims, fault = keys.young[token] or keys.old[token], nil
+  local is_known = claims ~= nil
+  if not is_known then
+    claims, fault = read(keys, token)
+  end
+  fault = fault or time_fault(claims, now_s, grace_s)
+  if fault then
+    return nil, fault
+  end
+  if not is_known then
+    remember(keys, token, claims)
   end
   return claims
 end

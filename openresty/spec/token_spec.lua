@@ -46,6 +46,46 @@ describe("a golden token", function()
     end)
   end
 
+  it("is known the second time, and its times count all the same", function()
+    local text, claims = vectors.valid[1].token, vectors.valid[1].claims
+    local known = token.verify(keys, text, vectors.now, 0)
+    assert.equal(known, (token.verify(keys, text, vectors.now, 0)))
+    local accepted, reason = token.verify(keys, text, claims.exp + token.LEEWAY_S, 0)
+    assert.is_nil(accepted)
+    assert.equal("expired", reason)
+    accepted, reason = token.verify(keys, text, claims.nbf - token.LEEWAY_S - 1, 0)
+    assert.is_nil(accepted)
+    assert.equal("not valid yet", reason)
+  end)
+
+  it("is forgotten with its key, and not with any other change", function()
+    local text = vectors.valid[1].token
+    local shared = token.shared_key_set(vectors.keys)
+    local known = token.verify(shared, text, vectors.now, 0)
+    assert.equal(shared, token.shared_key_set(cjson.decode(cjson.encode(vectors.keys))))
+    local others = {}
+    for _, key in ipairs(vectors.keys) do
+      others[#others + 1] = { kid = key.kid, secret = string.rep("A", 43) }
+    end
+    local changed = token.shared_key_set(others)
+    assert.not_equal(shared, changed)
+    assert.is_table(known)
+    assert.is_nil((token.verify(changed, text, vectors.now, 0)))
+  end)
+
+  it("is one of a bounded number of known ones", function()
+    local text = vectors.valid[1].token
+    local first = token.verify(keys, text, vectors.now, 0)
+    for _ = 1, 2 do -- two generations of others
+      keys.young_count = 4096
+      token.verify(keys, vectors.valid[2].token, vectors.now, 0)
+      keys.young[vectors.valid[2].token], keys.old[vectors.valid[2].token] = nil, nil
+    end
+    local again = token.verify(keys, text, vectors.now, 0)
+    assert.same(first, again)
+    assert.not_equal(first, again)
+  end)
+
   it("is read for an hour after it has ended, and not longer", function()
     local text, claims = vectors.valid[1].token, vectors.valid[1].claims
     local last = claims.exp + token.LEEWAY_S + 3600 - 1

@@ -106,7 +106,7 @@ def test_a_request_line_that_is_none_is_refused(item: Item, line: bytes) -> None
     [
         ("POST", "{path}", "bad_request"),
         ("GET", "{path}", "bad_request"),
-        ("POST", "/v1/items/999999/x/buy", "bad_request"),
+        ("POST", "/v1/items/999999/x/buy", "not_found"),
         ("POST", "/v1/nothing", "not_found"),
         ("GET", "/v1/reservations/x", "bad_token"),
         ("GET", "/v1/campaigns/none", "not_found"),

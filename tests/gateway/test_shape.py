@@ -150,6 +150,7 @@ def test_an_idempotency_key_of_other_letters_is_refused(item: Item, key: str) ->
     assert_refused(item.buy("ann", key=key), "bad_request")
 
 
-def test_the_shape_is_looked_at_before_anything_else(item: Item) -> None:
-    answer = item.buy("ann", b"{}", headers={"Authorization": "none"}, path="/v1/items/1/x/buy")
+def test_the_shape_is_looked_at_before_key_and_token(item: Item) -> None:
+    path = f"/v1/items/{item.id}/x/buy"
+    answer = item.buy("ann", b"{}", headers={"Authorization": "none"}, path=path)
     assert_refused(answer, "bad_request")

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 import aiohttp
 
@@ -152,7 +153,7 @@ class Sale:
         other = payload[:20] + ("A" if payload[20] != "A" else "B") + payload[21:]
         forged = entry | {"entry_token": f"{head}.{other}.{signature}"}
         answer = await self._click(shopper, forged, choice)
-        if answer.outcome not in ("bad_token", "ended"):
+        if answer.outcome not in ("bad_token", "ended", "sold_out"):
             self.heard.surprise(shopper, f"a forged token was answered {answer.outcome}")
         await self._buy(shopper, entry, choice)
 
@@ -174,8 +175,10 @@ class Sale:
         self, shopper: Shopper, entry: dict[str, object], choice: random.Random
     ) -> str | None:
         clicked = time.monotonic()
+        clicks = count()
         answer = await self._until(
-            lambda: self._click(shopper, entry, choice), lambda one: one.outcome == "busy"
+            lambda: self._click(shopper, entry, choice, is_repeated=next(clicks) > 0),
+            lambda one: one.outcome == "busy",
         )
         if answer.outcome not in ("reserved", "pending"):
             return None
@@ -226,12 +229,19 @@ class Sale:
         return answer
 
     async def _click(
-        self, shopper: Shopper, entry: dict[str, object], choice: random.Random, key: str = ""
+        self,
+        shopper: Shopper,
+        entry: dict[str, object],
+        choice: random.Random,
+        key: str = "",
+        is_repeated: bool = False,
     ) -> Answer:
         base = self._edge if choice.random() < self._via_edge else self._gateway
         headers = JSON | {"Authorization": f"Bearer {entry['entry_token']}"}
         if key:
             headers["Idempotency-Key"] = key
+        if is_repeated:
+            headers["Purchase-Retry"] = "1"
         answer = await self._call("POST", f"{base}{entry['buy_url']}", headers, PLAIN_BODY)
         self.heard.latencies_ms.append(answer.ms)
         self.heard.answers[f"buy {answer.outcome}"] += 1

@@ -1,6 +1,7 @@
--- Step 2: does this item sell now? From worker memory, before anything costs more. Fills item.
+-- Step 1: does this item sell now? From worker memory, before anything else is looked at. Fills item.
 
 local snapshot = require "gateway.snapshot"
+local sold_out = require "gateway.sold_out"
 
 local ngx = ngx
 
@@ -24,5 +25,8 @@ return function(req)
   end
   if not view.switches.sale_enabled then
     return "busy"
+  end
+  if sold_out.answers(req.item_id) then
+    return "sold_out"
   end
 end

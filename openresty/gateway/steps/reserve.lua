@@ -3,6 +3,7 @@
 local batch = require "gateway.batch"
 local reservation_id = require "gateway.reservation_id"
 local shards = require "gateway.shards"
+local sold_out = require "gateway.sold_out"
 
 local ngx = ngx
 
@@ -47,6 +48,9 @@ return function(req)
   end
   if stored_qty == 0 then
     return "pending" -- it was his and has ended: the status tells how
+  end
+  if verdict == "S" then
+    sold_out.note(req.item_id)
   end
   req.qty = stored_qty or req.qty -- the first answer, whatever a retry asks for
   return OUTCOMES[verdict] or "pending", DETAILS[verdict]

@@ -1,4 +1,4 @@
--- Step 1: one exact shape of request and nothing else. Fills qty, idempotency_key, ticket.
+-- Step 2: one exact shape of request and nothing else. Fills qty, idempotency_key, ticket.
 
 local cjson = require "cjson.safe"
 
