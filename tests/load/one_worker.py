@@ -67,6 +67,16 @@ class OneWorkerGateway:
         pairs = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
         return {name: float(value) for name, value in pairs}
 
+    def core_s(self) -> float:
+        """Seconds of processor time that the worker has used."""
+        assert self._process
+        master = self._process.pid
+        (worker,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        # The second field, the command, may hold blanks; it ends with the last ")".
+        fields = Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()
+        user, system = int(fields[11]), int(fields[12])
+        return (user + system) / os.sysconf("SC_CLK_TCK")
+
     def _serves(self) -> bool:
         assert self._process and self._process.poll() is None, "nginx ended"
         try:
