@@ -28,9 +28,12 @@ local function run(req)
   error("the last step must decide")
 end
 
-local function location_of(req)
-  return '"reservation_id":"' .. req.reservation_id
-    .. '","status_url":"/v1/reservations/' .. req.reservation_id .. '"'
+-- In pieces: as one string every answer of an item would have the same hash (gateway/payload.lua).
+local function answer(req, code, rest, retry_after_ms)
+  local id = req.reservation_id
+  ngx.var.sluice_reservation = id
+  return outcome.answer(code, { '{"outcome":"' .. code .. '","reservation_id":"', id,
+    '","status_url":"/v1/reservations/', id, '",', rest, "}" }, retry_after_ms)
 end
 
 --- Content handler of POST /v1/items/{item}/{path_key}/buy.
@@ -44,13 +47,9 @@ function _M.handle()
   metrics.count("buys", code)
   ngx.var.sluice_item = item_id
   if code == "reserved" then
-    ngx.var.sluice_reservation = req.reservation_id
-    return outcome.answer(code, '{"outcome":"reserved",' .. location_of(req)
-      .. ',"item":' .. item_id .. ',"qty":' .. req.qty .. "}")
+    return answer(req, code, '"item":' .. item_id .. ',"qty":' .. req.qty)
   elseif code == "pending" then
-    ngx.var.sluice_reservation = req.reservation_id
-    return outcome.answer(code, '{"outcome":"pending",' .. location_of(req)
-      .. ',"retry_after_ms":' .. PENDING_POLL_MS .. "}", PENDING_POLL_MS)
+    return answer(req, code, '"retry_after_ms":' .. PENDING_POLL_MS, PENDING_POLL_MS)
   end
   return outcome.refuse(code, detail, retry_after_ms)
 end

@@ -62,7 +62,8 @@ end
 
 local _M = {}
 
---- Prepare a key. key: string of any length ≥ 1. Returns function(message) → 32 raw bytes.
+--- Prepare a key. key: string of any length ≥ 1.
+-- Returns function(message, length) → 32 raw bytes; length: of the part that is meant, or nil for all of it.
 function _M.new(key)
   if type(key) ~= "string" or key == "" then
     error("an HMAC key is a non-empty string", 2)
@@ -71,9 +72,9 @@ function _M.new(key)
     key = hash(key)
   end
   local inner, outer = padded_state(key, 0x36), padded_state(key, 0x5c)
-  return function(message)
+  return function(message, length)
     copy(scratch, inner, STATE_SIZE)
-    crypto.SHA256_Update(scratch, message, #message)
+    crypto.SHA256_Update(scratch, message, length or #message)
     crypto.SHA256_Final(digest, scratch)
     copy(scratch, outer, STATE_SIZE)
     crypto.SHA256_Update(scratch, digest, DIGEST)

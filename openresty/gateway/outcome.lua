@@ -59,11 +59,23 @@ function _M.busy_retry_ms()
   return BUSY_RETRY_MS + random(0, BUSY_RETRY_MS)
 end
 
+-- body: a string, or a list of them.
+local function length_of(body)
+  if type(body) == "string" then
+    return #body
+  end
+  local length = 0
+  for i = 1, #body do
+    length = length + #body[i]
+  end
+  return length
+end
+
 local function send(code, status, content_type, body, retry_after_ms)
   local headers = ngx.header
   ngx.status = status
   headers["Content-Type"] = content_type
-  headers["Content-Length"] = #body
+  headers["Content-Length"] = length_of(body)
   headers["Cache-Control"] = "no-store"
   if retry_after_ms then
     -- Whole seconds, never 0: a client that knows only the header must still wait.
@@ -85,7 +97,7 @@ function _M.refuse(code, detail, retry_after_ms)
   send(code, status, "application/problem+json", body, retry_after_ms)
 end
 
---- Answer a purchase with a JSON text that the caller made.
+--- Answer a purchase with a JSON text that the caller made, a string or a list of strings.
 function _M.answer(code, body, retry_after_ms)
   send(code, OUTCOMES[code].status, "application/json", body, retry_after_ms)
 end

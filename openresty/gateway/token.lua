@@ -4,6 +4,7 @@
 local base64 = require "ngx.base64"
 local cjson = require "cjson.safe"
 local hmac = require "gateway.hmac"
+local payload = require "gateway.payload"
 
 local find, sub = string.find, string.sub
 local decode, encode = base64.decode_base64url, base64.encode_base64url
@@ -136,13 +137,14 @@ local function read(keys, token)
     return nil, "header or key"
   end
   -- The MAC is encoded, not the signature decoded: only the canonical spelling is equal.
-  local expected = encode(mac(sub(token, 1, second - 1)), true)
+  local expected = encode(mac(token, second - 1), true)
   if not hmac.equal(expected, sub(token, second + 1)) then
     return nil, "signature"
   end
   keys.known_headers[header] = mac
-  local claims = decode_object(sub(token, first + 1, second - 1))
-  if not claims then
+  local text = payload.text(token, first + 1, second - 1, expected)
+  local claims = text and cjson.decode(text)
+  if type(claims) ~= "table" then
     return nil, "payload"
   end
   local fault = claims_fault(claims)

@@ -56,12 +56,12 @@ def arm(cluster: StockCluster, shard: Shard, units: int = 10, limit: int = 3) ->
 
 def sell(cluster: StockCluster, shard: Shard, *asked: tuple[str, str, int]) -> str:
     """One batch of (shopper, reservation_id, qty); the codes."""
-    words: list[str | int] = [len(asked)]
-    for shopper, reservation_id, qty in asked:
-        words += [shopper, reservation_id, qty, "{}"]
+    lines = [
+        f"{shopper} {reservation}={qty} device regular 1" for shopper, reservation, qty in asked
+    ]
     keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox]
     sha = scripts.reserve_for(shard).sha
-    codes, _ = cluster.node_of(shard).evalsha(sha, len(keys), *keys, *words)
+    codes, _ = cluster.node_of(shard).evalsha(sha, len(keys), *keys, *lines)
     return str(codes.decode())
 
 
