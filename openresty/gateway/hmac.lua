@@ -4,9 +4,12 @@
 -- prepared SHA-256 states costs 0.24 µs. The low-level SHA256_* calls are deprecated in OpenSSL 3 but
 -- present in 1.1 and 3; the struct is the public one of <openssl/sha.h>.
 
+local base64url = require "gateway.base64url"
 local ffi = require "ffi"
 
+local bor, bxor = bit.bor, bit.bxor
 local copy, string_of = ffi.copy, ffi.string
+local const_bytes = ffi.typeof("const unsigned char *")
 
 ffi.cdef [[
 typedef struct {
@@ -20,7 +23,7 @@ int SHA256_Update(sluice_sha256_ctx *c, const void *data, size_t len);
 int SHA256_Final(unsigned char *md, sluice_sha256_ctx *c);
 ]]
 
-local BLOCK, DIGEST = 64, 32
+local BLOCK, DIGEST, DIGEST_LETTERS = 64, 32, 43
 local STATE_SIZE = ffi.sizeof("sluice_sha256_ctx")
 
 -- nginx is linked with libcrypto; a bare LuaJIT (unit tests) has to load it.
@@ -40,7 +43,8 @@ end
 local crypto = libcrypto()
 local new_state = ffi.typeof("sluice_sha256_ctx")
 local scratch = new_state()
-local digest = ffi.new("unsigned char[?]", DIGEST)
+-- One byte more, for the encoder's last group.
+local digest = ffi.new("unsigned char[?]", DIGEST + 1)
 
 local function hash(text)
   crypto.SHA256_Init(scratch)
@@ -62,8 +66,15 @@ end
 
 local _M = {}
 
---- Prepare a key. key: string of any length ≥ 1.
--- Returns function(message, length) → 32 raw bytes; length: of the part that is meant, or nil for all of it.
+local letters = ffi.new("unsigned char[?]", 44)
+
+--- Prepare a key. key: string of any length ≥ 1. Returns three functions:
+-- (message) → 32 raw bytes.
+-- (pieces, count) → the first `count` letters, at most 43, of the digest in base64url; pieces: a list of
+-- strings, the message when joined. Joined, messages that differ in their middle only would be kept under one
+-- hash (gateway/base64url.lua).
+-- (text, first, last) → whether text goes on behind `last` and one more byte with the digest of its bytes
+-- first to last, in base64url, and ends there. In the time that it takes for any text.
 function _M.new(key)
   if type(key) ~= "string" or key == "" then
     error("an HMAC key is a non-empty string", 2)
@@ -72,15 +83,48 @@ function _M.new(key)
     key = hash(key)
   end
   local inner, outer = padded_state(key, 0x36), padded_state(key, 0x5c)
-  return function(message, length)
-    copy(scratch, inner, STATE_SIZE)
-    crypto.SHA256_Update(scratch, message, length or #message)
+
+  local function finish()
     crypto.SHA256_Final(digest, scratch)
     copy(scratch, outer, STATE_SIZE)
     crypto.SHA256_Update(scratch, digest, DIGEST)
     crypto.SHA256_Final(digest, scratch)
+  end
+
+  local function mac(message)
+    copy(scratch, inner, STATE_SIZE)
+    crypto.SHA256_Update(scratch, message, #message)
+    finish()
     return string_of(digest, DIGEST)
   end
+
+  local function letters_of(pieces, count)
+    copy(scratch, inner, STATE_SIZE)
+    for i = 1, #pieces do
+      crypto.SHA256_Update(scratch, pieces[i], #pieces[i])
+    end
+    finish()
+    base64url.encode(digest, DIGEST, letters)
+    return string_of(letters, count)
+  end
+
+  local function is_signed(text, first, last)
+    if #text - last ~= 1 + DIGEST_LETTERS then
+      return false
+    end
+    local bytes = ffi.cast(const_bytes, text)
+    copy(scratch, inner, STATE_SIZE)
+    crypto.SHA256_Update(scratch, bytes + (first - 1), last - first + 1)
+    finish()
+    base64url.encode(digest, DIGEST, letters)
+    local difference, signature = 0, bytes + (last + 1)
+    for i = 0, DIGEST_LETTERS - 1 do
+      difference = bor(difference, bxor(letters[i], signature[i]))
+    end
+    return difference == 0
+  end
+
+  return mac, letters_of, is_signed
 end
 
 --- Compare two strings of equal length without leaking where they differ.

@@ -3,19 +3,22 @@
 
 local base64 = require "ngx.base64"
 local cjson = require "cjson.safe"
+local ffi = require "ffi"
 local hmac = require "gateway.hmac"
 local payload = require "gateway.payload"
 
-local find, sub = string.find, string.sub
+local band, bor, bxor, lshift = bit.band, bit.bor, bit.bxor, bit.lshift
+local byte, find, sub = string.byte, string.find, string.sub
 local decode, encode = base64.decode_base64url, base64.encode_base64url
 
 local MAX_TOKEN_BYTES = 2048
 local LEEWAY_S = 5
 local MAX_LIFETIME_S = 120
 local ISSUER, AUDIENCE = "sluice-edge", "sluice-gateway"
--- Tokens of a generation that stay known after they proved right; there are two, about 1 kB a token. Who
--- polls or clicks again shows the same one.
+-- Tokens of a generation that stay known; there are two, about 1 kB a token.
 local KNOWN_TOKENS = 4096
+local SEEN = 65536 -- a power of two
+local seen = ffi.new("int32_t[?]", SEEN)
 
 local _M = { LEEWAY_S = LEEWAY_S }
 
@@ -28,10 +31,12 @@ function _M.key_set(entry_keys)
     if type(key.kid) ~= "string" or not secret or #secret < 32 then
       error("entry key " .. tostring(key.kid) .. " is malformed", 2)
     end
-    by_kid[key.kid] = hmac.new(secret)
+    local _, _, is_signed = hmac.new(secret)
+    by_kid[key.kid] = is_signed
   end
-  -- known_headers: header segment → HMAC function; young, old: token → claims. All filled only after a
-  -- signature proved right, so a stranger cannot grow them, and they end with the keys.
+  -- known_headers: header segment → function that checks a signature; young, old: the header with
+  -- the token → claims. All filled only after a signature proved right, so a stranger cannot grow them, and
+  -- they end with the keys.
   return { by_kid = by_kid, known_headers = {}, young = {}, old = {}, young_count = 0 }
 end
 
@@ -68,7 +73,7 @@ end
 
 local HEADER_FIELDS = { alg = true, typ = true, kid = true }
 
-local function mac_of_header(keys, segment)
+local function key_of_header(keys, segment)
   local header = decode_object(segment)
   if not header or header.alg ~= "HS256" or header.typ ~= "JWT" then
     return nil
@@ -121,29 +126,29 @@ local function time_fault(claims, now_s, grace_s)
   return nil
 end
 
--- Signature and claims of a token that is not known. Returns the claims, or nil and the reason.
-local function read(keys, token)
-  if #token > MAX_TOKEN_BYTES then
+-- Signature and claims of the token that begins at text's byte `from`. Returns the claims, or nil and the
+-- reason.
+local function read(keys, text, from)
+  if #text - from >= MAX_TOKEN_BYTES then
     return nil, "too long"
   end
-  local first = find(token, ".", 1, true)
-  local second = first and find(token, ".", first + 1, true)
-  if not second or find(token, ".", second + 1, true) then
+  local first = find(text, ".", from, true)
+  local second = first and find(text, ".", first + 1, true)
+  if not second or find(text, ".", second + 1, true) then
     return nil, "not three segments"
   end
-  local header = sub(token, 1, first - 1)
-  local mac = keys.known_headers[header] or mac_of_header(keys, header)
-  if not mac then
+  local header = sub(text, from, first - 1)
+  local is_signed = keys.known_headers[header] or key_of_header(keys, header)
+  if not is_signed then
     return nil, "header or key"
   end
   -- The MAC is encoded, not the signature decoded: only the canonical spelling is equal.
-  local expected = encode(mac(token, second - 1), true)
-  if not hmac.equal(expected, sub(token, second + 1)) then
+  if not is_signed(text, from, second - 1) then
     return nil, "signature"
   end
-  keys.known_headers[header] = mac
-  local text = payload.text(token, first + 1, second - 1, expected)
-  local claims = text and cjson.decode(text)
+  keys.known_headers[header] = is_signed
+  local json = payload.text(text, first + 1, second - 1, second + 1)
+  local claims = json and cjson.decode(json)
   if type(claims) ~= "table" then
     return nil, "payload"
   end
@@ -154,28 +159,42 @@ local function read(keys, token)
   return claims
 end
 
-local function remember(keys, token, claims)
+-- Most tokens are shown once: only one that comes again is worth the memory. Which have come is noted
+-- by 32 bits of their signature, each in one place of a table that never grows.
+local function came_before(text)
+  local a, b, c, d, e, f = byte(text, -7, -2)
+  local mark = bor(lshift(a, 24), lshift(b, 16), lshift(c, 8), d)
+  local place = band(bxor(mark, lshift(e, 8), lshift(f, 3)), SEEN - 1)
+  if seen[place] == mark then
+    return true
+  end
+  seen[place] = mark
+  return false
+end
+
+local function remember(keys, text, claims)
   if keys.young_count >= KNOWN_TOKENS then
     keys.old, keys.young, keys.young_count = keys.young, {}, 0
   end
-  keys.young[token], keys.young_count = claims, keys.young_count + 1
+  keys.young[text], keys.young_count = claims, keys.young_count + 1
 end
 
---- Verify a token. keys: from key_set; now_s: Unix seconds; grace_s: seconds after expiry still accepted
--- (0 for buying; reading one's own reservation allows more). Returns the claims, which are not to be changed,
--- or nil and the reason (for the log; the shopper hears bad_token only).
-function _M.verify(keys, token, now_s, grace_s)
-  local claims, fault = keys.young[token] or keys.old[token], nil
+--- Verify a token. keys: from key_set; text: ends with the token, which begins at its byte `from`; now_s:
+-- Unix seconds; grace_s: seconds after expiry still accepted (0 for buying; reading one's own reservation
+-- allows more). Returns the claims, which are not to be changed, or nil and the reason (for the log; the
+-- shopper hears bad_token only).
+function _M.verify(keys, text, from, now_s, grace_s)
+  local claims, fault = keys.young[text] or keys.old[text], nil
   local is_known = claims ~= nil
   if not is_known then
-    claims, fault = read(keys, token)
+    claims, fault = read(keys, text, from)
   end
   fault = fault or time_fault(claims, now_s, grace_s)
   if fault then
     return nil, fault
   end
-  if not is_known then
-    remember(keys, token, claims)
+  if not is_known and came_before(text) then
+    remember(keys, text, claims)
   end
   return claims
 end

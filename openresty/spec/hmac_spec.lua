@@ -1,5 +1,6 @@
 -- gateway.hmac against RFC 4231 §4 (case 5 is about truncation, which is not ours).
 
+local base64 = require "ngx.base64"
 local hmac = require "gateway.hmac"
 
 local function hex(bytes)
@@ -43,6 +44,28 @@ describe("HMAC-SHA256", function()
     for _ = 1, 3 do
       assert.equal(CASES[1][4], hex(one(CASES[1][3])))
       assert.equal(CASES[2][4], hex(two(CASES[2][3])))
+    end
+  end)
+
+  it("of a message in pieces is that of the whole, in letters", function()
+    local mac, letters_of = hmac.new("k")
+    local letters = base64.encode_base64url(mac("one two"))
+    assert.equal(letters, letters_of({ "one", "", " ", "two" }, 43))
+    assert.equal(letters:sub(1, 22), letters_of({ "one two" }, 22))
+  end)
+
+  it("is known behind a text, and nothing else is", function()
+    local mac, _, is_signed = hmac.new("k")
+    local letters = base64.encode_base64url(mac("text"))
+    assert.is_true(is_signed("text." .. letters, 1, 4))
+    assert.is_true(is_signed("Bearer text." .. letters, 8, 11))
+    assert.is_false(is_signed("texts" .. letters, 1, 5))
+    assert.is_false(is_signed("text." .. letters .. "=", 1, 4))
+    assert.is_false(is_signed("text." .. letters:sub(1, -2), 1, 4))
+    assert.is_false(is_signed("text.", 1, 4))
+    for i = 1, #letters do
+      local other = letters:sub(i, i) == "A" and "B" or "A"
+      assert.is_false(is_signed("text." .. letters:sub(1, i - 1) .. other .. letters:sub(i + 1), 1, 4))
     end
   end)
 

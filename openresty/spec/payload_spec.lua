@@ -6,7 +6,7 @@ local payload = require "gateway.payload"
 local SALT = "Az09-_xy"
 
 local function text_of(encoded)
-  return payload.text("head." .. encoded .. ".tail", 6, 5 + #encoded, SALT)
+  return payload.text("head." .. encoded .. "." .. SALT, 6, 5 + #encoded, 7 + #encoded)
 end
 
 describe("a payload", function()
@@ -22,8 +22,8 @@ describe("a payload", function()
 
   it("has other blanks with another signature", function()
     local encoded = base64.encode_base64url('{"a":1}')
-    local one = payload.text(encoded, 1, #encoded, "AAAAAAAA")
-    local other = payload.text(encoded, 1, #encoded, "BBBBBBBB")
+    local one = payload.text(encoded .. "AAAAAAAA", 1, #encoded, #encoded + 1)
+    local other = payload.text(encoded .. "BBBBBBBB", 1, #encoded, #encoded + 1)
     assert.not_equal(one, other)
     assert.equal(one:sub(5, -5), other:sub(5, -5))
   end)
