@@ -45,6 +45,9 @@ function _M.handle()
   local req = { item_id = item_id, path_key = path_key }
   local code, detail, retry_after_ms = run(req)
   metrics.count("buys", code)
+  if req.is_from_memory then
+    ngx.var.sluice_logged = "" -- conf/http.d/log.conf
+  end
   ngx.var.sluice_item = item_id
   if code == "reserved" then
     return answer(req, code, '"item":' .. item_id .. ',"qty":' .. req.qty)

@@ -56,6 +56,21 @@ def test_nothing_else_is_looked_at(item: Item) -> None:
     assert_refused(item.buy("bob", b"rubbish", headers={"Authorization": "none"}), "sold_out")
 
 
+def test_such_answers_are_counted_and_not_logged(item: Item, shop: Shop) -> None:
+    """A flood of them would fill the disk."""
+    for number in range(20):
+        assert_refused(item.buy(f"shopper-{number}"), "sold_out")
+    item.buy("ann", headers=AGAIN)
+
+    def lines() -> list[str]:
+        text = shop.gateway.access_log()
+        return [line for line in text.splitlines() if f'"item":"{item.id}"' in line]
+
+    until(lambda: any('"outcome":"reserved"' in line for line in lines()[1:]), "ann is logged")
+    assert sum('"outcome":"sold_out"' in line for line in lines()) <= 2
+    assert all('"route":"buy"' in line for line in lines())
+
+
 def test_a_winner_who_asks_again_hears_that_it_is_his(item: Item) -> None:
     assert_refused(item.buy("bob"), "sold_out")
     assert_reserved(item.buy("ann", headers=AGAIN), item)

@@ -62,13 +62,15 @@ def test_an_answer_that_came_too_late_is_nobodys(shop: Shop, tmp_path: Path) -> 
     item = shop.put_up(units=5)
     with (
         FakeRedis().running() as fake,
-        shop.before(tmp_path / "gateway", fake.address),
+        shop.before(tmp_path / "gateway", fake.address) as gateway,
     ):
         fake.said = RESERVED
         assert item.buy("ann").outcome == "reserved"
         before, too_late = fake.connections, threading.Event()
         fake.said, fake.rest = b"*2\r\n$1\r\n", (too_late, b"R\r\n$0\r\n\r\n")
         assert item.buy("bob").outcome == "pending"
+        # Bob's patience ends with his place in the queue, a little before that with the connection.
+        until(lambda: "no answer from" in gateway.errors(), "the connection was given up")
         fake.rest = None
         too_late.set()
         fake.said = b"*2\r\n$1\r\nL\r\n$0\r\n\r\n"

@@ -198,12 +198,20 @@ def consume(
 
 
 @pytest.fixture
-def keeper(clusters: StockClusters, clock: SystemClock) -> OutboxKeeper:
-    """The relay's second thread, turned by the test."""
+def stop() -> Iterator[threading.Event]:
+    """Asks whatever runs in a thread to end, at the latest with the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def keeper(clusters: StockClusters, clock: SystemClock, stop: threading.Event) -> OutboxKeeper:
+    """The relay's second thread, turned by the test or started, then until `stop`."""
     return OutboxKeeper(
         clusters,
         clock,
-        threading.Event(),
+        stop,
         readiness=Readiness(clock, []),
         ask_kafka=lambda: None,
     )

@@ -25,11 +25,6 @@ NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture
-def stop():
-    return threading.Event()
-
-
-@pytest.fixture
 def readiness(clock):
     return Readiness(clock, [])
 

@@ -27,6 +27,7 @@ return function(req)
     return "busy"
   end
   if sold_out.answers(req.item_id) then
+    req.is_from_memory = true
     return "sold_out"
   end
 end
