@@ -169,8 +169,8 @@ class Relay:
             self._produce(self._unqueued.popleft())
 
     def _produce(self, delivery: _Delivery) -> None:
-        def note(error: KafkaError | None, _message: Message) -> None:
-            self._note(delivery, error)
+        def note(error: KafkaError | None, message: Message) -> None:
+            self._note(delivery, kafka.delivery_fault(error, message))
 
         entry = delivery.entry
         headers: list[tuple[str, str | bytes | None]] = [("outbox", entry.id)]

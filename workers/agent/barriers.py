@@ -75,8 +75,8 @@ class Barriers:
         value = barrier.encode(rearm.pk, of.item_id, of.shard, of.epoch)
 
         def note(error: KafkaError | None, message: Message) -> None:
-            if error is not None:
-                sent.failed.append(error)
+            if (fault := kafka.delivery_fault(error, message)) is not None:
+                sent.failed.append(fault)
             else:
                 sent.missing.discard(message.partition())
 

@@ -1,6 +1,8 @@
 """Outbox → Kafka, at least once, with a real Redis and a real broker."""
 
 import json
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -219,6 +221,36 @@ def test_a_full_queue_of_the_client_delays_and_loses_nothing(
     run_until(relay, shard, nothing_left(cluster, shard))
     assert len(set(delivered(broker))) == len(delivered(broker)) == 64
     assert relay.in_flight == 0
+
+
+class _Forgetful:
+    """A producer whose first message is lost and reported as delivered, without an offset."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self._has_lost = False
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def produce(self, topic, value, key, *, headers, on_delivery):
+        if self._has_lost:
+            self._inner.produce(topic, value, key, headers=headers, on_delivery=on_delivery)
+            return
+        self._has_lost = True
+        on_delivery(None, SimpleNamespace(offset=lambda: None))
+
+
+def test_delivered_without_an_offset_is_not_delivered(
+    clusters, cluster, shard, broker, clock, monkeypatch
+):
+    """KAFKA-15591: the broker never had it."""
+    monkeypatch.setattr(relay_module, "SEND_AGAIN_S", 0.01)
+    reader = OutboxReader(clusters, "relay-1", clock)
+    relay = Relay(reader, cast(Any, _Forgetful(broker.producer())), clock, broker.names)
+    sell(cluster, shard, ["ann", "bob"])
+    run_until(relay, shard, nothing_left(cluster, shard))
+    assert len(set(delivered(broker))) == 2
 
 
 def test_the_largest_entry_is_the_reserve_scripts():

@@ -37,10 +37,10 @@ class SlowKafka:
     def poll(self, _timeout):
         pass
 
-    def answer(self, count, error=None):
+    def answer(self, count, error=None, offset: int | None = 7):
         """To the `count` oldest messages."""
-        for partition, note in self.sent[:count]:
-            note(error, SimpleNamespace(partition=lambda partition=partition: partition))
+        for number, note in self.sent[:count]:
+            note(error, SimpleNamespace(partition=lambda n=number: n, offset=lambda: offset))
         del self.sent[:count]
 
 
@@ -66,6 +66,16 @@ def test_all_of_them_must_be_acknowledged(slow, barriers):
 def test_asking_again_sends_nothing_again(slow, barriers):
     for _ in range(5):
         barriers.send(REARM)
+    assert len(slow.sent) == PARTITIONS
+
+
+def test_delivered_without_an_offset_is_a_failure(slow, barriers):
+    barriers.send(REARM)
+    slow.answer(2)
+    slow.answer(1, offset=None)
+    with pytest.raises(Unavailable):
+        barriers.send(REARM)
+    assert barriers.send(REARM) is None
     assert len(slow.sent) == PARTITIONS
 
 
