@@ -1,0 +1,49 @@
+"""The lines of a campaign's queue, as they are set up."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.campaigns.models import (
+    BUCKETS_MAX,
+    REGULAR,
+    REGULAR_WEIGHT,
+    SLOW,
+    Campaign,
+    QueueBucket,
+)
+from control_plane.risk.models import RuleAction
+from control_plane.risk.sections import rules_in_force
+
+
+def create_buckets(campaign: Campaign, buckets: Sequence[Mapping[str, Any]]) -> None:
+    """The lines in their order; fields of QueueBucket. Raises Django's ValidationError."""
+    if len(buckets) > BUCKETS_MAX:
+        raise ValidationError({"buckets": _("At most %s lines.") % BUCKETS_MAX})
+    for place, fields in enumerate(buckets):
+        bucket = QueueBucket(campaign=campaign, place=place, **fields)
+        bucket.full_clean()
+        bucket.save()
+
+
+def fix_buckets(campaign: Campaign, now: datetime) -> None:
+    """Give the draft the line SLOW, last but one, when risk rules send shoppers there.
+
+    Only at the approval: tickets carry a line's place, so none may come later. A rule that comes
+    later sends shoppers of this campaign into its last line.
+    """
+    buckets = list(campaign.buckets.order_by("place", "pk"))
+    has_room = len(buckets) < BUCKETS_MAX and all(one.name != SLOW for one in buckets)
+    if not has_room or not rules_in_force(now).filter(action=RuleAction.SLOW).exists():
+        return
+    if not buckets:
+        buckets.append(QueueBucket(campaign=campaign, name=REGULAR, weight=REGULAR_WEIGHT))
+    # A tenth of the lightest line, as far as whole numbers go.
+    weight = max(1, min(one.weight for one in buckets) // 10)
+    buckets.insert(-1, QueueBucket(campaign=campaign, name=SLOW, weight=weight))
+    for place, bucket in enumerate(buckets):
+        bucket.place = place
+        bucket.save()
