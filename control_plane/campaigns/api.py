@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from control_plane.campaigns import services
-from control_plane.campaigns.models import BUCKETS_MAX, Campaign, Item, QueueBucket
+from control_plane.campaigns.models import Campaign, Item, QueueBucket
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.merchants.models import Merchant
@@ -46,7 +46,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
 
     merchant = serializers.SlugRelatedField(slug_field="slug", queryset=Merchant.objects.all())
     items = ItemSerializer(many=True, allow_empty=False)
-    buckets = BucketSerializer(many=True, required=False, max_length=BUCKETS_MAX)
+    buckets = BucketSerializer(many=True, required=False)
 
     class Meta:
         model = Campaign

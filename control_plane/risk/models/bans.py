@@ -69,6 +69,7 @@ class Ban(models.Model):
         verbose_name = _("ban")
         verbose_name_plural = _("bans")
         ordering = ["-pk"]
+        permissions = [("lift_ban", "Can lift a ban")]
         constraints = [
             # One that ran out is closed before the next one of its kind and value is written.
             models.UniqueConstraint(
