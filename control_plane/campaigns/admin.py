@@ -76,7 +76,7 @@ class ItemInline(admin.TabularInline):
 
 
 class QueueBucketInline(admin.TabularInline):
-    """The lines of the queue. Whoever may edit the campaign may edit them: a part of its form."""
+    """The buckets of the queue. Whoever may edit the campaign may edit them: a part of its form."""
 
     model = QueueBucket
     extra = 0
@@ -149,8 +149,8 @@ class CampaignAdmin(admin.ModelAdmin):
             {
                 "fields": (("queue_k", "queue_grace_s", "lobby_minutes"),),
                 "description": _(
-                    "For items with a queue. Below are its lines; without any, all shoppers stand "
-                    "in one."
+                    "For items with a queue. Its buckets are below; without any there is one for "
+                    "everybody."
                 ),
             },
         )

@@ -34,7 +34,7 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
 
 
 class BucketSerializer(serializers.ModelSerializer[QueueBucket]):
-    """A line of the queue; their order is the list's."""
+    """A bucket of the queue; their order is the list's."""
 
     class Meta:
         model = QueueBucket

@@ -204,7 +204,7 @@ class Item(models.Model):
 
 
 class QueueBucket(models.Model):
-    """A line of the queue, for tokens of the level of its name; the last one takes all others.
+    """A bucket of the queue, for tokens of the level of its name; the last one takes all others.
 
     A campaign without any has one, REGULAR. Tickets carry a bucket's place in the list, which is
     why the list is fixed at the approval.
@@ -222,24 +222,24 @@ class QueueBucket(models.Model):
         _("weight"),
         default=REGULAR_WEIGHT,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text=_("Its share of those who are let in, against the other lines: 1 to 1000."),
+        help_text=_("Its share of those who are let in, against the other buckets: 1 to 1000."),
     )
     place = models.PositiveSmallIntegerField(
         _("order"),
         default=0,
         validators=[MaxValueValidator(1000)],
-        help_text=_("The last line takes everybody whose level no line names."),
+        help_text=_("The last one takes everybody whose level no bucket names."),
     )
 
     class Meta:
-        verbose_name = _("line of the queue")
-        verbose_name_plural = _("lines of the queue")
+        verbose_name = _("queue bucket")
+        verbose_name_plural = _("queue buckets")
         ordering = ["place", "pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign", "name"],
                 name="queue_bucket_once_per_campaign",
-                violation_error_message=_("There is a line for this level already."),
+                violation_error_message=_("There is a bucket for this level already."),
             ),
             models.CheckConstraint(
                 condition=models.Q(weight__gte=1, weight__lte=1000), name="queue_weight_bounded"

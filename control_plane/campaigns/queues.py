@@ -1,4 +1,4 @@
-"""The lines of a campaign's queue, as they are set up."""
+"""The buckets of a campaign's queue, as they are set up."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,9 +20,9 @@ from control_plane.risk.sections import rules_in_force
 
 
 def create_buckets(campaign: Campaign, buckets: Sequence[Mapping[str, Any]]) -> None:
-    """The lines in their order; fields of QueueBucket. Raises Django's ValidationError."""
+    """Buckets in their order; fields of QueueBucket. Raises Django's ValidationError."""
     if len(buckets) > BUCKETS_MAX:
-        raise ValidationError({"buckets": _("At most %s lines.") % BUCKETS_MAX})
+        raise ValidationError({"buckets": _("At most %s buckets.") % BUCKETS_MAX})
     for place, fields in enumerate(buckets):
         bucket = QueueBucket(campaign=campaign, place=place, **fields)
         bucket.full_clean()
@@ -30,10 +30,10 @@ def create_buckets(campaign: Campaign, buckets: Sequence[Mapping[str, Any]]) -> 
 
 
 def fix_buckets(campaign: Campaign, now: datetime) -> None:
-    """Give the draft the line SLOW, last but one, when risk rules send shoppers there.
+    """Give the draft the bucket SLOW, last but one, when risk rules send shoppers there.
 
-    Only at the approval: tickets carry a line's place, so none may come later. A rule that comes
-    later sends shoppers of this campaign into its last line.
+    Only at the approval: tickets carry a bucket's place, so none may come later. A rule that comes
+    later sends shoppers of this campaign into its last bucket.
     """
     buckets = list(campaign.buckets.order_by("place", "pk"))
     has_room = len(buckets) < BUCKETS_MAX and all(one.name != SLOW for one in buckets)
@@ -41,7 +41,7 @@ def fix_buckets(campaign: Campaign, now: datetime) -> None:
         return
     if not buckets:
         buckets.append(QueueBucket(campaign=campaign, name=REGULAR, weight=REGULAR_WEIGHT))
-    # A tenth of the lightest line, as far as whole numbers go.
+    # A tenth of the lightest bucket, as far as whole numbers go.
     weight = max(1, min(one.weight for one in buckets) // 10)
     buckets.insert(-1, QueueBucket(campaign=campaign, name=SLOW, weight=weight))
     for place, bucket in enumerate(buckets):

@@ -73,7 +73,7 @@ def create_draft(
     buckets: Sequence[Mapping[str, Any]] = (),
     **queue: int,
 ) -> Campaign:
-    """A draft with its items and the lines of its queue. Raises Django's ValidationError.
+    """A draft with its items and the buckets of its queue. Raises Django's ValidationError.
 
     `items` and `buckets` are fields of Item and QueueBucket, `queue` those of Campaign that have a
     default: `queue_k`, `queue_grace_s`, `lobby_minutes`.

@@ -40,7 +40,7 @@ def ban(
     """Ban until `until`. Idempotent: one that is in force is extended, never shortened.
 
     The value is made canonical (2001:DB8::1 → 2001:db8::1): compare with the returned row. Raises
-    ValidationError by field.
+    ValidationError by field; ValueError for an unknown source.
     """
     now = now or timezone.now()
     wish = Ban(
@@ -48,7 +48,7 @@ def ban(
         value=value,
         until=until,
         reason=reason.strip(),
-        source=source,
+        source=BanSource(source),
         by=by,
         created_at=now,
         changed_at=now,

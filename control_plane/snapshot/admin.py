@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from control_plane.config.ask_first import Question, ask, staff
 from control_plane.config.read_only_admin import ReadOnlyAdmin
@@ -106,8 +105,7 @@ class HeartbeatAdmin(ReadOnlyAdmin):
     def runs(self, beat: Heartbeat) -> str:
         """How many run which."""
         return ", ".join(
-            ngettext("%(count)s worker on %(version)s", "%(count)s workers on %(version)s", count)
-            % {"count": count, "version": version}
+            _("%(count)s on %(version)s") % {"count": count, "version": version}
             for version, count in versions(beat.workers)
         )
 

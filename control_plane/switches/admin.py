@@ -14,7 +14,7 @@ from django.utils.formats import localize
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, Refusal, ask, staff
-from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
+from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, until_text
 from control_plane.switches import overview, services
 from control_plane.switches.forms import form_of, subject, until
 from control_plane.switches.known import SWITCHES
@@ -46,12 +46,12 @@ class InForceFilter(admin.SimpleListFilter):
 class SwitchThrowAdmin(ReadOnlyAdmin):
     """Above the list: every switch. The list: every throw, newest first."""
 
-    list_display = ("name", "shown", "where", "reason", "by", "created_at", "until", "end")
+    list_display = ("name", "shown", "where", "reason", "who", "created_at", "end")
     list_filter = ("name", InForceFilter)
     list_select_related = ("campaign", "item__campaign", "by", "reverted__by")
     search_fields = ("reason", "campaign__title", "campaign__slug", "item__sku", "item__title")
     change_list_template = "admin/switches/switches.html"
-    fields = ("name", "shown", "where", "reason", "by", "created_at", "until", "end")
+    fields = ("name", "shown", "where", "reason", "who", "created_at", "until", "end")
     readonly_fields = fields
 
     @admin.display(description=_("value"))
@@ -64,12 +64,17 @@ class SwitchThrowAdmin(ReadOnlyAdmin):
         """The campaign or item."""
         return str(throw.where)
 
+    @admin.display(description=_("by"), ordering="by")
+    def who(self, throw: SwitchThrow) -> str:
+        """A person, or the command line."""
+        return str(throw.by or _("the command line"))
+
     @admin.display(description=_("ended"))
     def end(self, throw: SwitchThrow) -> str:
-        """Who took it back and when."""
+        """Who took it back and when, or when it ends."""
         reverted = getattr(throw, "reverted", None)
         if reverted is None:
-            return str(_("in force"))
+            return str(_("in force")) if throw.until is None else until_text(throw.until)
         who = reverted.by or (_("the clock") if reverted.by_clock else _("the command line"))
         return f"{who}, {localize(timezone.localtime(reverted.at))}"
 

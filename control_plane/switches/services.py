@@ -110,7 +110,14 @@ def _end(throw_ids: Iterable[int], by: "User | None", now: datetime, *, by_clock
 
 def _require_running(campaign: Campaign | None, item: Item | None) -> None:
     """A draft is in nobody's snapshot, and what has ended is reverted by the clock at once."""
-    of = item.campaign if item is not None else campaign
-    if of is not None and of.state not in (CampaignState.APPROVED, CampaignState.LIVE):
+    if item is not None:
+        campaign_id = item.campaign_id
+    elif campaign is not None:
+        campaign_id = campaign.pk
+    else:
+        return
+    running = Campaign.objects.filter(state__in=[CampaignState.APPROVED, CampaignState.LIVE])
+    # Asked, since what the caller holds may be old.
+    if not running.filter(pk=campaign_id).exists():
         field = "campaign" if item is None else "item"
         raise ValidationError({field: _("Its campaign is not approved, or it has ended.")})

@@ -122,14 +122,14 @@ def test_a_marketer_creates_a_draft(marketer, draft):
     assert Campaign.objects.get(slug="autumn").state == CampaignState.DRAFT
 
 
-def _line(number, name, weight, place):
+def _bucket(number, name, weight, place):
     fields = {"id": "", "campaign": "", "name": name, "weight": weight, "place": place}
     return {f"buckets-{number}-{field}": value for field, value in fields.items()}
 
 
 def test_a_marketer_sets_up_the_queue(marketer, draft):
-    lines = _line(0, "regular", 1, 2) | _line(1, "vip", 3, 1)
-    changes = {"items-0-queue_mode": "draw", "queue_k": 3, "buckets-TOTAL_FORMS": 2} | lines
+    buckets = _bucket(0, "regular", 1, 2) | _bucket(1, "vip", 3, 1)
+    changes = {"items-0-queue_mode": "draw", "queue_k": 3, "buckets-TOTAL_FORMS": 2} | buckets
     assert marketer.post(_page(draft), _form(draft, **changes)).status_code == 302
     draft.refresh_from_db()
     assert (draft.queue_k, draft.items.get().queue_mode) == (3, "draw")
@@ -140,7 +140,7 @@ def test_after_the_approval_the_queue_is_locked(marketer, draft, now):
     draft.buckets.create(name="vip", weight=3)
     services.approve(draft, None, now)
     page = marketer.get(_page(draft)).content.decode()
-    assert "lines of the queue" in page.lower()
+    assert "queue buckets" in page.lower()
     assert 'name="buckets-0-weight"' not in page
     assert 'name="queue_k"' not in page
 
@@ -149,10 +149,12 @@ def test_after_the_approval_the_queue_is_locked(marketer, draft, now):
     ("changes", "reason"),
     [
         ({"queue_k": 11}, "Ensure this value is less than or equal to 10."),
-        ({"buckets-TOTAL_FORMS": 1, **_line(0, "V", 1, 0)}, "Only the letters a-z and _."),
+        ({"buckets-TOTAL_FORMS": 1, **_bucket(0, "V", 1, 0)}, "Only the letters a-z and _."),
         (
             {"buckets-TOTAL_FORMS": 17}
-            | {k: v for n in range(17) for k, v in _line(n, "abcdefghijklmnopq"[n], 1, n).items()},
+            | {
+                k: v for n in range(17) for k, v in _bucket(n, "abcdefghijklmnopq"[n], 1, n).items()
+            },
             "Please submit at most 16 forms.",
         ),
         ({"ends_at_0": "2020-01-01"}, "The end must be after the start."),

@@ -104,10 +104,10 @@ def test_it_creates_a_draft_with_its_items(staff, merchant, now):
 
 
 def test_it_creates_a_queue(staff, merchant, now):
-    lines = [{"name": "vip", "weight": 3}, {"name": "regular", "weight": 1}]
-    body = _body(merchant, now, queue_k=5, buckets=lines, items=[{**ITEM, "queue_mode": "draw"}])
+    buckets = [{"name": "vip", "weight": 3}, {"name": "regular", "weight": 1}]
+    body = _body(merchant, now, queue_k=5, buckets=buckets, items=[{**ITEM, "queue_mode": "draw"}])
     answer = _post(staff("add_campaign"), URL, body).json()
-    assert (answer["queue_k"], answer["queue_grace_s"], answer["buckets"]) == (5, 30, lines)
+    assert (answer["queue_k"], answer["queue_grace_s"], answer["buckets"]) == (5, 30, buckets)
     assert answer["items"][0]["queue_mode"] == "draw"
 
 

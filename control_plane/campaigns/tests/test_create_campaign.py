@@ -60,18 +60,18 @@ def test_it_stocks_the_warehouse(capsys):
 
 def test_it_sets_up_the_queue(capsys):
     argv = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
-    lines = ["--bucket", "vip=3", "--bucket", "regular=1"]
-    call_command("create_campaign", *argv, "--queue-mode", "draw", *lines)
+    buckets = ["--bucket", "vip=3", "--bucket", "regular=1"]
+    call_command("create_campaign", *argv, "--queue-mode", "draw", *buckets)
     printed = json.loads(capsys.readouterr().out)
     assert printed["items"][0]["queue_mode"] == "draw"
     assert printed["buckets"] == [{"name": "vip", "weight": 3}, {"name": "regular", "weight": 1}]
 
 
-@pytest.mark.parametrize("line", ["vip", "vip=", "=3", "vip=-1", "vip=1.5"])
-def test_a_line_is_a_name_and_a_weight(line):
+@pytest.mark.parametrize("bucket", ["vip", "vip=", "=3", "vip=-1", "vip=1.5"])
+def test_a_bucket_is_a_name_and_a_weight(bucket):
     argv = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
     with pytest.raises(CommandError, match="NAME=WEIGHT"):
-        call_command("create_campaign", *argv, "--bucket", line)
+        call_command("create_campaign", *argv, "--bucket", bucket)
 
 
 def test_without_approve_it_stays_a_draft(capsys):

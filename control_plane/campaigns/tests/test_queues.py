@@ -31,7 +31,7 @@ def create(merchant, now):
     return build
 
 
-def _lines(*names_and_weights):
+def _buckets(*names_and_weights):
     return [{"name": name, "weight": weight} for name, weight in names_and_weights]
 
 
@@ -47,12 +47,12 @@ def _slow_rule(now):
 
 
 def test_the_snapshot_says_what_was_set_up(create, now):
-    lines = _lines(("vip", 3), ("first_time", 2), ("regular", 1))
-    campaign = create(queue_k=5, queue_grace_s=60, lobby_minutes=15, buckets=lines)
+    buckets = _buckets(("vip", 3), ("first_time", 2), ("regular", 1))
+    campaign = create(queue_k=5, queue_grace_s=60, lobby_minutes=15, buckets=buckets)
     services.approve(campaign, None, now)
     assert _queue(campaign, now) == {
         "mode": "fifo",
-        "buckets": lines,
+        "buckets": buckets,
         "k": 5,
         "grace_ms": 60_000,
         "opens_ms": document.epoch_ms(now + timedelta(minutes=45)),
@@ -67,13 +67,13 @@ def test_the_snapshot_says_what_was_set_up(create, now):
         ({"queue_k": 11}, "queue_k", "less than or equal to 10"),
         ({"queue_grace_s": 4}, "queue_grace_s", "greater than or equal to 5"),
         ({"lobby_minutes": 0}, "lobby_minutes", "greater than or equal to 1"),
-        ({"buckets": _lines(("VIP", 1))}, "name", "Only the letters a-z and _."),
-        ({"buckets": _lines(("vip\n", 1))}, "name", "Only the letters a-z and _."),
-        ({"buckets": _lines(("v" * 33, 1))}, "name", "at most 32 characters"),
-        ({"buckets": _lines(("vip", 0))}, "weight", "greater than or equal to 1"),
-        ({"buckets": _lines(("vip", 1001))}, "weight", "less than or equal to 1000"),
-        ({"buckets": _lines(("vip", 1), ("vip", 2))}, "__all__", "a line for this level"),
-        ({"buckets": _lines(*((c, 1) for c in "abcdefghijklmnopq"))}, "buckets", "At most 16"),
+        ({"buckets": _buckets(("VIP", 1))}, "name", "Only the letters a-z and _."),
+        ({"buckets": _buckets(("vip\n", 1))}, "name", "Only the letters a-z and _."),
+        ({"buckets": _buckets(("v" * 33, 1))}, "name", "at most 32 characters"),
+        ({"buckets": _buckets(("vip", 0))}, "weight", "greater than or equal to 1"),
+        ({"buckets": _buckets(("vip", 1001))}, "weight", "less than or equal to 1000"),
+        ({"buckets": _buckets(("vip", 1), ("vip", 2))}, "__all__", "a bucket for this level"),
+        ({"buckets": _buckets(*((c, 1) for c in "abcdefghijklmnopq"))}, "buckets", "At most 16"),
     ],
 )
 def test_a_wrong_setting_is_named_and_nothing_is_created(create, fields, field, reason):
@@ -84,48 +84,48 @@ def test_a_wrong_setting_is_named_and_nothing_is_created(create, fields, field, 
     assert not Campaign.objects.exists()
 
 
-def test_risk_rules_that_slow_get_a_light_line_before_the_last(create, now):
+def test_risk_rules_that_slow_get_a_light_bucket_before_the_last(create, now):
     _slow_rule(now)
-    campaign = create(buckets=_lines(("vip", 30), ("regular", 20)))
+    campaign = create(buckets=_buckets(("vip", 30), ("regular", 20)))
     services.approve(campaign, None, now)
-    expected = _lines(("vip", 30), ("slow", 2), ("regular", 20))
+    expected = _buckets(("vip", 30), ("slow", 2), ("regular", 20))
     assert _queue(campaign, now)["buckets"] == expected
 
 
-def test_the_only_line_stays_the_last(create, now):
+def test_the_only_bucket_stays_the_last(create, now):
     _slow_rule(now)
     campaign = create()
     services.approve(campaign, None, now)
-    assert _queue(campaign, now)["buckets"] == _lines(("slow", 1), ("regular", 10))
+    assert _queue(campaign, now)["buckets"] == _buckets(("slow", 1), ("regular", 10))
 
 
-def test_a_slow_line_of_ones_own_is_kept(create, now):
+def test_a_slow_bucket_of_ones_own_is_kept(create, now):
     _slow_rule(now)
-    lines = _lines(("slow", 7), ("regular", 20))
-    campaign = create(buckets=lines)
+    buckets = _buckets(("slow", 7), ("regular", 20))
+    campaign = create(buckets=buckets)
     services.approve(campaign, None, now)
-    assert _queue(campaign, now)["buckets"] == lines
+    assert _queue(campaign, now)["buckets"] == buckets
 
 
-def test_sixteen_lines_stay_sixteen(create, now):
+def test_sixteen_buckets_stay_sixteen(create, now):
     _slow_rule(now)
-    lines = _lines(*((c, 1) for c in "abcdefghijklmnop"))
-    campaign = create(buckets=lines)
+    buckets = _buckets(*((c, 1) for c in "abcdefghijklmnop"))
+    campaign = create(buckets=buckets)
     services.approve(campaign, None, now)
-    assert _queue(campaign, now)["buckets"] == lines
+    assert _queue(campaign, now)["buckets"] == buckets
 
 
-def test_a_rule_that_comes_after_the_approval_moves_no_line(create, now):
-    """Tickets carry a line's place."""
-    campaign = create(buckets=_lines(("vip", 3), ("regular", 1)))
+def test_a_rule_that_comes_after_the_approval_moves_no_bucket(create, now):
+    """Tickets carry a bucket's place."""
+    campaign = create(buckets=_buckets(("vip", 3), ("regular", 1)))
     services.approve(campaign, None, now)
     before = _queue(campaign, now)
     _slow_rule(now)
     assert _queue(campaign, now) == before
 
 
-def test_a_rule_whose_time_is_up_asks_for_no_line(create, now):
+def test_a_rule_whose_time_is_up_asks_for_no_bucket(create, now):
     RiskRule.objects.filter(pk=_slow_rule(now).pk).update(until=now)
     campaign = create()
     services.approve(campaign, None, now)
-    assert _queue(campaign, now)["buckets"] == _lines(("regular", 10))
+    assert _queue(campaign, now)["buckets"] == _buckets(("regular", 10))

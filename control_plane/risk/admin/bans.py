@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, Refusal, ask, staff
-from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
+from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, until_text
 from control_plane.risk import services
 from control_plane.risk.models import Ban, BanKind, BanSource
 from control_plane.risk.models.bans import CHECKS
@@ -27,7 +27,7 @@ LIST = "admin:risk_ban_changelist"
 class BanForm(forms.Form):
     """Who, how long, and why."""
 
-    kind = forms.ChoiceField(label=_("bans"), choices=BanKind.choices)
+    kind = forms.ChoiceField(label=_("what"), choices=BanKind.choices)
     value = forms.CharField(label=_("value"), max_length=64)
     minutes = forms.IntegerField(
         label=_("minutes"),
@@ -75,23 +75,28 @@ class InForceFilter(admin.SimpleListFilter):
 class BanAdmin(ReadOnlyAdmin):
     """Newest first; "Ban" and "Lift" ask first."""
 
-    list_display = ("kind", "value", "until", "reason", "source", "by", "created_at", "end")
+    list_display = ("kind", "value", "reason", "who", "created_at", "end")
     list_display_links = ("kind", "value")
     list_filter = (InForceFilter, "kind", "source")
     list_select_related = ("by", "lifted_by")
     search_fields = ("value", "reason")
     ordering = ("-pk",)
-    fields = ("kind", "value", "until", "reason", "source", "by", "created_at", "end")
+    fields = ("kind", "value", "reason", "who", "created_at", "until", "end")
     readonly_fields = fields
     change_list_template = "admin/risk/bans.html"
 
-    @admin.display(description=_("ended"))
+    @admin.display(description=_("by"), ordering="by")
+    def who(self, ban: Ban) -> str:
+        """A person's name, or what was none."""
+        return str(ban.by) if ban.by is not None else ban.get_source_display()
+
+    @admin.display(description=_("ended"), ordering="until")
     def end(self, ban: Ban) -> str:
-        """How."""
+        """How, or when it will."""
         if ban.lifted_by is not None:
-            return str(_("lifted by %(user)s") % {"user": ban.lifted_by})
+            return _("lifted by %(user)s") % {"user": ban.lifted_by}
         is_over = ban.ended_at is not None or ban.until <= timezone.now()
-        return str(_("over")) if is_over else str(_("in force"))
+        return str(_("over")) if is_over else until_text(ban.until)
 
     def buttons(self, request: HttpRequest, obj: Ban) -> list[Button]:
         """While it is in force."""

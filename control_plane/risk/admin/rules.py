@@ -1,5 +1,6 @@
 """Risk rules: written as shadow, watched, then enforced; ended by a button or by the clock."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -12,14 +13,24 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.campaigns.models import CampaignState, Item
 from control_plane.config.ask_first import Question, Refusal, ask, staff
 from control_plane.config.read_only_admin import Button
 from control_plane.risk import services
 from control_plane.risk.admin.service_form import ServiceAdmin
 from control_plane.risk.models import RiskRule
+from control_plane.risk.models.rules import FIELDS_OF_KIND
 from control_plane.risk.sections import rules_in_force
 
 CHANGE = "risk.change_riskrule"
+
+
+class ItemField(forms.ModelChoiceField):
+    """Items with their campaign: a SKU is sold again and again."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """As in the list."""
+        return f"{obj.campaign} · {obj}"
 
 
 class RuleForm(forms.ModelForm):
@@ -28,6 +39,21 @@ class RuleForm(forms.ModelForm):
     class Meta:
         model = RiskRule
         fields = "__all__"
+        field_classes = {"item": ItemField}
+
+    class Media:
+        js = ("risk/rule_form.js",)
+
+    def __init__(self, *arguments: Any, **how: Any) -> None:
+        super().__init__(*arguments, **how)
+        # Nobody may edit what has ended: then there is no field.
+        if "kind" in self.fields:
+            self.fields["kind"].widget.attrs["data-fields"] = json.dumps(FIELDS_OF_KIND)
+        if "item" in self.fields:
+            sold = Item.objects.exclude(campaign__state=CampaignState.ENDED)
+            chosen = Item.objects.filter(pk=self.instance.item_id)
+            field: Any = self.fields["item"]
+            field.queryset = (sold | chosen).select_related("campaign").order_by("campaign", "pk")
 
     def clean_until(self) -> Any:
         """At its field."""
@@ -76,14 +102,12 @@ class RiskRuleAdmin(ServiceAdmin):
         "item_or_all",
         "until",
         "note",
-        "created_by",
     )
     list_display_links = ("priority", "kind")
-    list_filter = (InForceFilter, "mode", "action", "kind")
-    list_select_related = ("item__campaign", "created_by")
+    list_filter = (InForceFilter, "mode", "kind")
+    list_select_related = ("item__campaign",)
     search_fields = ("cidr", "value", "note")
     ordering = ("priority", "pk")
-    autocomplete_fields = ()
     change_form_template = "admin/with_buttons.html"
     readonly_fields = ("created_at", "created_by", "ended_at")
 

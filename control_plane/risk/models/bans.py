@@ -37,7 +37,7 @@ CHECKS: dict[str, Callable[[str], str]] = {
 class Ban(models.Model):
     """In force until `until` or until it is lifted; at most one of each (kind, value) is."""
 
-    kind = models.CharField(_("bans"), max_length=7, choices=BanKind.choices)
+    kind = models.CharField(_("what"), max_length=7, choices=BanKind.choices)
     value = models.CharField(_("value"), max_length=64)
     until = models.DateTimeField(_("until"))
     reason = models.CharField(_("reason"), max_length=200)

@@ -126,11 +126,11 @@ def test_the_list_says_who_runs_what(log_in, beat, two_versions):
     beat("silent", newer, at=now - timedelta(minutes=3), clock_ms=-2000)
     page = _text(log_in("view_heartbeat").get(BEATS))
     fresh, half, silent = (_row(page, name) for name in ("fresh", "half", "silent"))
-    assert f"2 workers on {newer}" in fresh
+    assert f"2 on {newer}" in fresh
     assert "up to date" in fresh
     assert " s ago" in fresh
     assert ">right<" in fresh
-    assert f"2 workers on {newer}, 1 worker on {older}" in half
+    assert f"2 on {newer}, 1 on {older}" in half
     assert "behind for 1\xa0minute" in half
     assert "1.5 s fast" in half
     assert "silent for 3\xa0minutes" in silent

@@ -39,7 +39,7 @@ class Command(BaseCommand):
             default=[],
             type=_bucket,
             metavar="NAME=WEIGHT",
-            help="a line of the queue; again for the next one",
+            help="of the queue; again for the next one",
         )
         parser.add_argument("--approve", action="store_true")
 
