@@ -225,7 +225,7 @@ class QueueBucket(models.Model):
         help_text=_("Its share of those who are let in, against the other buckets: 1 to 1000."),
     )
     place = models.PositiveSmallIntegerField(
-        _("order"),
+        _("position"),
         default=0,
         validators=[MaxValueValidator(1000)],
         help_text=_("The last one takes everybody whose level no bucket names."),

@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                         default=0,
                         help_text="The last one takes everybody whose level no bucket names.",
                         validators=[django.core.validators.MaxValueValidator(1000)],
-                        verbose_name="order",
+                        verbose_name="position",
                     ),
                 ),
                 (

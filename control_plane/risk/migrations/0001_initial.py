@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("subject", models.CharField(max_length=32, verbose_name="about")),
-                ("subject_id", models.BigIntegerField(verbose_name="number")),
+                ("subject_id", models.BigIntegerField(verbose_name="row number")),
                 ("title", models.CharField(max_length=300, verbose_name="what")),
                 (
                     "verb",
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                             ("ended", "ended"),
                         ],
                         max_length=8,
-                        verbose_name="done",
+                        verbose_name="what was done",
                     ),
                 ),
                 ("values", models.JSONField(verbose_name="values")),

@@ -17,9 +17,9 @@ class RiskChange(models.Model):
     """One change with the values after it; of a row that is gone this is what stays."""
 
     subject = models.CharField(_("about"), max_length=32)
-    subject_id = models.BigIntegerField(_("number"))
+    subject_id = models.BigIntegerField(_("row number"))
     title = models.CharField(_("what"), max_length=300)
-    verb = models.CharField(_("done"), max_length=8, choices=ChangeVerb.choices)
+    verb = models.CharField(_("what was done"), max_length=8, choices=ChangeVerb.choices)
     values = models.JSONField(_("values"))
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -147,7 +147,7 @@ def test_a_rule_is_not_deleted(operator, rule):
 def test_an_operator_creates_changes_and_removes_a_limit(operator, published):
     operator.post(f"{LIMITS}add/", LIMIT_FORM)
     row = RateLimit.objects.get()
-    assert (row.per_s, row.burst) == (5, 9)
+    assert (float(row.per_s), row.burst) == (5.0, 9)
     operator.post(f"{LIMITS}{row.pk}/change/", LIMIT_FORM | {"burst": "2"})
     assert published()["rate_limits"][0]["burst"] == 2
     assert "everybody" in _text(operator.get(LIMITS))
@@ -250,7 +250,7 @@ def test_the_trail_is_shown(operator, log_in, admin_client, rule, now):
     page = _text(admin_client.get(f"{BASE}/riskchange/"))
     for text in ("risk rule", "network address: 10.0.0.0/8", "the clock", "the system", "created"):
         assert text in page
-    change = RiskChange.objects.first()
+    change = RiskChange.objects.latest("pk")
     assert "cidr: 10.0.0.0/8" in _text(admin_client.get(f"{BASE}/riskchange/{change.pk}/change/"))
 
 

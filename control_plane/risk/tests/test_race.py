@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import IntegrityError
@@ -44,9 +45,9 @@ def _all_read_before_one_writes(monkeypatch, *, guarded):
 
 
 def _end_at_once(at_once, rule, now):
-    calls = [lambda: services.end_rule(rule.pk, None, now)] * (RUNS // 2)
-    calls += [lambda: services.end_due_rules(now + MINUTE)] * (RUNS // 2)
-    at_once(calls)
+    person = partial(services.end_rule, rule.pk, None, now)
+    clock = partial(services.end_due_rules, now + MINUTE)
+    at_once([person, clock] * (RUNS // 2))
     return RiskChange.objects.filter(verb=ChangeVerb.ENDED).count()
 
 
