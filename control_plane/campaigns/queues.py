@@ -13,7 +13,9 @@ from control_plane.campaigns.models import (
     REGULAR_WEIGHT,
     SLOW,
     Campaign,
+    CampaignState,
     QueueBucket,
+    QueueMode,
 )
 from control_plane.risk.models import RuleAction
 from control_plane.risk.sections import rules_in_force
@@ -47,3 +49,10 @@ def fix_buckets(campaign: Campaign, now: datetime) -> None:
     for place, bucket in enumerate(buckets):
         bucket.place = place
         bucket.save()
+
+
+def campaigns_without_slow_bucket() -> list[Campaign]:
+    """Those that run with a queue and were approved before a risk rule slowed anybody."""
+    running = Campaign.objects.filter(state__in=[CampaignState.APPROVED, CampaignState.LIVE])
+    queued = running.exclude(buckets__name=SLOW)
+    return list(queued.filter(items__queue_mode__in=[QueueMode.FIFO, QueueMode.DRAW]).distinct())

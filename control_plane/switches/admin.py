@@ -69,7 +69,7 @@ class SwitchThrowAdmin(ReadOnlyAdmin):
         """A person, or the command line."""
         return str(throw.by or _("the command line"))
 
-    @admin.display(description=_("ended"))
+    @admin.display(description=_("end"))
     def end(self, throw: SwitchThrow) -> str:
         """Who took it back and when, or when it ends."""
         reverted = getattr(throw, "reverted", None)

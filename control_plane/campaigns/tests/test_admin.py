@@ -122,6 +122,17 @@ def test_a_marketer_creates_a_draft(marketer, draft):
     assert Campaign.objects.get(slug="autumn").state == CampaignState.DRAFT
 
 
+def test_saving_in_chinese_keeps_the_seconds(marketer, draft):
+    draft.starts_at = draft.starts_at.replace(second=7)
+    draft.save()
+    marketer.post("/i18n/setlang/", {"language": "zh-hans", "next": "/admin/"})
+    page = marketer.get(_page(draft)).content.decode()
+    assert f'value="{draft.starts_at:%Y-%m-%d}"' in page
+    assert f'value="{draft.starts_at:%H:%M:%S}"' in page
+    assert marketer.post(_page(draft), _form(draft)).status_code == 302
+    assert Campaign.objects.get().starts_at == draft.starts_at
+
+
 def _bucket(number, name, weight, place):
     fields = {"id": "", "campaign": "", "name": name, "weight": weight, "place": place}
     return {f"buckets-{number}-{field}": value for field, value in fields.items()}

@@ -90,7 +90,7 @@ class BanAdmin(ReadOnlyAdmin):
         """A person's name, or what was none."""
         return str(ban.by) if ban.by is not None else ban.get_source_display()
 
-    @admin.display(description=_("ended"), ordering="until")
+    @admin.display(description=_("end"), ordering="until")
     def end(self, ban: Ban) -> str:
         """How, or when it will."""
         if ban.lifted_by is not None:

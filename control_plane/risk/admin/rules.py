@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,11 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import CampaignState, Item
+from control_plane.campaigns.queues import campaigns_without_slow_bucket
 from control_plane.config.ask_first import Question, Refusal, ask, staff
 from control_plane.config.read_only_admin import Button
 from control_plane.risk import services
 from control_plane.risk.admin.service_form import ServiceAdmin
-from control_plane.risk.models import RiskRule
+from control_plane.risk.models import RiskRule, RuleAction
 from control_plane.risk.models.rules import FIELDS_OF_KIND
 from control_plane.risk.sections import rules_in_force
 
@@ -133,11 +134,6 @@ class RiskRuleAdmin(ServiceAdmin):
                     "min_score",
                     ("of", "more_than", "within_s"),
                 ),
-                "description": _(
-                    "Network address: the network. Device, shopper, browser name: the text. Risk "
-                    "score: the score. Many shoppers at one place: the three fields of the last "
-                    "line. Leave the others empty."
-                ),
             },
         )
         done = (
@@ -156,6 +152,21 @@ class RiskRuleAdmin(ServiceAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: a rule is ended."""
         return False
+
+    def save_model(self, request: HttpRequest, obj: RiskRule, form: Any, change: bool) -> None:
+        """A rule that slows has no bucket in campaigns that were approved before the first one."""
+        super().save_model(request, obj, form, change)
+        without = campaigns_without_slow_bucket() if obj.action == RuleAction.SLOW else []
+        if without:
+            names = ", ".join(str(campaign) for campaign in without)
+            messages.warning(
+                request,
+                _(
+                    "Approved before, without a slow bucket, so there slowed shoppers queue with "
+                    "the last bucket: %(campaigns)s."
+                )
+                % {"campaigns": names},
+            )
 
     def create(self, fields: dict[str, Any], request: HttpRequest) -> RiskRule:
         """By its service."""

@@ -100,6 +100,15 @@ def test_a_wrong_value_is_explained_at_its_field(operator, changes, reason):
     assert not RiskRule.objects.exists()
 
 
+def test_campaigns_without_a_slow_bucket_are_named(operator, approved, now):
+    approved.items.update(queue_mode="fifo")
+    slow = RULE_FORM | {"action": "slow"}
+    assert "last bucket: Spring." in _text(operator.post(f"{RULES}add/", slow, follow=True))
+    approved.buckets.create(name="slow", weight=1)
+    page = _text(operator.post(f"{RULES}add/", slow, follow=True))
+    assert "last bucket" not in page
+
+
 def test_what_only_the_service_knows_is_said_too(operator, rule, monkeypatch):
     monkeypatch.setattr(rules, "RULES_MAX", 1)
     page = _text(operator.post(f"{RULES}add/", RULE_FORM, follow=True))

@@ -1,5 +1,5 @@
-// Of the fields that say what a rule looks for, shows those of the chosen kind. A field that is
-// filled or has an error stays in sight, so that nothing wrong is hidden; without this script all do.
+// Of the fields that say what a rule looks for, shows those of the chosen kind. What is filled or
+// has an error stays in sight, so that nothing wrong is hidden. Without this script all are shown.
 document.addEventListener("DOMContentLoaded", () => {
   const kind = document.querySelector("#id_kind[data-fields]");
   if (!kind) return;
@@ -9,7 +9,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function isNeeded(name) {
     const input = document.getElementById(`id_${name}`);
     const box = input.closest(".fieldBox") ?? input.closest(".form-row");
-    const wanted = fieldsOfKind[kind.value] ?? names;
+    const wanted = fieldsOfKind[kind.value] ?? [];
     return wanted.includes(name) || input.value !== "" || box.querySelector(".errorlist");
   }
 
