@@ -18,7 +18,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns import services
-from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.campaigns.models import (
+    BUCKETS_MAX,
+    Campaign,
+    CampaignState,
+    Item,
+    QueueBucket,
+)
 from control_plane.campaigns.moves import MOVES, Move
 from control_plane.orders.models import LIVE_STATES, Order
 
@@ -29,7 +35,15 @@ class ItemInline(admin.TabularInline):
     model = Item
     extra = 0
     min_num = 1
-    fields = ("sku", "title", "units", "price_minor", "currency", "limit_per_shopper")
+    fields = (
+        "sku",
+        "title",
+        "units",
+        "price_minor",
+        "currency",
+        "limit_per_shopper",
+        "queue_mode",
+    )
     readonly_fields = ("stock",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -61,6 +75,35 @@ class ItemInline(admin.TabularInline):
         return _is_draft(obj) and super().has_delete_permission(request, obj)
 
 
+class QueueBucketInline(admin.TabularInline):
+    """The buckets of the queue. Whoever may edit the campaign may edit them: a part of its form."""
+
+    model = QueueBucket
+    extra = 0
+    max_num = BUCKETS_MAX
+    fields = ("name", "weight", "place")
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """A form with too many rows is refused, not cut."""
+        return super().get_formset(request, obj, **kwargs, validate_max=True)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the campaign."""
+        return bool(request.user.has_perm("campaigns.view_campaign")) or self._may_edit(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Drafts only."""
+        return _is_draft(obj) and self._may_edit(request)
+
+    has_change_permission = has_add_permission
+    has_delete_permission = has_add_permission
+
+    @staticmethod
+    def _may_edit(request: HttpRequest) -> bool:
+        editing = ("campaigns.add_campaign", "campaigns.change_campaign")
+        return any(request.user.has_perm(permission) for permission in editing)
+
+
 @admin.register(Campaign)
 class CampaignAdmin(admin.ModelAdmin):
     """A draft can be edited and deleted; after the approval everything is read-only."""
@@ -72,7 +115,7 @@ class CampaignAdmin(admin.ModelAdmin):
     search_fields = ("title", "slug", "items__sku", "items__title")
     date_hierarchy = "starts_at"
     prepopulated_fields = {"slug": ("title",)}
-    inlines = (ItemInline,)
+    inlines = (ItemInline, QueueBucketInline)
     readonly_fields = ("state", "approved_at", "approved_by", "ended_at", "ended_by")
     change_form_template = "admin/campaigns/campaign_form.html"
 
@@ -101,10 +144,20 @@ class CampaignAdmin(admin.ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """What was done to the campaign is shown once something was done."""
         what = (None, {"fields": ("title", "slug", "merchant", ("starts_at", "ends_at"))})
+        queue = (
+            _("Queue"),
+            {
+                "fields": (("queue_k", "queue_grace_s", "lobby_minutes"),),
+                "description": _(
+                    "For items with a queue. Its buckets are below; without any there is one for "
+                    "everybody."
+                ),
+            },
+        )
         if _is_draft(obj):
-            return (what,)
+            return (what, queue)
         history = ("state", ("approved_at", "approved_by"), ("ended_at", "ended_by"))
-        return (what, (_("History"), {"fields": history}))
+        return (what, queue, (_("History"), {"fields": history}))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """Only while the slug is not in use anywhere."""

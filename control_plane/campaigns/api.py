@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from control_plane.campaigns import services
-from control_plane.campaigns.models import Campaign, Item
+from control_plane.campaigns.models import Campaign, Item, QueueBucket
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.merchants.models import Merchant
@@ -21,7 +21,24 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
 
     class Meta:
         model = Item
-        fields = ["id", "sku", "title", "units", "price_minor", "currency", "limit_per_shopper"]
+        fields = [
+            "id",
+            "sku",
+            "title",
+            "units",
+            "price_minor",
+            "currency",
+            "limit_per_shopper",
+            "queue_mode",
+        ]
+
+
+class BucketSerializer(serializers.ModelSerializer[QueueBucket]):
+    """A bucket of the queue; their order is the list's."""
+
+    class Meta:
+        model = QueueBucket
+        fields = ["name", "weight"]
 
 
 class CampaignSerializer(serializers.ModelSerializer[Campaign]):
@@ -29,10 +46,24 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
 
     merchant = serializers.SlugRelatedField(slug_field="slug", queryset=Merchant.objects.all())
     items = ItemSerializer(many=True, allow_empty=False)
+    buckets = BucketSerializer(many=True, required=False)
 
     class Meta:
         model = Campaign
-        fields = ["id", "slug", "title", "merchant", "state", "starts_at", "ends_at", "items"]
+        fields = [
+            "id",
+            "slug",
+            "title",
+            "merchant",
+            "state",
+            "starts_at",
+            "ends_at",
+            "items",
+            "queue_k",
+            "queue_grace_s",
+            "lobby_minutes",
+            "buckets",
+        ]
         read_only_fields = ["state"]
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
@@ -51,7 +82,7 @@ class CampaignViewSet(
 ):
     """List, create, retrieve; approve and end need their own permissions."""
 
-    queryset = Campaign.objects.select_related("merchant").prefetch_related("items")
+    queryset = Campaign.objects.select_related("merchant").prefetch_related("items", "buckets")
     serializer_class = CampaignSerializer
     lookup_field = "slug"
 
@@ -68,6 +99,15 @@ class CampaignViewSet(
     def end(self, request: Request, slug: str) -> Response:
         """approved or live → ended."""
         return self._move(services.end_now)
+
+    @action(
+        detail=True,
+        methods=["post"],
+        permission_classes=[requires("campaigns.rotate_path_keys")],
+    )
+    def rotate_path_keys(self, request: Request, slug: str) -> Response:
+        """New hidden buy addresses; those before are good for two minutes."""
+        return self._move(services.rotate_path_keys)
 
     def _move(self, move: Any) -> Response:
         try:

@@ -14,6 +14,12 @@ from control_plane.merchants.models import Merchant
 PRICE_MINOR_MAX = 10**12
 LIMIT_PER_SHOPPER_MAX = 1000
 SHARDS_MAX = 64
+BUCKETS_MAX = 16
+# The bucket of everybody whose level no bucket names, when the campaign has none of its own; its
+# weight leaves room for lighter ones.
+REGULAR, REGULAR_WEIGHT = "regular", 10
+# Where risk rules send those they do not deny.
+SLOW = "slow"
 # How long an entry token lives, and ten seconds for clocks.
 PATH_KEY_GRACE = timedelta(seconds=130)
 # An order's amount is price × quantity, a bigint of PostgreSQL. An overflow would not refuse one
@@ -29,6 +35,14 @@ class CampaignState(models.TextChoices):
     APPROVED = "approved", _("approved")
     LIVE = "live", _("live")
     ENDED = "ended", _("ended")
+
+
+class QueueMode(models.TextChoices):
+    """How shoppers wait for an item."""
+
+    OFF = "off", _("no queue")
+    FIFO = "fifo", _("first come, first served")
+    DRAW = "draw", _("draw")
 
 
 class Campaign(models.Model):
@@ -49,6 +63,24 @@ class Campaign(models.Model):
         choices=CampaignState.choices,
         default=CampaignState.DRAFT,
         editable=False,
+    )
+    queue_k = models.PositiveSmallIntegerField(
+        _("let in for each unit"),
+        default=4,
+        validators=[MinValueValidator(2), MaxValueValidator(10)],
+        help_text=_("How many shoppers may be at the counter for each unit that is left: 2 to 10."),
+    )
+    queue_grace_s = models.PositiveSmallIntegerField(
+        _("seconds to come"),
+        default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(600)],
+        help_text=_("Whoever does not come within this time loses his place: 5 to 600."),
+    )
+    lobby_minutes = models.PositiveSmallIntegerField(
+        _("minutes of the lobby"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+        help_text=_("How long before the start shoppers can join the draw: 1 to 1440."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     approved_at = models.DateTimeField(_("approved at"), null=True, editable=False)
@@ -78,6 +110,7 @@ class Campaign(models.Model):
         permissions = [
             ("approve_campaign", "Can approve a campaign"),
             ("end_campaign", "Can end a campaign early"),
+            ("rotate_path_keys", "Can give a campaign new buy addresses"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -129,6 +162,9 @@ class Item(models.Model):
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(LIMIT_PER_SHOPPER_MAX)],
     )
+    queue_mode = models.CharField(
+        _("queue"), max_length=4, choices=QueueMode.choices, default=QueueMode.OFF
+    )
     path_key = models.CharField(_("path key"), max_length=32, blank=True, editable=False)
     # The one before it is good for as long as an entry token lives that was handed out with it.
     path_key_before = models.CharField(max_length=32, blank=True, editable=False)
@@ -165,3 +201,50 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sku} · {self.title}"
+
+
+class QueueBucket(models.Model):
+    """A bucket of the queue, for tokens of the level of its name; the last one takes all others.
+
+    A campaign without any has one, REGULAR. Tickets carry a bucket's place in the list, which is
+    why the list is fixed at the approval.
+    """
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="buckets", verbose_name=_("campaign")
+    )
+    name = models.CharField(
+        _("level"),
+        max_length=32,
+        validators=[RegexValidator(r"^[a-z_]+\Z", _("Only the letters a-z and _."))],
+    )
+    weight = models.PositiveSmallIntegerField(
+        _("weight"),
+        default=REGULAR_WEIGHT,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_("Its share of those who are let in, against the other buckets: 1 to 1000."),
+    )
+    place = models.PositiveSmallIntegerField(
+        _("position"),
+        default=0,
+        validators=[MaxValueValidator(1000)],
+        help_text=_("The last one takes everybody whose level no bucket names."),
+    )
+
+    class Meta:
+        verbose_name = _("queue bucket")
+        verbose_name_plural = _("queue buckets")
+        ordering = ["place", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "name"],
+                name="queue_bucket_once_per_campaign",
+                violation_error_message=_("There is a bucket for this level already."),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(weight__gte=1, weight__lte=1000), name="queue_weight_bounded"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

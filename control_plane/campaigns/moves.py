@@ -51,7 +51,7 @@ MOVES = (
     ),
     Move(
         name="rotate_path_keys",
-        permission="campaigns.approve_campaign",
+        permission="campaigns.rotate_path_keys",
         possible_in=(CampaignState.APPROVED, CampaignState.LIVE),
         perform=services.rotate_path_keys,
         button=_("New buy addresses"),

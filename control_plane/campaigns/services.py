@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.campaigns.queues import create_buckets, fix_buckets
 from control_plane.inventory import services as inventory
 from control_plane.merchants.models import Merchant
 from control_plane.snapshot import services as snapshots
@@ -69,14 +70,21 @@ def create_draft(
     starts_at: datetime,
     ends_at: datetime,
     items: Sequence[Mapping[str, Any]],
+    buckets: Sequence[Mapping[str, Any]] = (),
+    **queue: int,
 ) -> Campaign:
-    """A draft with its items; `items` are fields of Item. Raises Django's ValidationError."""
+    """A draft with its items and the buckets of its queue. Raises Django's ValidationError.
+
+    `items` and `buckets` are fields of Item and QueueBucket, `queue` those of Campaign that have a
+    default: `queue_k`, `queue_grace_s`, `lobby_minutes`.
+    """
     with transaction.atomic():
         campaign = Campaign(
-            merchant=merchant, slug=slug, title=title, starts_at=starts_at, ends_at=ends_at
+            merchant=merchant, slug=slug, title=title, starts_at=starts_at, ends_at=ends_at, **queue
         )
         campaign.full_clean()
         campaign.save()
+        create_buckets(campaign, buckets)
         for fields in items:
             item = Item(campaign=campaign, **fields)
             item.full_clean()
@@ -114,6 +122,7 @@ def approve(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
             raise NoItems(campaign.pk)
         for item in items:
             _put_on_sale(item)
+        fix_buckets(campaign, now)
         snapshots.publish(f"campaign {campaign.slug} approved", now)
     return campaign
 

@@ -6,7 +6,17 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-SECTIONS = ("campaigns", "orders", "inventory", "warehouse", "merchants", "snapshot", "auth")
+SECTIONS = (
+    "campaigns",
+    "switches",
+    "risk",
+    "orders",
+    "inventory",
+    "warehouse",
+    "merchants",
+    "snapshot",
+    "auth",
+)
 
 
 class SluiceAdminSite(admin.AdminSite):

@@ -11,7 +11,7 @@ django_application = get_asgi_application()
 from django.db import connections  # noqa: E402  (needs the applications loaded)
 
 from control_plane.orders import internal  # noqa: E402
-from control_plane.snapshot import channel  # noqa: E402
+from control_plane.snapshot import channel, heartbeat  # noqa: E402
 
 # Every request runs in a thread of its own, whose connection nobody would use again.
 for alias in connections:
@@ -22,6 +22,8 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The internal endpoints stand in front of Django: see `bare_asgi`."""
     if scope["type"] == "http" and scope["path"] == channel.PATH:
         await channel.application(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == heartbeat.PATH:
+        await heartbeat.application(scope, receive, send)
     elif scope["type"] == "http" and internal.answers(scope["path"]):
         await internal.application(scope, receive, send)
     else:

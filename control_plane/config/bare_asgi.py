@@ -19,6 +19,14 @@ Headers = list[tuple[bytes, bytes]]
 JSON_TYPE = (b"content-type", b"application/json")
 
 
+class BadBody(ValueError):
+    """The body is too long, not finished, or not what was asked for; `field` says where."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
 def is_trusted(headers: Headers) -> bool:
     """Whether exactly one Authorization header carries the internal token."""
     expected = f"Bearer {settings.ENV.internal_token}".encode()
@@ -37,6 +45,23 @@ async def admit(scope: dict[str, Any], send: Send, method: str) -> bool:
     else:
         return True
     return False
+
+
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """The whole body. Raises BadBody."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadBody("body", "The request was not finished.")
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > bytes_max:
+            raise BadBody("body", f"At most {bytes_max} bytes.")
+        if not message.get("more_body", False):
+            return b"".join(parts)
 
 
 async def refuse(

@@ -45,10 +45,19 @@ app.conf.update(
     beat_max_loop_interval=1,
     beat_schedule={
         "advance-campaigns": {"task": "campaigns.advance_campaigns", **EVERY_SECOND},
+        "revert-switches": {"task": "switches.revert_due_switches", **EVERY_SECOND},
+        "end-risk-rules": {"task": "risk.end_due", **EVERY_SECOND},
         "expire-orders": {"task": "orders.expire_orders", **EVERY_SECOND},
     },
 )
-app.autodiscover_tasks(["control_plane.campaigns", "control_plane.orders"])
+app.autodiscover_tasks(
+    [
+        "control_plane.campaigns",
+        "control_plane.orders",
+        "control_plane.risk",
+        "control_plane.switches",
+    ]
+)
 
 
 @setup_logging.connect

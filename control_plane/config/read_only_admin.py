@@ -1,10 +1,14 @@
 """The base of the admin's pages that only show, perhaps with buttons that call services."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 
 class Button(NamedTuple):
@@ -13,6 +17,11 @@ class Button(NamedTuple):
     label: str | Promise
     url: str
     kind: str = "button-change"
+
+
+def until_text(moment: datetime) -> str:
+    """Of something that is in force and ends by itself."""
+    return _("until %(moment)s") % {"moment": localize(timezone.localtime(moment))}
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -33,6 +33,8 @@ INSTALLED_APPS = [
     "control_plane.inventory",
     "control_plane.orders",
     "control_plane.snapshot",
+    "control_plane.switches",
+    "control_plane.risk",
     "control_plane.warehouse",
 ]
 

@@ -14,4 +14,6 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include("control_plane.campaigns.urls")),
     path("api/v1/", include("control_plane.merchants.urls")),
+    path("api/v1/", include("control_plane.switches.urls")),
+    path("api/v1/", include("control_plane.risk.urls")),
 ]

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from control_plane.merchants import services
+from control_plane.merchants.models import SHOPPER_PATTERN
 
 SESSION_LIFETIME = timedelta(hours=1)
 
@@ -19,7 +20,7 @@ class DemoSessionRequest(serializers.Serializer[None]):
     """The body: who the shopper claims to be."""
 
     shopper = serializers.RegexField(
-        rf"^(?:{services.SHOPPER_PATTERN.pattern})\Z",
+        rf"^(?:{SHOPPER_PATTERN.pattern})\Z",
         error_messages={"invalid": "Must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"},
         trim_whitespace=False,
     )

@@ -1,7 +1,11 @@
 """Merchants and the keys they sign shopper sessions with."""
 
+import re
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+SHOPPER_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class Merchant(models.Model):

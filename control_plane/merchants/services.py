@@ -1,13 +1,12 @@
 """Merchants' session keys, and the sessions signed with them."""
 
-import re
 import secrets
 from datetime import datetime, timedelta
 
 import jwt
 from django.db import transaction
 
-from control_plane.merchants.models import Merchant, SessionKey
+from control_plane.merchants.models import SHOPPER_PATTERN, Merchant, SessionKey
 from control_plane.snapshot import services as snapshots
 
 DEMO_SLUG = "demo"
@@ -15,7 +14,6 @@ AUDIENCE = "sluice"
 ALGORITHM = "HS256"
 SECRET_BYTES = 32
 LIFETIME_MAX = timedelta(days=1)
-SHOPPER_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class MerchantError(Exception):

@@ -7,20 +7,25 @@ database is away: nothing was taken · 400 malformed. Any other answer leaves it
 epoch of its shard may still hold it.
 """
 
-import asyncio
 import json
 import logging
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qs
 
 from django.db import Error as DatabaseError
-from django.db import connection
 from django.utils import timezone
 
-from control_plane.config.bare_asgi import JSON_TYPE, Receive, Send, admit, refuse, respond
+from control_plane.config.bare_asgi import (
+    JSON_TYPE,
+    BadBody,
+    Receive,
+    Send,
+    admit,
+    read_body,
+    refuse,
+    respond,
+)
+from control_plane.config.gate import Gate, TooMany
 from control_plane.orders import services
 from control_plane.orders.wish import BadWish, parse
 
@@ -33,30 +38,7 @@ RETRY_AFTER = (b"retry-after", b"1")
 # More than 256 of the longest lines.
 BODY_BYTES_MAX = 512 * 1024
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
-
-
-class TooMany(Exception):
-    """As many calls as may run at once are running."""
-
-
-class Gate:
-    """Runs blocking calls in threads that keep their database connection; never lets one wait."""
-
-    def __init__(self, running_max: int, name: str) -> None:
-        self._free = threading.BoundedSemaphore(running_max)
-        self._threads = ThreadPoolExecutor(running_max, thread_name_prefix=name)
-
-    async def run(self, call: Callable[..., T], *arguments: Any) -> T:
-        """The call's result; raises TooMany at once. A call whose caller is gone runs on."""
-        if not self._free.acquire(blocking=False):
-            raise TooMany
-        future: Future[T] = self._threads.submit(_with_a_sound_connection, call, *arguments)
-        # When the thread has ended, and not when nobody waits for it any more.
-        future.add_done_callback(lambda _: self._free.release())
-        return await asyncio.wrap_future(future)
 
 
 reserve_gate = Gate(RUNNING_MAX, "reserve")
@@ -75,10 +57,12 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
         return
     try:
         if is_reserve:
-            await _answer(send, await reserve_gate.run(_reserve, await _body(receive)))
+            await _answer(
+                send, await reserve_gate.run(_reserve, await read_body(receive, BODY_BYTES_MAX))
+            )
         else:
             await _status(scope, send)
-    except BadWish as error:
+    except (BadBody, BadWish) as error:
         await refuse(send, 400, "bad_request", str(error), field=error.field)
     except services.EpochNotSelling:
         await refuse(send, 409, "epoch_not_selling", "No such database epoch sells.")
@@ -111,31 +95,6 @@ def _reserve(body: bytes) -> dict[str, str]:
         wish.item, wish.shard, wish.epoch, wish.requests, timezone.now()
     )
     return {"codes": codes, "again": again}
-
-
-def _with_a_sound_connection(call: Callable[..., T], *arguments: Any) -> T:
-    """Keep the thread's connection, except after an error that it may not have survived."""
-    try:
-        return call(*arguments)
-    finally:
-        if connection.errors_occurred:
-            connection.close()
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BadWish("body", "The request was not finished.")
-        part = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise BadWish("body", f"At most {BODY_BYTES_MAX} bytes.")
-        if not message.get("more_body", False):
-            return b"".join(parts)
 
 
 async def _answer(send: Send, content: dict[str, Any]) -> None:

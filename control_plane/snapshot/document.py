@@ -8,10 +8,19 @@ from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 
-from control_plane.campaigns.models import PATH_KEY_GRACE, Campaign, CampaignState, Item
+from control_plane.campaigns.models import (
+    PATH_KEY_GRACE,
+    REGULAR,
+    REGULAR_WEIGHT,
+    Campaign,
+    CampaignState,
+    Item,
+)
 from control_plane.inventory.models import Allocation, AllocationState, Source, StockSource
 from control_plane.merchants.models import SessionKey
+from control_plane.risk import sections as risk
 from control_plane.snapshot.models import EntryKey
+from control_plane.switches.effective import Values, effective
 
 # A page that is still open after the end learns from the snapshot that the campaign ended.
 ENDED_KEPT_FOR = timedelta(hours=24)
@@ -24,16 +33,19 @@ Json = dict[str, Any]
 def build(now: datetime) -> Json:
     """Everything except `version` and `built_at_ms`, so that equal content compares equal."""
     campaigns = list(_campaigns(now))
+    switches = effective(now)
     return {
         "campaigns": {campaign.slug: _campaign(campaign) for campaign in campaigns},
         "items": {
-            str(item.pk): _item(campaign, item, now)
+            str(item.pk): _item(campaign, item, switches.of(campaign.pk, item.pk), now)
             for campaign in campaigns
             for item in campaign.items.all()
         },
         "entry_keys": _entry_keys(),
         "merchants": _merchants(),
-        "switches": {"sale_enabled": True},
+        "switches": switches.everywhere(),
+        "rate_limits": risk.rate_limits(),
+        "risk_rules": risk.risk_rules(now),
         "stock": _stock(),
     }
 
@@ -56,7 +68,7 @@ def _campaigns(now: datetime) -> QuerySet[Campaign]:
     return (
         Campaign.objects.filter(running | just_ended)
         .select_related("merchant")
-        .prefetch_related(Prefetch("items", queryset=items))
+        .prefetch_related(Prefetch("items", queryset=items), "buckets")
         .order_by("pk")
     )
 
@@ -74,7 +86,7 @@ def _campaign(campaign: Campaign) -> Json:
     }
 
 
-def _item(campaign: Campaign, item: Item, now: datetime) -> Json:
+def _item(campaign: Campaign, item: Item, switches: Values, now: datetime) -> Json:
     shards = [
         {
             "shard": allocation.shard,
@@ -101,7 +113,28 @@ def _item(campaign: Campaign, item: Item, now: datetime) -> Json:
         **_path_key_before(item, now),
         "shard_count": item.shards,
         "shards": shards,
+        "switches": switches,
+        "queue": _queue(campaign, item, switches),
     }
+
+
+def _queue(campaign: Campaign, item: Item, switches: Values) -> Json:
+    """`mode` is what holds now; the rest is as it was approved, since tickets were given by it."""
+    switched = switches["queue_mode"]
+    buckets = [{"name": one.name, "weight": one.weight} for one in campaign.buckets.all()]
+    return {
+        "mode": item.queue_mode if switched == "configured" else switched,
+        "buckets": buckets or [{"name": REGULAR, "weight": REGULAR_WEIGHT}],
+        "k": campaign.queue_k,
+        "grace_ms": campaign.queue_grace_s * 1000,
+        "opens_ms": epoch_ms(campaign.starts_at - timedelta(minutes=campaign.lobby_minutes)),
+        "draw": _draw(item),
+    }
+
+
+def _draw(item: Item) -> Json | None:
+    """The draw's commitment and, after the lobby is closed, sizes and seed."""
+    return None
 
 
 def _path_key_before(item: Item, now: datetime) -> Json:

@@ -5,15 +5,19 @@ import hashlib
 import hmac
 import json
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from control_plane.snapshot import document
-from control_plane.snapshot.models import EntryKey, Snapshot
+from control_plane.snapshot.models import EntryKey, Heartbeat, Snapshot
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 NOTIFY_CHANNEL = "sluice_snapshot"
 # Any constant; pg_locks shows it while somebody publishes.
@@ -75,14 +79,14 @@ def ensure_entry_key() -> EntryKey:
         return key or _create_entry_key()
 
 
-def rotate_entry_key() -> EntryKey:
+def rotate_entry_key(by: "User | None" = None, reason: str = "") -> EntryKey:
     """A new key signs from now on, the one before it still verifies, older ones do not any more.
 
     Rotating twice within a token's life (120 s) refuses tokens that were signed before the first.
     """
     with transaction.atomic():
         _lock_publishing()
-        key = _create_entry_key()
+        key = _create_entry_key(by, reason)
         live = EntryKey.objects.filter(active=True).order_by("-created_at", "kid")
         kept = list(live.values_list("kid", flat=True)[:ENTRY_KEYS_LIVE])
         EntryKey.objects.filter(active=True).exclude(kid__in=kept).update(active=False)
@@ -90,9 +94,41 @@ def rotate_entry_key() -> EntryKey:
     return key
 
 
-def _create_entry_key() -> EntryKey:
+@dataclass(frozen=True)
+class Beat:
+    """What an instance says of itself, checked."""
+
+    instance: str
+    kind: str
+    workers: list[dict[str, Any]]
+    at_ms: int
+
+
+def record_heartbeat(beat: Beat, now: datetime) -> None:
+    """The instance's newest one replaces the one before. One statement; two at once are fine."""
+    Heartbeat.objects.bulk_create(
+        [
+            Heartbeat(
+                instance=beat.instance,
+                kind=beat.kind,
+                workers=beat.workers,
+                lowest_version=min(worker["version"] for worker in beat.workers),
+                clock_ahead_ms=beat.at_ms - document.epoch_ms(now),
+                at=now,
+            )
+        ],
+        update_conflicts=True,
+        unique_fields=["instance"],
+        update_fields=["kind", "workers", "lowest_version", "clock_ahead_ms", "at"],
+    )
+
+
+def _create_entry_key(by: "User | None" = None, reason: str = "") -> EntryKey:
     return EntryKey.objects.create(
-        kid=f"e-{secrets.token_hex(6)}", secret=secrets.token_urlsafe(ENTRY_SECRET_BYTES)
+        kid=f"e-{secrets.token_hex(6)}",
+        secret=secrets.token_urlsafe(ENTRY_SECRET_BYTES),
+        by=by,
+        reason=reason,
     )
 
 

@@ -66,6 +66,11 @@ def _form(campaign, **changes):
         "starts_at_1": f"{local_start:%H:%M:%S}",
         "ends_at_0": f"{local_end:%Y-%m-%d}",
         "ends_at_1": f"{local_end:%H:%M:%S}",
+        "queue_k": campaign.queue_k,
+        "queue_grace_s": campaign.queue_grace_s,
+        "lobby_minutes": campaign.lobby_minutes,
+        "buckets-TOTAL_FORMS": 0,
+        "buckets-INITIAL_FORMS": 0,
         "items-TOTAL_FORMS": 1,
         "items-INITIAL_FORMS": 1,
         "items-0-id": item.pk,
@@ -76,6 +81,7 @@ def _form(campaign, **changes):
         "items-0-price_minor": item.price_minor,
         "items-0-currency": item.currency,
         "items-0-limit_per_shopper": item.limit_per_shopper,
+        "items-0-queue_mode": item.queue_mode,
         **changes,
     }
 
@@ -116,9 +122,52 @@ def test_a_marketer_creates_a_draft(marketer, draft):
     assert Campaign.objects.get(slug="autumn").state == CampaignState.DRAFT
 
 
+def test_saving_in_chinese_keeps_the_seconds(marketer, draft):
+    draft.starts_at = draft.starts_at.replace(second=7)
+    draft.save()
+    marketer.post("/i18n/setlang/", {"language": "zh-hans", "next": "/admin/"})
+    page = marketer.get(_page(draft)).content.decode()
+    assert f'value="{draft.starts_at:%Y-%m-%d}"' in page
+    assert f'value="{draft.starts_at:%H:%M:%S}"' in page
+    assert marketer.post(_page(draft), _form(draft)).status_code == 302
+    assert Campaign.objects.get().starts_at == draft.starts_at
+
+
+def _bucket(number, name, weight, place):
+    fields = {"id": "", "campaign": "", "name": name, "weight": weight, "place": place}
+    return {f"buckets-{number}-{field}": value for field, value in fields.items()}
+
+
+def test_a_marketer_sets_up_the_queue(marketer, draft):
+    buckets = _bucket(0, "regular", 1, 2) | _bucket(1, "vip", 3, 1)
+    changes = {"items-0-queue_mode": "draw", "queue_k": 3, "buckets-TOTAL_FORMS": 2} | buckets
+    assert marketer.post(_page(draft), _form(draft, **changes)).status_code == 302
+    draft.refresh_from_db()
+    assert (draft.queue_k, draft.items.get().queue_mode) == (3, "draw")
+    assert list(draft.buckets.values_list("name", "weight")) == [("vip", 3), ("regular", 1)]
+
+
+def test_after_the_approval_the_queue_is_locked(marketer, draft, now):
+    draft.buckets.create(name="vip", weight=3)
+    services.approve(draft, None, now)
+    page = marketer.get(_page(draft)).content.decode()
+    assert "queue buckets" in page.lower()
+    assert 'name="buckets-0-weight"' not in page
+    assert 'name="queue_k"' not in page
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
+        ({"queue_k": 11}, "Ensure this value is less than or equal to 10."),
+        ({"buckets-TOTAL_FORMS": 1, **_bucket(0, "V", 1, 0)}, "Only the letters a-z and _."),
+        (
+            {"buckets-TOTAL_FORMS": 17}
+            | {
+                k: v for n in range(17) for k, v in _bucket(n, "abcdefghijklmnopq"[n], 1, n).items()
+            },
+            "Please submit at most 16 forms.",
+        ),
         ({"ends_at_0": "2020-01-01"}, "The end must be after the start."),
         ({"items-0-units": 0}, "Ensure this value is greater than or equal to 1."),
         (

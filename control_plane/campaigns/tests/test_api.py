@@ -81,8 +81,13 @@ def test_it_lists_and_shows_campaigns(staff, draft):
                 "price_minor": 1999,
                 "currency": "CNY",
                 "limit_per_shopper": 1,
+                "queue_mode": "off",
             }
         ],
+        "queue_k": 4,
+        "queue_grace_s": 30,
+        "lobby_minutes": 10,
+        "buckets": [],
     }
 
 
@@ -98,6 +103,21 @@ def test_it_creates_a_draft_with_its_items(staff, merchant, now):
     assert (campaign.state, campaign.items.get().units) == (CampaignState.DRAFT, 5)
 
 
+def test_it_creates_a_queue(staff, merchant, now):
+    buckets = [{"name": "vip", "weight": 3}, {"name": "regular", "weight": 1}]
+    body = _body(merchant, now, queue_k=5, buckets=buckets, items=[{**ITEM, "queue_mode": "draw"}])
+    answer = _post(staff("add_campaign"), URL, body).json()
+    assert (answer["queue_k"], answer["queue_grace_s"], answer["buckets"]) == (5, 30, buckets)
+    assert answer["items"][0]["queue_mode"] == "draw"
+
+
+def test_it_gives_new_buy_addresses(staff, approved):
+    before = approved.items.get().path_key
+    answer = _post(staff("rotate_path_keys"), f"{URL}spring/rotate_path_keys/")
+    assert answer.status_code == 200
+    assert approved.items.get().path_key != before
+
+
 def test_a_state_cannot_be_smuggled_in(staff, merchant, now):
     _post(staff("add_campaign"), URL, _body(merchant, now, state="live"))
     assert Campaign.objects.get().state == CampaignState.DRAFT
@@ -111,6 +131,15 @@ def test_a_state_cannot_be_smuggled_in(staff, merchant, now):
         ({"merchant": "nobody"}, {"merchant": ["Object with slug=nobody does not exist."]}),
         ({"ends_at": "2020-01-01T00:00:00Z"}, {"ends_at": ["The end must be after the start."]}),
         ({"slug": "a b"}, {"slug": [BAD_SLUG]}),
+        ({"queue_k": 1}, {"queue_k": ["Ensure this value is greater than or equal to 2."]}),
+        (
+            {"buckets": [{"name": "a", "weight": 1}, {"name": "B", "weight": 1}]},
+            {"buckets": {"1": {"name": ["Only the letters a-z and _."]}}},
+        ),
+        (
+            {"items": [{**ITEM, "queue_mode": "lifo"}]},
+            {"items": {"0": {"queue_mode": ['"lifo" is not a valid choice.']}}},
+        ),
         (
             {"items": [{"sku": "A", "title": "A", "units": 0, "price_minor": 1}]},
             {"items": {"0": {"units": ["Ensure this value is greater than or equal to 1."]}}},
@@ -180,11 +209,13 @@ def test_a_campaign_is_neither_replaced_nor_deleted(staff, draft, method):
         ("post", "", "add_campaign"),
         ("post", "spring/approve/", "approve_campaign"),
         ("post", "spring/end/", "end_campaign"),
+        ("post", "spring/rotate_path_keys/", "rotate_path_keys"),
     ],
 )
 def test_each_call_needs_its_permission(staff, draft, method, path, needed):
     verbs = ("view", "add", "change", "approve", "end")
-    client = staff(*({f"{verb}_campaign" for verb in verbs} - {needed}))
+    held = {f"{verb}_campaign" for verb in verbs} | {"rotate_path_keys"}
+    client = staff(*(held - {needed}))
     answer = getattr(client, method)(f"{URL}{path}", content_type="application/json")
     assert _problem(answer) == (403, "permission_denied")
 

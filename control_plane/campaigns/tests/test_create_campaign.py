@@ -45,8 +45,10 @@ def test_it_prints_an_approved_campaign_of_the_demo_shop(capsys):
                 "limit": 2,
                 "price_minor": 1999,
                 "path_key": item.path_key,
+                "queue_mode": "off",
             }
         ],
+        "buckets": [],
     }
     assert item.pool.unallocated == 10
 
@@ -54,6 +56,22 @@ def test_it_prints_an_approved_campaign_of_the_demo_shop(capsys):
 def test_it_stocks_the_warehouse(capsys):
     _create(capsys)
     assert Stock.objects.get(sku="SPRING").on_hand == 10
+
+
+def test_it_sets_up_the_queue(capsys):
+    argv = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
+    buckets = ["--bucket", "vip=3", "--bucket", "regular=1"]
+    call_command("create_campaign", *argv, "--queue-mode", "draw", *buckets)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["items"][0]["queue_mode"] == "draw"
+    assert printed["buckets"] == [{"name": "vip", "weight": 3}, {"name": "regular", "weight": 1}]
+
+
+@pytest.mark.parametrize("bucket", ["vip", "vip=", "=3", "vip=-1", "vip=1.5"])
+def test_a_bucket_is_a_name_and_a_weight(bucket):
+    argv = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
+    with pytest.raises(CommandError, match="NAME=WEIGHT"):
+        call_command("create_campaign", *argv, "--bucket", bucket)
 
 
 def test_without_approve_it_stays_a_draft(capsys):
@@ -66,6 +84,7 @@ def test_without_approve_it_stays_a_draft(capsys):
         ({"units": 0}, "units"),
         ({"lasts_s": 0}, "The end must be after the start."),
         ({"slug": "no spaces"}, "slug"),
+        ({"bucket": [{"name": "VIP", "weight": 1}]}, "Only the letters a-z and _."),
         ({"starts_in_s": -5, "approve": True}, "The start has passed."),
     ],
 )

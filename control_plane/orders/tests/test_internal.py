@@ -1,8 +1,6 @@
-"""The internal endpoints of a real server process, and the gate that keeps PostgreSQL free."""
+"""The internal endpoints of a real server process."""
 
-import asyncio
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -135,35 +133,3 @@ def test_more_than_four_at_once_are_sent_away_at_once(server, item, epoch, body)
     assert {headers["Retry-After"] for _, headers, _ in early} == {"1"}
     assert sorted(status for status, _, _ in answers) == [200] * internal.RUNNING_MAX + [503] * 2
     assert DatabaseIntent.objects.count() == 1 + internal.RUNNING_MAX
-
-
-async def test_the_gate_opens_again_after_each_call_whatever_became_of_it():
-    gate = internal.Gate(2, "test")
-
-    def fail():
-        raise RuntimeError("failed")
-
-    for _ in range(5):
-        with pytest.raises(RuntimeError, match="failed"):
-            await gate.run(fail)
-        assert await gate.run(lambda: 7) == 7
-
-
-async def test_a_call_whose_caller_is_gone_keeps_its_place():
-    gate, may_end = internal.Gate(1, "test"), threading.Event()
-    caller = asyncio.create_task(gate.run(may_end.wait, DEADLINE_S))
-    await asyncio.sleep(0)
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await caller
-    with pytest.raises(internal.TooMany):
-        await gate.run(lambda: None)
-    may_end.set()
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        try:
-            assert await gate.run(lambda: 7) == 7
-            return
-        except internal.TooMany:
-            await asyncio.sleep(0.01)
-    raise AssertionError("the gate stayed shut")

@@ -1,7 +1,7 @@
 """`python -m control_plane create_campaign`: a campaign of the demo shop with one item."""
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from control_plane.campaigns import services
-from control_plane.campaigns.models import Campaign, Item
+from control_plane.campaigns.models import Campaign, Item, QueueMode
 from control_plane.merchants.models import Merchant
 from control_plane.merchants.services import ensure_demo_merchant
 from control_plane.snapshot.document import epoch_ms
@@ -32,6 +32,15 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, default=1)
         parser.add_argument("--starts-in-s", type=float, required=True)
         parser.add_argument("--lasts-s", type=float, required=True)
+        parser.add_argument("--queue-mode", choices=QueueMode.values, default=QueueMode.OFF)
+        parser.add_argument(
+            "--bucket",
+            action="append",
+            default=[],
+            type=_bucket,
+            metavar="NAME=WEIGHT",
+            help="of the queue; again for the next one",
+        )
         parser.add_argument("--approve", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,6 +56,13 @@ class Command(BaseCommand):
         for item in campaign.items.all():
             stock_in(item.sku, item.units)
         self.stdout.write(json.dumps(_describe(campaign)))
+
+
+def _bucket(text: str) -> dict[str, Any]:
+    name, _, weight = text.partition("=")
+    if not (name and weight.isascii() and weight.isdecimal()):
+        raise ArgumentTypeError(f"NAME=WEIGHT, not {text!r}")
+    return {"name": name, "weight": int(weight)}
 
 
 def _create(merchant: Merchant, options: dict[str, Any]) -> Campaign:
@@ -65,8 +81,10 @@ def _create(merchant: Merchant, options: dict[str, Any]) -> Campaign:
                 "units": options["units"],
                 "price_minor": options["price_minor"],
                 "limit_per_shopper": options["limit"],
+                "queue_mode": options["queue_mode"],
             }
         ],
+        buckets=options["bucket"],
     )
     return services.approve(campaign, by=None, now=now) if options["approve"] else campaign
 
@@ -80,6 +98,7 @@ def _describe(campaign: Campaign) -> dict[str, Any]:
         "start_ms": epoch_ms(campaign.starts_at),
         "end_ms": epoch_ms(campaign.ends_at),
         "items": [_describe_item(item) for item in campaign.items.order_by("pk")],
+        "buckets": [{"name": one.name, "weight": one.weight} for one in campaign.buckets.all()],
     }
 
 
@@ -91,4 +110,5 @@ def _describe_item(item: Item) -> dict[str, Any]:
         "limit": item.limit_per_shopper,
         "price_minor": item.price_minor,
         "path_key": item.path_key,
+        "queue_mode": item.queue_mode,
     }

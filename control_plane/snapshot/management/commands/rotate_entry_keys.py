@@ -1,6 +1,7 @@
 """`python -m control_plane rotate_entry_keys`."""
 
 import json
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -13,6 +14,11 @@ class Command(BaseCommand):
 
     help = __doc__
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """For the trail."""
+        parser.add_argument("--reason", default="")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the id of the new key as JSON."""
-        self.stdout.write(json.dumps({"kid": services.rotate_entry_key().kid}))
+        key = services.rotate_entry_key(reason=options["reason"][:200])
+        self.stdout.write(json.dumps({"kid": key.kid}))

@@ -1,0 +1,43 @@
+"""What others may do about robots and abuse. The risk scorer calls the functions about bans."""
+
+from control_plane.risk.bans import (
+    BanOver,
+    active_bans,
+    ban,
+    bans_changed_since,
+    close_run_out,
+    lift,
+)
+from control_plane.risk.limits import (
+    LimitGone,
+    change_limit,
+    create_limit,
+    ensure_default_limits,
+    remove_limit,
+)
+from control_plane.risk.rules import (
+    RuleOver,
+    change_rule,
+    create_rule,
+    end_due_rules,
+    end_rule,
+)
+
+__all__ = [
+    "BanOver",
+    "LimitGone",
+    "RuleOver",
+    "active_bans",
+    "ban",
+    "bans_changed_since",
+    "change_limit",
+    "change_rule",
+    "close_run_out",
+    "create_limit",
+    "create_rule",
+    "end_due_rules",
+    "end_rule",
+    "ensure_default_limits",
+    "lift",
+    "remove_limit",
+]

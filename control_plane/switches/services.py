@@ -1,0 +1,123 @@
+"""Throwing switches and taking them back. Each publishes; nobody else writes the tables."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.snapshot import services as snapshots
+from control_plane.switches.effective import effective, in_force
+from control_plane.switches.models import Scope, SwitchThrow
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.utils.functional import _StrPromise
+
+__all__ = ["NotInForce", "effective", "in_force", "revert", "revert_due", "throw"]
+
+
+class NotInForce(Exception):
+    """It was reverted already, by a person or by the clock."""
+
+    code = "not_in_force"
+    message: "_StrPromise" = _("This is not in force any more.")
+
+
+def throw(
+    name: str,
+    value: Any,
+    *,
+    reason: str,
+    by: "User | None",
+    now: datetime,
+    campaign: Campaign | None = None,
+    item: Item | None = None,
+    until: datetime | None = None,
+) -> SwitchThrow:
+    """Set a switch everywhere, or for one campaign or item, until `until` or until it is reverted.
+
+    A campaign's or item's is reverted at the latest when the campaign ends. `by` is None for the
+    command line. Raises Django's ValidationError.
+    """
+    if campaign is not None and item is not None:
+        raise ValidationError({"item": _("Either a campaign or an item.")})
+    with transaction.atomic():
+        thrown = SwitchThrow(
+            name=name,
+            scope=Scope.ITEM if item else Scope.CAMPAIGN if campaign else Scope.ALL,
+            campaign=campaign,
+            item=item,
+            value=value,
+            reason=reason.strip(),
+            by=by,
+            created_at=now,
+            until=until,
+        )
+        thrown.full_clean()
+        _require_running(campaign, item)
+        thrown.save()
+        snapshots.publish(f"switch {name}: {thrown.reason}"[:200], now)
+    return thrown
+
+
+def revert(throw_id: int, by: "User | None", now: datetime) -> SwitchThrow:
+    """Take a throw back: what was in force before it is in force again. Raises NotInForce."""
+    with transaction.atomic():
+        thrown = in_force(now).filter(pk=throw_id).first()
+        if thrown is None or not _end([throw_id], by, now, by_clock=False):
+            raise NotInForce
+        snapshots.publish(f"switch {thrown.name} reverted", now)
+    return thrown
+
+
+def revert_due(now: datetime) -> int:
+    """Take back what is over: its time, or its campaign. Idempotent; returns how many."""
+    is_over = (
+        Q(until__lte=now)
+        | Q(campaign__state=CampaignState.ENDED)
+        | Q(item__campaign__state=CampaignState.ENDED)
+    )
+    with transaction.atomic():
+        due = SwitchThrow.objects.filter(is_over, reverted=None).values_list("pk", flat=True)
+        # In one order, so that two runs wait for each other instead of deadlocking.
+        ended = _end(sorted(due), None, now, by_clock=True)
+        if ended:
+            snapshots.publish(f"{ended} switches reverted on time", now)
+    return ended
+
+
+def _end(throw_ids: Iterable[int], by: "User | None", now: datetime, *, by_clock: bool) -> int:
+    """How many were not ended before: of two who revert at once, one writes the row."""
+    ids = list(throw_ids)
+    if not ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO switches_switchrevert (throw_id, by_id, by_clock, at)
+            SELECT unnest(%s::bigint[]), %s, %s, %s
+            ON CONFLICT (throw_id) DO NOTHING
+            """,
+            [ids, None if by is None else by.pk, by_clock, now],
+        )
+        return int(cursor.rowcount)
+
+
+def _require_running(campaign: Campaign | None, item: Item | None) -> None:
+    """A draft is in nobody's snapshot, and what has ended is reverted by the clock at once."""
+    if item is not None:
+        campaign_id = item.campaign_id
+    elif campaign is not None:
+        campaign_id = campaign.pk
+    else:
+        return
+    running = Campaign.objects.filter(state__in=[CampaignState.APPROVED, CampaignState.LIVE])
+    # Asked, since what the caller holds may be old.
+    if not running.filter(pk=campaign_id).exists():
+        field = "campaign" if item is None else "item"
+        raise ValidationError({field: _("Its campaign is not approved, or it has ended.")})
