@@ -11,6 +11,7 @@ local STEPS = {
   require "gateway.steps.shape",
   require "gateway.steps.path_key",
   require "gateway.steps.token",
+  require "gateway.steps.rate_limit",
   require "gateway.steps.reserve",
 }
 

@@ -8,7 +8,7 @@ import pytest
 from tests.gateway.client import Answer
 from tests.gateway.conftest import Settings
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import Item, Shop
+from tests.gateway.shop import SWITCHES, Item, Shop
 from tests.redis.server import StockServer
 from tests.redis.waiting import until
 
@@ -116,6 +116,6 @@ def test_nothing_but_purchases_waits_for_it(shop: Shop, stock: StockServer, item
         assert shop.gateway.get(f"/v1/campaigns/campaign-{item.id}").status == 200
         assert_refused(item.buy("ann", b"{}"), "bad_request")
         assert_refused(item.buy("ann", headers={"Authorization": "no"}), "bad_token")
-        shop.publish(switches={"sale_enabled": False})
+        shop.publish(switches=SWITCHES | {"sale_enabled": False})
         assert_refused(item.buy("ann"), "busy")
-        shop.publish(switches={"sale_enabled": True})
+        shop.publish(switches=SWITCHES)
