@@ -29,6 +29,9 @@ local FAMILIES = {
     "sluice_gateway_breaker_open", "gauge", "upstream|worker",
     "1 while a worker leaves an upstream alone.",
   },
+  heartbeats = {
+    "sluice_gateway_heartbeats_total", "counter", "result", "Heartbeats to the control plane.",
+  },
   snapshot = {
     "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",
   },
@@ -42,7 +45,7 @@ local FAMILIES = {
 }
 local ORDER = {
   "buys", "limit_reports", "batches", "batched_requests", "redis_errors", "database_errors", "breaker",
-  "snapshot", "generation", "heard",
+  "heartbeats", "snapshot", "generation", "heard",
 }
 
 local _M = {}

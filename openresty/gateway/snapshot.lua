@@ -11,6 +11,7 @@ local lease = require "gateway.lease"
 local metrics = require "gateway.metrics"
 local sources = require "gateway.sources"
 local view_builder = require "gateway.snapshot_view"
+local workers = require "gateway.workers"
 
 local ngx = ngx
 
@@ -98,6 +99,7 @@ local function adopt(new_view)
   view = new_view
   sources.retain(new_view.lanes)
   metrics.snapshot(new_view.version, new_view.stock.generation)
+  workers.note(new_view.version)
 end
 
 local function load_disk()

@@ -38,6 +38,7 @@ function _M.worker()
   require("gateway.work_redis").configure(config)
   require("gateway.limit_sync").start(config)
   require("gateway.snapshot").start(config)
+  require("gateway.heartbeat").start(config)
 end
 
 return _M

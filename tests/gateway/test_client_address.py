@@ -1,4 +1,4 @@
-"""Whose request it is: X-Forwarded-For counts from a trusted proxy only, and only its last stranger."""
+"""Whose request it is: X-Forwarded-For counts from a trusted proxy, and its last stranger."""
 
 from collections.abc import Callable
 from itertools import count

@@ -1,4 +1,4 @@
-"""Connections that are slow or many: refused by nginx in our own words, and the others are served."""
+"""Slow connections and many of them: refused in our own words, and the others are served."""
 
 import socket
 from collections.abc import Iterator
