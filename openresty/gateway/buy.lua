@@ -12,6 +12,7 @@ local STEPS = {
   require "gateway.steps.path_key",
   require "gateway.steps.token",
   require "gateway.steps.rate_limit",
+  require "gateway.steps.risk",
   require "gateway.steps.reserve",
 }
 

@@ -25,6 +25,14 @@ local FAMILIES = {
     "sluice_gateway_limit_reports_total", "counter", "result",
     "Calls that bring this gateway's admissions to the others; unsent: the work Redis is away.",
   },
+  risk = {
+    "sluice_gateway_risk_total", "counter", "rule|action|mode",
+    "Matches of risk rules: enforced ones that decided, and all of those that are only watched.",
+  },
+  bans = { "sluice_gateway_bans_total", "counter", "result", "Entries read from the stream of bans." },
+  bans_met = {
+    "sluice_gateway_bans_met_total", "counter", "kind|mode", "Requests of somebody who is banned.",
+  },
   breaker = {
     "sluice_gateway_breaker_open", "gauge", "upstream|worker",
     "1 while a worker leaves an upstream alone.",
@@ -44,8 +52,8 @@ local FAMILIES = {
   },
 }
 local ORDER = {
-  "buys", "limit_reports", "batches", "batched_requests", "redis_errors", "database_errors", "breaker",
-  "heartbeats", "snapshot", "generation", "heard",
+  "buys", "limit_reports", "risk", "bans", "bans_met", "batches", "batched_requests", "redis_errors",
+  "database_errors", "breaker", "heartbeats", "snapshot", "generation", "heard",
 }
 
 local _M = {}

@@ -1,6 +1,7 @@
 -- From the snapshot document to what the steps read: checked once, when it arrives, not a request.
 
 local limit_rules = require "gateway.limit_rules"
+local risk_rules = require "gateway.risk_rules"
 local sources = require "gateway.sources"
 local switches = require "gateway.switches"
 local token = require "gateway.token"
@@ -95,6 +96,7 @@ function _M.build(document)
     lanes = lanes,
     stock = stock,
     campaigns = document.campaigns,
+    risk = risk_rules.compile(document.risk_rules),
     entry_keys = token.shared_key_set(document.entry_keys),
   }
 end

@@ -37,6 +37,8 @@ function _M.worker()
   require("gateway.reservation").configure(config)
   require("gateway.work_redis").configure(config)
   require("gateway.limit_sync").start(config)
+  require("gateway.velocity").configure(config)
+  require("gateway.bans").start()
   require("gateway.snapshot").start(config)
   require("gateway.heartbeat").start(config)
 end
