@@ -1,6 +1,6 @@
 -- A circuit breaker: an upstream that does not answer is left alone for a while, and nobody waits for it.
 --
--- Closed, all go through. After FAILURES connections or answers in a row that did not come it opens: whoever
+-- Closed, all go through. After so many connections or answers in a row that did not come it opens: whoever
 -- asks hears `busy` at once. After a pause that grows and is jittered one try is made (half open); only
 -- its answer closes the breaker. An answer that refuses is an answer. What was sent before it opened
 -- keeps its own verdict: a breaker never makes "no" out of "unknown".
@@ -12,7 +12,6 @@ local metrics = require "gateway.metrics"
 local ngx = ngx
 local min, random = math.min, math.random
 
-local FAILURES = 3
 -- The longest pause is what an upstream that came back may wait for its first request: shorter than the
 -- second in which a promoted shard has to sell (P8).
 local PAUSE_FIRST_S, PAUSE_MAX_S = 0.1, 0.8
@@ -23,9 +22,17 @@ Breaker.__index = Breaker
 
 local _M = {}
 
+local failures_max = 3
+
+--- config: gateway.config's table. Called once in each worker.
+function _M.configure(config)
+  failures_max = config.breaker_failures
+end
+
 --- name: of the upstream, for metrics and the log; probe: function → true or nil and the error, which asks
--- the upstream something harmless; it runs in a timer after each pause. Without one, the next request that
--- comes after the pause is the try.
+-- the upstream something harmless. It runs in a timer: at once after a first failure, so that the others
+-- that it takes to open do not need as many requests that wait, and after each pause. Without one, the
+-- next request that comes after the pause is the try.
 function _M.new(name, probe)
   metrics.breaker(name, 0)
   return setmetatable({
@@ -33,6 +40,7 @@ function _M.new(name, probe)
     probe = probe,
     state = "closed", -- or open, or half open
     failures = 0,
+    is_checking = false,
     pause_s = PAUSE_FIRST_S,
     try_at_s = 0,
   }, Breaker)
@@ -71,6 +79,20 @@ function run_probe(premature, breaker)
   end
 end
 
+-- After a failure: was it the upstream, or this one call?
+local function check(premature, breaker)
+  breaker.is_checking = false
+  if premature or breaker.state ~= "closed" or breaker.failures == 0 then
+    return
+  end
+  local ran, answered = pcall(breaker.probe)
+  if ran and answered then
+    breaker:succeeded()
+  else
+    breaker:failed()
+  end
+end
+
 --- The upstream has answered, whatever it said.
 function Breaker:succeeded()
   if self.state ~= "closed" then
@@ -84,12 +106,14 @@ end
 --- No connection, or no answer in time, or it was cut.
 function Breaker:failed()
   self.failures = self.failures + 1
-  if self.state == "closed" and self.failures >= FAILURES then
+  if self.state == "closed" and self.failures >= failures_max then
     ngx.log(ngx.WARN, self.name, " does not answer: left alone until a try succeeds")
     metrics.breaker(self.name, 1)
     pause(self)
   elseif self.state == "half open" and not self.probe then
     pause(self)
+  elseif self.state == "closed" and self.probe and not self.is_checking then
+    self.is_checking = ngx.timer.at(0, check, self) or false
   end
 end
 

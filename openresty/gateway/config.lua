@@ -134,6 +134,8 @@ function _M.read(getenv, port)
     -- Requests one worker may hold for one node while it works; beyond it they hear `busy` at once.
     queue_max = integer(getenv, "SLUICE_QUEUE_MAX", 10000, 1, 1000000),
     reserve_timeout_ms = integer(getenv, "SLUICE_RESERVE_TIMEOUT_MS", 1000, 10, 60000),
+    -- Connections or answers in a row that did not come until an upstream is left alone for a while.
+    breaker_failures = integer(getenv, "SLUICE_BREAKER_FAILURES", 3, 1, 1000000),
     -- What a gateway does that has not heard of the control plane for longer than its lease.
     without_lease = one_of(getenv, "SLUICE_WITHOUT_LEASE", "sell", { "sell", "refuse" }),
   }

@@ -4,6 +4,7 @@
 -- the units are held. Neither is truth, PostgreSQL is; but an answer here never contradicts it for long.
 
 local bearer = require "gateway.bearer"
+local breaker = require "gateway.breaker"
 local cjson = require "cjson.safe"
 local http = require "gateway.http"
 local outcome = require "gateway.outcome"
@@ -22,25 +23,32 @@ local READ_GRACE_S = 3600
 local _M = {}
 
 local control_plane, authorization
+local projections, database -- breakers
 
 --- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
   control_plane = config.control_plane
+  projections = breaker.new("work-redis status")
+  database = breaker.new("control-plane status")
   authorization = { Authorization = "Bearer " .. config.internal_token }
 end
 
 -- Returns the projection (table), false when there is none, or nil when work Redis cannot say, which
 -- includes a text that is no JSON.
 local function read_projection(id)
+  if not projections:admits() then
+    return nil
+  end
   local client = work_redis.connect(TIMEOUT_MS)
-  if not client then
-    return nil
-  end
-  local text = client:get("reservation:" .. id)
+  local text = client and client:get("reservation:" .. id)
   if not text then
-    client:close()
+    if client then
+      client:close()
+    end
+    projections:failed()
     return nil
   end
+  projections:succeeded()
   work_redis.keep(client)
   if text == ngx.null then
     return false
@@ -50,8 +58,16 @@ local function read_projection(id)
 end
 
 local function read_database(shopper, id)
+  if not database:admits() then
+    return nil
+  end
   local status, body = http.get(control_plane,
     "/internal/reservations/" .. id .. "?shopper=" .. shopper, authorization, TIMEOUT_MS)
+  if status then
+    database:succeeded()
+  else
+    database:failed()
+  end
   if status == 404 then
     return false
   end

@@ -30,6 +30,7 @@ end
 function _M.worker()
   local config = _M.config
   require("gateway.metrics").start()
+  require("gateway.breaker").configure(config)
   require("gateway.lease").configure(config)
   require("gateway.batch").configure(config)
   require("gateway.sources").configure(config)
