@@ -1,8 +1,9 @@
 """Temporary bans: from the stream in the work Redis to every worker of every gateway."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,12 +54,17 @@ def ban(work: WorkRedis, kind: str, value: str, seconds: float = 600) -> None:
     work.client.xadd(STREAM, fields)
 
 
-def tries(item: Item, gateway: Gateway, shopper: str, **how: object) -> list[Answer]:
+def tries(item: Item, gateway: Gateway, shopper: str, **how: Any) -> list[Answer]:
     """The answers of many connections to one gateway."""
-    return [item.send(shopper, gateway=gateway, **how).answer() for _ in range(TRIES)]  # type: ignore[arg-type]
+    return [item.send(shopper, gateway=gateway, **how).answer() for _ in range(TRIES)]
 
 
-KINDS = {
+def denied(item: Item, shopper: str, gateway: Gateway | None = None) -> Callable[[], bool]:
+    """Whether the gateway denies somebody now."""
+    return lambda: item.send(shopper, gateway=gateway).answer().outcome == "denied"
+
+
+KINDS: dict[str, tuple[str, dict[str, Any], str]] = {
     "address": ("192.0.2.7", {"headers": {"X-Forwarded-For": "192.0.2.7"}}, "192.0.2.8"),
     "address v6": ("2001:db8::7", {"headers": {"X-Forwarded-For": "2001:db8::7"}}, "2001:db8::8"),
     "network": (
@@ -105,7 +111,7 @@ def test_a_ban_ends_by_itself_and_can_be_taken_back(shop: Shop, work: WorkRedis)
     ban(work, "shopper", "for-a-moment", 0.8)
     ban(work, "shopper", "for-long")
     for shopper in ("for-a-moment", "for-long"):
-        until(lambda who=shopper: item.buy(who).outcome == "denied", "it is in force")  # type: ignore[misc]
+        until(denied(item, shopper), "it is in force")
     until(lambda: item.buy("for-a-moment").outcome == "reserved", "it is over")
     ban(work, "shopper", "for-long", -1)
     until(lambda: item.buy("for-long").outcome == "reserved", "it was taken back")
@@ -117,7 +123,7 @@ def test_bans_are_watched_or_ignored_as_risk_is(
 ) -> None:
     ban(work, "shopper", "watched")
     item = shop.put_up()
-    until(lambda: item.buy("watched").outcome == "denied", "it is in force")
+    until(denied(item, "watched"), "it is in force")
     shop.publish(switches=SWITCHES | {"risk_mode": risk_mode})
     assert item.buy("watched").outcome == "reserved"
     if risk_mode == "shadow":
@@ -139,7 +145,7 @@ def test_what_is_no_ban_is_passed_over_and_the_next_one_counts(shop: Shop, work:
     work.client.xadd(STREAM, {"something": "else"})
     ban(work, "shopper", "after-rubbish")
     item = shop.put_up()
-    until(lambda: item.buy("after-rubbish").outcome == "denied", "the good one is in force")
+    until(denied(item, "after-rubbish"), "the good one is in force")
     assert item.buy("no-end").outcome == "reserved"
     assert until(lambda: shop.gateway.counted("bans", "unreadable"), "they are counted") >= 8
 
@@ -154,16 +160,13 @@ def test_a_gateway_that_starts_knows_the_bans_of_before(
     item = shop.put_up()
     with shop.before(tmp_path, shop.stock.address) as late:
         for shopper in ("banned-before", "banned-last"):
-            until(
-                lambda who=shopper: item.send(who, gateway=late).answer().outcome == "denied",  # type: ignore[misc]
-                "the new gateway knows it",
-            )
+            until(denied(item, shopper, late), "the new gateway knows it")
 
 
 def test_bans_stay_while_the_work_redis_is_away(shop: Shop, work: WorkRedis) -> None:
     ban(work, "shopper", "banned-still")
     item = shop.put_up()
-    until(lambda: item.buy("banned-still").outcome == "denied", "it is in force")
+    until(denied(item, "banned-still"), "it is in force")
     work.stop()
     away = ("sluice_gateway_breaker_open", "work-redis bans|0")
     until(lambda: shop.gateway.metrics()[away] == 1, "the gateway has given it up")
@@ -173,5 +176,5 @@ def test_bans_stay_while_the_work_redis_is_away(shop: Shop, work: WorkRedis) -> 
     assert 1 <= len(lines) <= 3, "a line a failure until the breaker opens"
     work.start()
     ban(work, "shopper", "banned-after")
-    until(lambda: item.buy("banned-after").outcome == "denied", "it is read again")
+    until(denied(item, "banned-after"), "it is read again")
     assert shop.gateway.metrics()[away] == 0

@@ -43,7 +43,7 @@ def from_(address: str, **headers: str) -> dict[str, str]:
     return {"X-Forwarded-For": address, **headers}
 
 
-ANN_AT_HOME = {
+ANN_AT_HOME: dict[str, Any] = {
     "headers": from_(HOME, **{"User-Agent": "Mozilla CurlyBot/3"}),
     "dev": "device-of-ann",
 }
@@ -98,8 +98,13 @@ def test_a_rule_of_one_item_or_of_yesterday_is_for_nobody_else(ruled: Callable[.
 def test_a_rule_ends_by_itself(ruled: Callable[..., Item]) -> None:
     ends_ms = int(time.time() * 1000) + 700
     item = ruled(rule(1, "shopper", value="ann", until_ms=ends_ms))
-    told = [item.buy("ann").outcome]
-    until(lambda: told.append(item.buy("ann").outcome) or told[-1] == "reserved", "it has ended")
+    told = []
+
+    def reserved() -> bool:
+        told.append(item.buy("ann").outcome)
+        return told[-1] == "reserved"
+
+    until(reserved, "it has ended")
     assert set(told[:-1]) <= {"denied"}
     assert time.time() * 1000 >= ends_ms - 5
 
