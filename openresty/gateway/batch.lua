@@ -33,7 +33,8 @@ end
 --- A node that lanes lead to. fields: its own, and these methods:
 -- prepare() → true, or nil and the error: opens the connection; nothing is sent that takes a unit.
 -- exchange(batches): sends them and finishes every request of every batch. rest(): gives the connection up.
--- needs_lease: whether it may be asked only while the lease holds; errors: its family of metrics.
+-- needs_lease: whether it may be asked only while the lease holds; errors: its family of metrics; breaker:
+-- gateway.breaker's, told by exchange() what became of it.
 function _M.node(fields)
   fields.lanes, fields.held, fields.wake = {}, 0, semaphore.new()
   return fields
@@ -173,12 +174,16 @@ local function refuse_batches(batches)
 end
 
 local function round(node)
+  if node.breaker:is_open() then
+    return refuse_batches(take_batches(node)) -- came before it opened
+  end
   local ready, err = node:prepare()
   -- Taken only now, because a request that was taken may have been sent: what times out while we
   -- connect is refused, not unknown. And the lease is looked at last: between it and the sending
   -- nothing waits.
   local batches = take_batches(node)
   if not ready then
+    node.breaker:failed()
     metrics.count(node.errors, "unreachable")
     ngx.log(ngx.WARN, "cannot reach ", node.address, ": ", err)
     refuse_batches(batches)
@@ -262,6 +267,10 @@ end
 function _M.reserve(lane, line)
   local node = lane:node()
   if not node then
+    return "refused"
+  end
+  if not node.breaker:admits() then
+    metrics.count(node.errors, "left_alone")
     return "refused"
   end
   -- A node's own limit: what waits for one that hangs must not use up the places of the others.

@@ -11,6 +11,8 @@ local STEPS = {
   require "gateway.steps.shape",
   require "gateway.steps.path_key",
   require "gateway.steps.token",
+  require "gateway.steps.rate_limit",
+  require "gateway.steps.risk",
   require "gateway.steps.reserve",
 }
 

@@ -95,10 +95,27 @@ local function http_url(getenv, name)
   return endpoint(name, address)
 end
 
+-- What operators know this gateway by.
+local function instance(getenv, port)
+  local value = getenv("SLUICE_INSTANCE")
+  if not value or value == "" then
+    local file = io.open("/proc/sys/kernel/hostname")
+    local host = file and file:read("*l")
+    if file then
+      file:close()
+    end
+    value = (host or "gateway") .. ":" .. port
+  end
+  if not string.match(value, "^[%w%.:_%-]+$") or #value > 64 then
+    fail("SLUICE_INSTANCE", "must be up to 64 characters of A-Z a-z 0-9 . : _ -, not " .. value)
+  end
+  return value
+end
+
 --- Read and check every variable of the gateway.
--- getenv: function(name) → string or nil, os.getenv in production.
+-- getenv: function(name) → string or nil, os.getenv in production; port: where it serves shoppers.
 -- Returns the configuration table; times in ms. Raises a string that names the variable and the fault.
-function _M.read(getenv)
+function _M.read(getenv, port)
   local config = {
     stock_redis = endpoints("SLUICE_STOCK_REDIS", required(getenv, "SLUICE_STOCK_REDIS")),
     -- The standby cluster has the same users; without one a sale cannot be switched to it here.
@@ -111,11 +128,14 @@ function _M.read(getenv)
     internal_token = secret(getenv, "SLUICE_INTERNAL_TOKEN"),
     reservation_key = secret(getenv, "SLUICE_RESERVATION_KEY"),
     var_dir = required(getenv, "SLUICE_VAR_DIR"),
+    instance = instance(getenv, port),
     -- One script call holds Redis for about 3 µs a request; 512 is 1.5 ms.
     batch_max = integer(getenv, "SLUICE_BATCH_MAX", 512, 1, 1024),
     -- Requests one worker may hold for one node while it works; beyond it they hear `busy` at once.
     queue_max = integer(getenv, "SLUICE_QUEUE_MAX", 10000, 1, 1000000),
     reserve_timeout_ms = integer(getenv, "SLUICE_RESERVE_TIMEOUT_MS", 1000, 10, 60000),
+    -- Connections or answers in a row that did not come until an upstream is left alone for a while.
+    breaker_failures = integer(getenv, "SLUICE_BREAKER_FAILURES", 3, 1, 1000000),
     -- What a gateway does that has not heard of the control plane for longer than its lease.
     without_lease = one_of(getenv, "SLUICE_WITHOUT_LEASE", "sell", { "sell", "refuse" }),
   }

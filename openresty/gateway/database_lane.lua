@@ -5,6 +5,7 @@
 -- taken.
 
 local batch = require "gateway.batch"
+local breaker = require "gateway.breaker"
 local cjson = require "cjson.safe"
 local http = require "gateway.http"
 local metrics = require "gateway.metrics"
@@ -31,6 +32,8 @@ local Node, Lane = {}, {}
 Node.__index, Lane.__index = Node, Lane
 
 local _M = {}
+
+local upstream -- of all lanes: behind each is the same control plane
 
 function Node:prepare()
   local err
@@ -67,6 +70,11 @@ function Node:exchange(batches)
   self.sock = nil
   local status, body = http.exchange(
     sock, "POST", self.target, PATH, self.headers, body_of(one.lane, one.requests))
+  if status then
+    self.breaker:succeeded()
+  else
+    self.breaker:failed()
+  end
   finish_with_status(one.requests, status, body)
 end
 
@@ -85,6 +93,7 @@ end
 --- A lane for one epoch of the database. config: gateway.config's table.
 function _M.new(config, item, shard, epoch)
   local target = config.control_plane
+  upstream = upstream or breaker.new("control-plane reserve")
   return batch.lane(setmetatable({
     batch_max = math.min(BATCH_MAX, config.batch_max),
     body_start = '{"item":' .. item .. ',"shard":' .. shard .. ',"epoch":' .. epoch
@@ -97,6 +106,7 @@ function _M.new(config, item, shard, epoch)
         Authorization = "Bearer " .. config.internal_token,
         ["Content-Type"] = "application/json",
       },
+      breaker = upstream,
       needs_lease = false, -- the transaction itself looks whether the epoch sells
       errors = "database_errors",
     }, Node)),

@@ -81,7 +81,7 @@ local function read_response(sock)
       chunked = string.lower(value) == "chunked"
     end
   until line == ""
-  if status == 304 or length == 0 then
+  if status == 204 or status == 304 or length == 0 then
     return status, ""
   end
   local body

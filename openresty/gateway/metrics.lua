@@ -7,7 +7,7 @@ local ngx = ngx
 
 local FLUSH_S = 1
 
--- Family → name, type, label name or nil, help.
+-- Family → name, type, label name, or names with | between, or nil, help.
 local FAMILIES = {
   buys = { "sluice_gateway_buys_total", "counter", "outcome", "Buy requests by outcome." },
   redis_errors = {
@@ -21,6 +21,25 @@ local FAMILIES = {
   batched_requests = {
     "sluice_gateway_batched_requests_total", "counter", nil, "Requests in those calls.",
   },
+  limit_reports = {
+    "sluice_gateway_limit_reports_total", "counter", "result",
+    "Calls that bring this gateway's admissions to the others; unsent: the work Redis is away.",
+  },
+  risk = {
+    "sluice_gateway_risk_total", "counter", "rule|action|mode",
+    "Matches of risk rules: enforced ones that decided, and all of those that are only watched.",
+  },
+  bans = { "sluice_gateway_bans_total", "counter", "result", "Entries read from the stream of bans." },
+  bans_met = {
+    "sluice_gateway_bans_met_total", "counter", "kind|mode", "Requests of somebody who is banned.",
+  },
+  breaker = {
+    "sluice_gateway_breaker_open", "gauge", "upstream|worker",
+    "1 while a worker leaves an upstream alone.",
+  },
+  heartbeats = {
+    "sluice_gateway_heartbeats_total", "counter", "result", "Heartbeats to the control plane.",
+  },
   snapshot = {
     "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",
   },
@@ -33,8 +52,8 @@ local FAMILIES = {
   },
 }
 local ORDER = {
-  "buys", "batches", "batched_requests", "redis_errors", "database_errors", "snapshot", "generation",
-  "heard",
+  "buys", "limit_reports", "risk", "bans", "bans_met", "batches", "batched_requests", "redis_errors",
+  "database_errors", "breaker", "heartbeats", "snapshot", "generation", "heard",
 }
 
 local _M = {}
@@ -42,7 +61,7 @@ local _M = {}
 local pending = {} -- "family|label" → increment
 local batches, batched_requests = 0, 0
 
---- Count one event of a family with one label value.
+--- Count one event of a family. label: its label's value; of several, with | between.
 function _M.count(family, label)
   local key = family .. "|" .. label
   pending[key] = (pending[key] or 0) + 1
@@ -73,6 +92,11 @@ function _M.snapshot(version, generation)
   shared:set("generation|" .. ngx.worker.id(), generation)
 end
 
+--- Record whether this worker leaves an upstream alone: 1 or 0.
+function _M.breaker(upstream, is_open)
+  ngx.shared.sluice_metrics:set("breaker|" .. upstream .. "|" .. ngx.worker.id(), is_open)
+end
+
 --- Start this worker's flush timer.
 function _M.start()
   local ok, err = ngx.timer.every(FLUSH_S, flush)
@@ -81,12 +105,21 @@ function _M.start()
   end
 end
 
+-- names, values: with | between.
+local function labels_of(names, values)
+  local pairs_of_both, next_value = {}, string.gmatch(values, "[^|]+")
+  for name in string.gmatch(names, "[^|]+") do
+    pairs_of_both[#pairs_of_both + 1] = name .. '="' .. (next_value() or "") .. '"'
+  end
+  return "{" .. table.concat(pairs_of_both, ",") .. "}"
+end
+
 local function family_lines(lines, family, samples)
-  local name, kind, label_name, help = unpack(FAMILIES[family], 1, 4)
+  local name, kind, label_names, help = unpack(FAMILIES[family], 1, 4)
   lines[#lines + 1] = "# HELP " .. name .. " " .. help
   lines[#lines + 1] = "# TYPE " .. name .. " " .. kind
   for _, sample in ipairs(samples) do
-    local labels = label_name and ("{" .. label_name .. '="' .. sample.label .. '"}') or ""
+    local labels = label_names and labels_of(label_names, sample.label) or ""
     lines[#lines + 1] = name .. labels .. " " .. sample.value
   end
 end

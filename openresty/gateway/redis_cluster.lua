@@ -5,6 +5,7 @@
 -- that one that hangs holds up nobody. It is corrected by MOVED, and read again whenever something says that
 -- an owner may have been replaced.
 
+local breaker = require "gateway.breaker"
 local resp = require "gateway.resp"
 local semaphore = require "ngx.semaphore"
 
@@ -13,6 +14,8 @@ local byte, find, match, sub = string.byte, string.find, string.match, string.su
 local ngx = ngx
 
 local CONNECT_TIMEOUT_MS = 200
+-- A node that hangs takes connections; a healthy one answers PING in about 1 ms.
+local PROBE_TIMEOUT_MS = 200
 local KEEPALIVE_MS, POOL_SIZE = 60000, 32
 local REFRESH_PAUSE_S = 0.2
 -- A healthy node answers in about 1 ms; asking a second one costs as little.
@@ -60,11 +63,21 @@ function _M.new(name, seeds, user, password, timeout_ms)
     members = {}, -- every node of the last map, masters and replicas
     owners = {}, -- slot → "host:port"
     nodes = {}, -- "host:port" → node of redis_lane
+    breakers = {}, -- "host:port" → its breaker
     turn = 0,
     refreshed_at = -REFRESH_PAUSE_S,
     login = resp.command("AUTH", user, password),
     timeout_ms = timeout_ms,
   }, Cluster)
+end
+
+-- Returns whether the node took the login, or nil and the error.
+local function log_in(cluster, sock)
+  local ok, err = sock:send(cluster.login)
+  if ok then
+    ok, err = resp.read(sock)
+  end
+  return ok, err
 end
 
 --- A cosocket to a node, authenticated, and out of the pool where one is left. Returns it, or nil and the
@@ -78,16 +91,44 @@ function Cluster:connect(address)
     return nil, err
   end
   if sock:getreusedtimes() == 0 then
-    ok, err = sock:send(self.login)
-    if ok then
-      ok, err = resp.read(sock)
-    end
+    ok, err = log_in(self, sock)
     if not ok then
       sock:close()
       return nil, err
     end
   end
   return sock
+end
+
+local PING = resp.command("PING")
+
+-- On a connection of its own: one out of the pool may be of the node's life before.
+local function probe(cluster, address)
+  local host, port = match(address, "^(.*):(%d+)$")
+  local sock = ngx.socket.tcp()
+  sock:settimeouts(CONNECT_TIMEOUT_MS, PROBE_TIMEOUT_MS, PROBE_TIMEOUT_MS)
+  local ok, err = sock:connect(host, tonumber(port), { pool = "probes" })
+  if ok then
+    ok, err = log_in(cluster, sock)
+  end
+  if ok then
+    ok, err = sock:send(PING)
+  end
+  if ok then
+    ok, err = resp.read(sock)
+  end
+  sock:close()
+  return ok == "PONG", err
+end
+
+--- The breaker of a node.
+function Cluster:breaker(address)
+  local one = self.breakers[address]
+  if not one then
+    one = breaker.new(address, function() return probe(self, address) end)
+    self.breakers[address] = one
+  end
+  return one
 end
 
 --- Give back a connection. One on which something is unread would hand it to the next who asks: it is
@@ -101,11 +142,11 @@ function _M.keep(sock)
 end
 
 -- Send one or more encoded commands, read as many replies; the last one counts. Returns the value (false
--- for nil), or nil and the error.
+-- for nil), or nil, the error, and "socket" where nothing was answered.
 function Cluster:ask(address, commands, replies)
   local sock, err = self:connect(address)
   if not sock then
-    return nil, err
+    return nil, err, "socket"
   end
   local ok, value, where
   ok, err = sock:send(commands)
@@ -117,9 +158,9 @@ function Cluster:ask(address, commands, replies)
   end
   if not ok or where == "socket" then
     sock:close()
-  else
-    _M.keep(sock)
+    return nil, err, "socket"
   end
+  _M.keep(sock)
   return value, err
 end
 
@@ -257,8 +298,18 @@ function Cluster:hget(key, field)
   if not address then
     return nil, "no node is known for the slot"
   end
+  local state = self:breaker(address)
+  if not state:admits() then
+    self:refresh()
+    return nil, "the node does not answer"
+  end
   local command = resp.command("HGET", key, field)
-  local value, err = self:ask(address, command, 1)
+  local value, err, where = self:ask(address, command, 1)
+  if where == "socket" then
+    state:failed()
+  else
+    state:succeeded()
+  end
   if value ~= nil then
     return value
   end

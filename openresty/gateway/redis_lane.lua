@@ -81,7 +81,10 @@ function Node:exchange(batches)
       batch.finish_all(one.requests, "unknown")
     end
   end
-  if not sent then
+  if sent then
+    self.breaker:succeeded()
+  else
+    self.breaker:failed()
     ngx.log(ngx.WARN, "no answer from ", self.address, ": ", err)
     sock:close()
     self.sock = nil
@@ -104,10 +107,17 @@ function Lane:node()
   local nodes = self.cluster.nodes
   local node = nodes[address]
   if not node then
-    node = batch.node(setmetatable(
-      { cluster = self.cluster, address = address, needs_lease = true, errors = "redis_errors" },
-      Node))
+    node = batch.node(setmetatable({
+      cluster = self.cluster,
+      address = address,
+      breaker = self.cluster:breaker(address),
+      needs_lease = true,
+      errors = "redis_errors",
+    }, Node))
     nodes[address] = node
+  end
+  if node.breaker:is_open() then
+    self.cluster:refresh() -- its slots may have another owner by now
   end
   return node
 end

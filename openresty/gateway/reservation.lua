@@ -4,70 +4,52 @@
 -- the units are held. Neither is truth, PostgreSQL is; but an answer here never contradicts it for long.
 
 local bearer = require "gateway.bearer"
+local breaker = require "gateway.breaker"
 local cjson = require "cjson.safe"
 local http = require "gateway.http"
 local outcome = require "gateway.outcome"
 local reservation_id = require "gateway.reservation_id"
 local snapshot = require "gateway.snapshot"
 local sources = require "gateway.sources"
-
-local ok_resty, redis = pcall(require, "resty.redis")
-if not ok_resty then
-  redis = require "nginx.redis"
-end
+local work_redis = require "gateway.work_redis"
 
 local ngx = ngx
 local find, match, sub = string.find, string.match, string.sub
 
 local TIMEOUT_MS = 300
-local KEEPALIVE_MS, POOL_SIZE = 60000, 64
 -- Entry tokens live two minutes, paying takes longer; an expired token still reads its own reservation.
 local READ_GRACE_S = 3600
 
 local _M = {}
 
-local work, control_plane, authorization
+local control_plane, authorization
+local projections, database -- breakers
 
 --- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
-  work, control_plane = config.work_redis, config.control_plane
+  control_plane = config.control_plane
+  projections = breaker.new("work-redis status")
+  database = breaker.new("control-plane status")
   authorization = { Authorization = "Bearer " .. config.internal_token }
-end
-
-local function connect_work()
-  local client = redis:new()
-  client:set_timeout(TIMEOUT_MS)
-  local ok, err = client:connect(work.host, work.port, { pool = "work" })
-  if ok and client:get_reused_times() == 0 then
-    if work.password then
-      ok, err = client:auth(work.user ~= "" and work.user or "default", work.password)
-    end
-    if ok then
-      ok, err = client:select(work.db)
-    end
-  end
-  if not ok then
-    client:close() -- an answer may still come
-    return nil, err
-  end
-  return client
 end
 
 -- Returns the projection (table), false when there is none, or nil when work Redis cannot say, which
 -- includes a text that is no JSON.
 local function read_projection(id)
-  local client = connect_work()
-  if not client then
+  if not projections:admits() then
     return nil
   end
-  local text = client:get("reservation:" .. id)
+  local client = work_redis.connect(TIMEOUT_MS)
+  local text = client and client:get("reservation:" .. id)
   if not text then
-    client:close()
+    if client then
+      client:close()
+    end
+    projections:failed()
     return nil
   end
-  if not client:set_keepalive(KEEPALIVE_MS, POOL_SIZE) then
-    client:close() -- something is unread
-  end
+  projections:succeeded()
+  work_redis.keep(client)
   if text == ngx.null then
     return false
   end
@@ -76,8 +58,16 @@ local function read_projection(id)
 end
 
 local function read_database(shopper, id)
+  if not database:admits() then
+    return nil
+  end
   local status, body = http.get(control_plane,
     "/internal/reservations/" .. id .. "?shopper=" .. shopper, authorization, TIMEOUT_MS)
+  if status then
+    database:succeeded()
+  else
+    database:failed()
+  end
   if status == 404 then
     return false
   end

@@ -4,6 +4,7 @@
 -- memory; every worker looks there every WATCH_S and builds its own view. Redis plays no part in this:
 -- switches must work when Redis does not (DESIGN §8).
 
+local breaker = require "gateway.breaker"
 local cjson = require "cjson.safe"
 local hmac = require "gateway.hmac"
 local http = require "gateway.http"
@@ -11,6 +12,7 @@ local lease = require "gateway.lease"
 local metrics = require "gateway.metrics"
 local sources = require "gateway.sources"
 local view_builder = require "gateway.snapshot_view"
+local workers = require "gateway.workers"
 
 local ngx = ngx
 
@@ -21,11 +23,12 @@ local POLL_WAIT_MS = 500
 -- A control plane that hangs is given up and asked again.
 local POLL_TIMEOUT_MS = 2000
 local RETRY_S = 0.5
+local RETRY_JITTER_S = 0.2 -- gateways must not all ask at once a control plane that comes back
 
 local _M = {}
 
 local view
-local config, mac
+local config, mac, upstream
 
 --- The view of the newest good snapshot, or nil before the first.
 function _M.current()
@@ -98,6 +101,7 @@ local function adopt(new_view)
   view = new_view
   sources.retain(new_view.lanes)
   metrics.snapshot(new_view.version, new_view.stock.generation)
+  workers.note(new_view.version)
 end
 
 local function load_disk()
@@ -141,6 +145,11 @@ local function poll_once()
   local status, body = http.get(config.control_plane,
     "/internal/snapshot?audience=gateway&after=" .. after .. "&wait_ms=" .. POLL_WAIT_MS,
     { Authorization = "Bearer " .. config.internal_token }, POLL_TIMEOUT_MS)
+  if status then
+    upstream:succeeded()
+  else
+    upstream:failed()
+  end
   if status == 304 then
     -- It says so only after the whole wait, or it is not true for longer than since now.
     shared:set("heard_at_ms", math.min(sent_at_ms + POLL_WAIT_MS, lease.now_ms()))
@@ -179,7 +188,8 @@ local function poll(premature)
   end
   -- A new timer each round: a handler's memory is freed only when it ends.
   if not ngx.worker.exiting() then
-    ngx.timer.at(ok and 0 or RETRY_S, poll)
+    -- Each poll is its own try: there is nobody whom the breaker could keep from waiting.
+    ngx.timer.at(ok and 0 or RETRY_S + RETRY_JITTER_S * math.random(), poll)
   end
 end
 
@@ -188,6 +198,7 @@ function _M.start(gateway_config)
   config = gateway_config
   mac = hmac.new(config.snapshot_key)
   if ngx.worker.id() == 0 then
+    upstream = breaker.new("control-plane snapshot")
     if not ngx.shared.sluice_snapshot:get("version") then
       load_disk()
     end

@@ -1,6 +1,9 @@
 -- From the snapshot document to what the steps read: checked once, when it arrives, not a request.
 
+local limit_rules = require "gateway.limit_rules"
+local risk_rules = require "gateway.risk_rules"
 local sources = require "gateway.sources"
+local switches = require "gateway.switches"
 local token = require "gateway.token"
 
 local _M = {}
@@ -53,7 +56,7 @@ local function view_of_shards(item, source, lanes)
   return shards
 end
 
-local function view_of_item(id, item, source, lanes)
+local function view_of_item(id, item, document, lanes, limits_of)
   need(tostring(item.id) == id, "item " .. id .. " has another id")
   need(STATES[item.state], "state of item " .. id)
   need(type(item.start_ms) == "number" and type(item.end_ms) == "number", "times of item " .. id)
@@ -67,7 +70,9 @@ local function view_of_item(id, item, source, lanes)
   for name, value in pairs(item) do
     view[name] = value
   end
-  view.shards = view_of_shards(item, source, lanes)
+  view.shards = view_of_shards(item, document.stock.source, lanes)
+  view.switches = switches.of(document.switches, item.switches)
+  view.limits = limits_of(view.switches.rate_limits)
   return view
 end
 
@@ -81,9 +86,9 @@ function _M.build(document)
   local stock = document.stock
   need(type(stock) == "table" and SOURCES[stock.source] and whole(stock.generation, 0, EPOCH_MAX)
     and whole(stock.lease_ms, 1, LEASE_MAX_MS), "stock")
-  local items, lanes = {}, {}
+  local items, lanes, limits_of = {}, {}, limit_rules.compile(document.rate_limits)
   for id, item in pairs(document.items) do
-    items[id] = view_of_item(id, item, stock.source, lanes)
+    items[id] = view_of_item(id, item, document, lanes, limits_of)
   end
   return {
     version = document.version,
@@ -91,7 +96,7 @@ function _M.build(document)
     lanes = lanes,
     stock = stock,
     campaigns = document.campaigns,
-    switches = document.switches,
+    risk = risk_rules.compile(document.risk_rules),
     entry_keys = token.shared_key_set(document.entry_keys),
   }
 end

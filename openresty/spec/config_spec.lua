@@ -23,7 +23,7 @@ local function read(changes)
   for name, value in pairs(changes or {}) do
     values[name] = value or nil
   end
-  return config.read(function(name) return values[name] end)
+  return config.read(function(name) return values[name] end, "8080")
 end
 
 it("reads what is right and has the documented defaults", function()
@@ -129,4 +129,10 @@ describe("the limits themselves", function()
       end)
     end
   end
+end)
+
+it("is known by its host and port, or by the name it is given", function()
+  assert.matches("^[%w%.%-_]+:8080$", read().instance)
+  assert.equal("gw-3.example", read({ SLUICE_INSTANCE = "gw-3.example" }).instance)
+  assert.has_error(function() read({ SLUICE_INSTANCE = 'a"b' }) end)
 end)

@@ -39,13 +39,18 @@ after_each(function()
   sources.lane:revert()
 end)
 
+local function rounded(rate)
+  return { step_ms = math.floor(rate.step_ms * 3) / 3, span_ms = math.floor(rate.span_ms) }
+end
+
 it("gives the steps what they read", function()
   local view = view_builder.build(document())
   assert.equal(12, view.version)
-  assert.is_true(view.switches.sale_enabled)
   assert.is_function(view.entry_keys.by_kid["e-1"])
   local item = view.items["7"]
   assert.equal(7, item.id)
+  assert.is_true(item.switches.sale_enabled)
+  assert.same({ step_ms = 1000 / 3, span_ms = 1000 }, rounded(item.limits[""].address))
   assert.equal(3, item.shard_count)
   assert.equal("primary", item.shards[0].source)
   assert.is_nil(item.shards[2])

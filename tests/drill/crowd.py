@@ -15,7 +15,7 @@ import aiohttp
 import jwt
 
 from tests.drill.recorder import Heard, Recorder, home_of
-from tests.load.shoppers import JSON, Answer
+from tests.load.shoppers import JSON, Answer, address_of
 
 TOKEN_LIFE_S = 110
 # A shopper who hears nothing definite for so long gives up; the books show what became of it.
@@ -116,7 +116,7 @@ class Crowd:
     async def _shop(self, http: aiohttp.ClientSession, number: int) -> None:
         choice = random.Random(self._choice.random())
         name = f"shopper-{number:06d}"
-        visit = _Visit(self, http, name, self._token(name, number))
+        visit = _Visit(self, http, name, self._token(name, number), address_of(number))
         units = 2 if self._counter.limit > 1 and choice.random() < TWO_UNITS_SHARE else 1
         if not await visit.buy(units, "first", "buy"):
             return
@@ -161,9 +161,11 @@ class Crowd:
 class _Visit:
     """One shopper with a token: clicks until the answer is definite."""
 
-    def __init__(self, crowd: Crowd, http: aiohttp.ClientSession, name: str, token: str) -> None:
+    def __init__(
+        self, crowd: Crowd, http: aiohttp.ClientSession, name: str, token: str, address: str
+    ) -> None:
         self._crowd, self._http, self._name = crowd, http, name
-        self._headers = JSON | {"Authorization": f"Bearer {token}"}
+        self._headers = JSON | {"Authorization": f"Bearer {token}", "X-Forwarded-For": address}
         counter = crowd.counter
         self._shard = home_of(name, counter.shards)
         self._url = f"{counter.gateway}/v1/items/{counter.item}/{counter.path_key}/buy"
@@ -180,7 +182,7 @@ class _Visit:
                 outcome = await self._follow(str(answer.body.get("reservation_id", "")))
             if outcome in ("reserved", "confirmed"):
                 return True
-            if outcome not in ("busy", "pending", "not_found", "connection"):
+            if outcome not in ("busy", "rate_limited", "pending", "not_found", "connection"):
                 return False
             if self._crowd.leaving:
                 return False

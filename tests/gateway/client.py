@@ -58,12 +58,34 @@ class Pending:
 
 
 def send(
-    port: int, method: str, path: str, headers: Headers | None = None, body: bytes | None = None
+    port: int,
+    method: str,
+    path: str,
+    headers: Headers | None = None,
+    body: bytes | None = None,
+    source: str = "",
 ) -> Pending:
-    """Send a request on a new connection and do not wait."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    """Send a request on a new connection, from the address `source`, and do not wait."""
+    mine = (source, 0) if source else None
+    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S, source_address=mine)
     connection.request(method, path, body, dict(headers or {}))
     return Pending(connection)
+
+
+class Connection:
+    """A connection that is kept, for many requests one after the other."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+
+    def ask(self, method: str, path: str, headers: Headers, body: bytes | None = None) -> Answer:
+        """Send a request and wait for the response."""
+        self._connection.request(method, path, body, dict(headers))
+        return _read(self._connection.getresponse())
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
 
 def get(port: int, path: str, headers: Headers | None = None) -> Answer:

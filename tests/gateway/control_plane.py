@@ -33,6 +33,7 @@ class ControlPlane:
         self.port = free_port()
         self.polls: list[int] = []  # the `after` of each poll that was let in
         self.waits_ms: list[int] = []  # how long each was ready to wait
+        self.heartbeats: list[Json] = []
         self.database = Database()
         self._going_on = threading.Event()
         self._going_on.set()
@@ -109,7 +110,7 @@ class ControlPlane:
         status, body = answer
         try:
             request.send_response(status)
-            if status != 304:
+            if status not in (204, 304):
                 request.send_header("Content-Length", str(len(body)))
             request.end_headers()
             request.wfile.write(body)
@@ -124,6 +125,10 @@ class ControlPlane:
         if url.path == "/internal/reserve" and request.command == "POST":
             sent = request.rfile.read(int(request.headers["Content-Length"]))
             return self.database.answer(sent)
+        if url.path == "/internal/heartbeat" and request.command == "POST":
+            sent = request.rfile.read(int(request.headers["Content-Length"]))
+            self.heartbeats.append(json.loads(sent))
+            return 204, b""
         if url.path.startswith("/internal/reservations/"):
             return self.database.status(url.path.rsplit("/", 1)[1], query["shopper"])
         if url.path != "/internal/snapshot" or query.get("audience") != "gateway":

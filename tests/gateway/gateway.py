@@ -30,7 +30,8 @@ SETTINGS = MappingProxyType(
     }
 )
 
-_METRIC = re.compile(r'^(sluice_\w+)(?:\{\w+="([^"]*)"\})? (\S+)$', re.MULTILINE)
+_METRIC = re.compile(r"^(sluice_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_LABEL = re.compile(r'\w+="([^"]*)"')
 
 
 class Gateway:
@@ -45,6 +46,8 @@ class Gateway:
         self.settings = {name: value for name, value in chosen.items() if value is not None}
         # nginx itself logs that somebody hung up on it; what follows from it is looked at by cases.
         self.expected_errors = ["() failed (104: Connection reset by peer)"]
+        # Whole crowds come from one address here.
+        self.rendered = {"SLUICE_CONNECTIONS_PER_ADDRESS": "4000"}
         self._process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> "subprocess.Popen[bytes]":
@@ -54,7 +57,7 @@ class Gateway:
             "SLUICE_GATEWAY_INTERNAL_PORT": str(self.internal_port),
             "SLUICE_GATEWAY_WORKERS": str(self.workers),
         }
-        render_tree(self.folder, ports)
+        render_tree(self.folder, ports | self.rendered)
         environment = {"PATH": os.environ["PATH"], **self.settings}
         with self.error_log.open("ab") as log:
             self._process = subprocess.Popen(nginx(self.folder), env=environment, stderr=log)
@@ -119,9 +122,12 @@ class Gateway:
         return found
 
     def metrics(self) -> dict[tuple[str, str], float]:
-        """(name, label) → value; the label is empty where there is none."""
+        """(name, label) → value; the label is empty where there is none, several have | between."""
         text = get(self.internal_port, "/metrics").body.decode()
-        return {(name, label): float(value) for name, label, value in _METRIC.findall(text)}
+        return {
+            (name, "|".join(_LABEL.findall(labels))): float(value)
+            for name, labels, value in _METRIC.findall(text)
+        }
 
     def counted(self, name: str, label: str = "") -> float:
         """One counter; workers add to it once a second."""

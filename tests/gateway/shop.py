@@ -24,6 +24,7 @@ from workers.stock.keys import Shard
 
 HOUR_MS = 3_600_000
 BODY = b'{"qty":1}'
+SWITCHES = {"sale_enabled": True, "rate_limits": 0}
 
 
 def entry_key(kid: str) -> dict[str, Any]:
@@ -80,11 +81,11 @@ class Item:
         }
         return signed(claims | changes, kid)
 
-    def headers(self, shopper: str, key: str | None = None) -> dict[str, str]:
+    def headers(self, shopper: str, key: str | None = None, **claims: Any) -> dict[str, str]:
         """What the SDK sends."""
         headers = {
             "Content-Type": "application/json",
-            "Authorization": f"Bearer {self.token(shopper)}",
+            "Authorization": f"Bearer {self.token(shopper, **claims)}",
         }
         return headers if key is None else headers | {"Idempotency-Key": key}
 
@@ -97,10 +98,14 @@ class Item:
         headers: Headers | None = None,
         method: str = "POST",
         path: str | None = None,
+        gateway: Gateway | None = None,
+        source: str = "",
+        **claims: Any,
     ) -> Pending:
-        """Try to buy and do not wait."""
-        sent = {**self.headers(shopper, key), **(headers or {})}
-        return send(self.shop.gateway.port, method, path or self.buy_path, sent, body)
+        """Try to buy, at the shop's own gateway if none is named, and do not wait."""
+        sent = {**self.headers(shopper, key, **claims), **(headers or {})}
+        port = (gateway or self.shop.gateway).port
+        return send(port, method, path or self.buy_path, sent, body, source)
 
     def buy(self, shopper: str = "ann", body: bytes | None = BODY, **how: Any) -> Answer:
         """Try to buy; arguments as `send`."""
@@ -152,7 +157,8 @@ class Shop:
             "items": {},
             "entry_keys": [entry_key("e-1")],
             "stock": {"source": "primary", "generation": 0, "lease_ms": 2000},
-            "switches": {"sale_enabled": True},
+            # Everybody here comes from one address.
+            "switches": dict(SWITCHES),
         }
 
     def put_up(self, units: int = 10, limit: int = 1, armed: bool = True, **fields: Any) -> Item:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import HOUR_MS, Shop, listed
+from tests.gateway.shop import HOUR_MS, SWITCHES, Shop, listed
 from tests.redis.waiting import until
 
 
@@ -118,10 +118,10 @@ def test_a_script_of_another_epoch_is_busy(shop: Shop) -> None:
 
 def test_the_main_switch_stops_the_sale_and_starts_it_again(shop: Shop) -> None:
     item = shop.put_up()
-    shop.publish(switches={"sale_enabled": False})
+    shop.publish(switches=SWITCHES | {"sale_enabled": False})
     with item.untouched():
         assert_refused(item.buy(), "busy")
-    shop.publish(switches={"sale_enabled": True})
+    shop.publish(switches=SWITCHES)
     assert item.buy().outcome == "reserved"
 
 
@@ -130,4 +130,4 @@ def test_a_snapshot_without_the_switch_does_not_sell(shop: Shop) -> None:
     shop.publish(switches={})
     with item.untouched():
         assert_refused(item.buy(), "busy")
-    shop.publish(switches={"sale_enabled": True})
+    shop.publish(switches=SWITCHES)

@@ -13,7 +13,7 @@ from tests.gateway.client import Answer
 from tests.gateway.control_plane import Json, envelope
 from tests.gateway.gateway import Gateway
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import Item, Shop, entry_key
+from tests.gateway.shop import SWITCHES, Item, Shop, entry_key
 from tests.redis.waiting import until
 
 # DESIGN §8 and MEASURES P7: from save to effect in every worker.
@@ -123,7 +123,7 @@ def test_a_snapshot_that_is_not_right_is_refused_and_the_old_one_stays(
     shop: Shop, item: Item, fault: str
 ) -> None:
     before, copy = shop.document["version"], on_disk(shop.gateway)
-    off = shop.next_version() | {"switches": {"sale_enabled": False}}
+    off = shop.next_version() | {"switches": SWITCHES | {"sale_enabled": False}}
     refused = shop.gateway.errors().count("snapshot poll: ")
     shop.plane.publish_bytes(off["version"], spoilt(off)[fault])
     until(lambda: shop.gateway.errors().count("snapshot poll: ") > refused, "the poll was refused")
@@ -138,7 +138,7 @@ def test_an_older_snapshot_sent_again_does_not_bring_back_what_was_switched_off(
     shop: Shop, item: Item
 ) -> None:
     old = envelope(shop.next_version())
-    shop.publish(switches={"sale_enabled": False})
+    shop.publish(switches=SWITCHES | {"sale_enabled": False})
     refused = shop.gateway.errors().count("is older than")
     shop.plane.publish_bytes(shop.document["version"] + 1, old)
     until(lambda: shop.gateway.errors().count("is older than") > refused, "it was refused")
@@ -146,7 +146,7 @@ def test_an_older_snapshot_sent_again_does_not_bring_back_what_was_switched_off(
     with item.untouched():
         assert_refused(item.buy("ann"), "busy")
     shop.publish()
-    shop.publish(switches={"sale_enabled": True})
+    shop.publish(switches=SWITCHES)
 
 
 def test_a_disk_that_is_full_leaves_the_old_copy(shop: Shop, item: Item) -> None:

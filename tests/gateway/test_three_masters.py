@@ -5,42 +5,24 @@ sent before, still wait.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from zlib import crc32
 
 import pytest
 
-from tests.gateway.client import Pending
 from tests.gateway.conftest import Settings
+from tests.gateway.masters import arm, frozen, home, outcomes, shoppers, three_masters
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import Item, Shop, published
-from tests.redis.armed_shard import ArmedShard
 from tests.redis.server import StockServer
 from tests.redis.waiting import until
-from workers.stock.keys import Shard, slot_of
 
-SLOTS = 16_384
 QUEUE_MAX = 40
-BOUNDS = [(0, 5460), (5461, 10922), (10923, SLOTS - 1)]
 
 
 @pytest.fixture(scope="module")
 def masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[StockServer]]:
-    """A cluster of three masters, a third of the slots each."""
-    folder = tmp_path_factory.mktemp("masters")
-    nodes = [StockServer(folder / f"node{n}") for n in range(3)]
-    for node, (first, last) in zip(nodes, BOUNDS, strict=True):
-        node.start()
-        node.operator.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-    for place, node in enumerate(nodes[1:], 1):
-        # Two nodes that are told the same first number cannot both keep it.
-        node.operator.execute_command("CLUSTER", "SET-CONFIG-EPOCH", place + 1)
-        nodes[0].meet(node)
-    for node in nodes:
-        until(node.is_whole, "every master sees the whole cluster")
-    yield nodes
-    for node in nodes:
-        node.stop()
+    """The cluster."""
+    with three_masters(tmp_path_factory.mktemp("masters")) as nodes:
+        yield nodes
 
 
 @pytest.fixture(scope="module")
@@ -60,25 +42,6 @@ def settings(masters: list[StockServer]) -> Settings:
     }
 
 
-def epoch_on(master: int, item: int, shard: int, after: int = 0) -> int:
-    """The next epoch whose slot lies on a master, as the stock agent chooses it."""
-    epoch = after + 1
-    while not BOUNDS[master][0] <= slot_of(Shard(item, shard, epoch).tag) <= BOUNDS[master][1]:
-        epoch += 1
-    return epoch
-
-
-def arm(
-    masters: list[StockServer], master: int, item: int, shard: int, after: int = 0
-) -> ArmedShard:
-    """Arm a shard on one of the masters and give it units."""
-    epoch = epoch_on(master, item, shard, after)
-    armed = ArmedShard(masters[master], Shard(item, shard, epoch), limit=1)
-    armed.arm()
-    armed.grant(1000)
-    return armed
-
-
 @pytest.fixture
 def item(shop: Shop, masters: list[StockServer]) -> Iterator[Item]:
     """An item with a shard on each master."""
@@ -88,32 +51,6 @@ def item(shop: Shop, masters: list[StockServer]) -> Iterator[Item]:
     yield item
     for shard in shards:
         assert shard.faults() == []
-
-
-def home(shopper: str) -> int:
-    """His shard, and here also his master."""
-    return crc32(shopper.encode()) % 3
-
-
-def shoppers(shards: set[int], count: int, prefix: str = "s") -> list[str]:
-    """As many who are at home in these shards."""
-    names = (f"{prefix}{n}" for n in range(100_000))
-    return [name for name in names if home(name) in shards][:count]
-
-
-@contextmanager
-def frozen(node: StockServer) -> Iterator[None]:
-    """Nothing inside is answered by it."""
-    node.freeze()
-    try:
-        yield
-    finally:
-        node.thaw()
-
-
-def outcomes(requests: list[Pending]) -> list[str]:
-    """What they were told."""
-    return [request.answer().outcome for request in requests]
 
 
 @pytest.mark.parametrize("hung", [0, 1, 2])

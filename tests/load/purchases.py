@@ -16,6 +16,8 @@ def write(
 ) -> int:
     """Write `count` HTTP/1.1 requests of one length; returns that length in bytes.
 
+    Each comes from an address, a device and a shopper of its own: limits are in force.
+
     Tokens are valid for two minutes from now. Signing is plain HMAC here: preparing 200,000
     requests with a JWT library would outlive the first tokens.
     """
@@ -39,12 +41,18 @@ def write(
             }
             signed = head + b"." + _base64url(_json(claims))
             signature = _base64url(hmac.new(secret, signed, hashlib.sha256).digest())
-            lengths.add(file.write(_request(url_path, signed + b"." + signature)))
+            lengths.add(file.write(_request(url_path, signed + b"." + signature, _address(number))))
     assert len(lengths) == 1, "requests differ in length"
     return lengths.pop()
 
 
-def _request(url_path: str, token: bytes) -> bytes:
+def _address(number: int) -> bytes:
+    """One of 3.8 million addresses that are all as long."""
+    last = [100 + number // 156**place % 156 for place in (2, 1, 0)]
+    return "10.{}.{}.{}".format(*last).encode()
+
+
+def _request(url_path: str, token: bytes, address: bytes) -> bytes:
     body = b'{"qty":1}'
     head = (
         f"POST {url_path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -54,7 +62,7 @@ def _request(url_path: str, token: bytes) -> bytes:
     # a quarter, the middle and the end. The filler puts the signature in the middle; without
     # it all requests meet in one bucket and wrk measures its own memcmp.
     before_middle = len(head) + len(token) - SIGNATURE_CHARS // 2
-    rest = b"\r\nUser-Agent: \r\n\r\n" + body
+    rest = b"\r\nUser-Agent: \r\nX-Forwarded-For: " + address + b"\r\n\r\n" + body
     filler = b"w" * (before_middle - SIGNATURE_CHARS // 2 - len(rest))
     return head + token + rest.replace(b": ", b": " + filler, 1)
 

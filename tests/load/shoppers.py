@@ -40,11 +40,15 @@ KIND_SHARES = {
 
 @dataclass
 class Shopper:
-    """One simulated buyer. `arrives_s` is after the start; `seed` decides the rest."""
+    """One simulated buyer. `arrives_s` is after the start; `seed` decides the rest.
+
+    `address` is a loopback address of his own: limits are per address.
+    """
 
     name: str
     kind: Kind
     session: str
+    address: str
     arrives_s: float
     seed: int
 
@@ -89,6 +93,12 @@ class Answer:
         return float(str(self.body.get("retry_after_ms", 500))) / 1000
 
 
+def address_of(number: int) -> str:
+    """An address of this machine for every number up to 16 million, none of them 127.0.0.1."""
+    number += 1 << 16
+    return f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
 class Sale:
     """One item's sale as its shoppers meet it. `via_edge`: share of purchases through the edge."""
 
@@ -105,6 +115,8 @@ class Sale:
         """`start` in Unix seconds; edge and gateway are base URLs."""
         self._doors = asyncio.Semaphore(connections)
         self._http, self._edge, self._gateway = http, edge, gateway
+        # The edge tells the gateway the address that a connection comes from.
+        self._own: dict[str, aiohttp.ClientSession] = {}
         self.item, self.start, self._via_edge = item, start, via_edge
         self.heard = Heard()
 
@@ -124,6 +136,8 @@ class Sale:
             self.heard.answers[f"connection: {type(error).__name__}"] += 1
         finally:
             self.heard.finished += 1
+            if own := self._own.pop(shopper.name, None):
+                await own.close()
 
     async def _calm(self, shopper: Shopper, choice: random.Random) -> None:
         entry = await self._enter(shopper)
@@ -178,7 +192,7 @@ class Sale:
         clicks = count()
         answer = await self._until(
             lambda: self._click(shopper, entry, choice, is_repeated=next(clicks) > 0),
-            lambda one: one.outcome == "busy",
+            lambda one: one.outcome in ("busy", "rate_limited"),
         )
         if answer.outcome not in ("reserved", "pending"):
             return None
@@ -224,7 +238,7 @@ class Sale:
         # timed, and not between a click and its answer.
         async with self._doors:
             url = f"{self._edge}/v1/items/{self.item}/entry"
-            answer = await self._call("POST", url, headers, body)
+            answer = await self._call("POST", url, headers, body, self._from(shopper))
         self.heard.answers[f"entry {answer.outcome}"] += 1
         return answer
 
@@ -236,13 +250,17 @@ class Sale:
         key: str = "",
         is_repeated: bool = False,
     ) -> Answer:
-        base = self._edge if choice.random() < self._via_edge else self._gateway
+        via_edge = choice.random() < self._via_edge
+        base, door = (self._edge, self._from(shopper)) if via_edge else (self._gateway, None)
         headers = JSON | {"Authorization": f"Bearer {entry['entry_token']}"}
+        if not via_edge:
+            headers["X-Forwarded-For"] = shopper.address
         if key:
             headers["Idempotency-Key"] = key
         if is_repeated:
             headers["Purchase-Retry"] = "1"
-        answer = await self._call("POST", f"{base}{entry['buy_url']}", headers, PLAIN_BODY)
+        url = f"{base}{entry['buy_url']}"
+        answer = await self._call("POST", url, headers, PLAIN_BODY, door)
         self.heard.latencies_ms.append(answer.ms)
         self.heard.answers[f"buy {answer.outcome}"] += 1
         return answer
@@ -261,11 +279,25 @@ class Sale:
             answer = await ask()
         return answer
 
+    def _from(self, shopper: Shopper) -> aiohttp.ClientSession:
+        """Connections that come from this shopper's own address."""
+        own = self._own.get(shopper.name)
+        if not own:
+            connector = aiohttp.TCPConnector(local_addr=(shopper.address, 0))
+            own = aiohttp.ClientSession(connector=connector, timeout=self._http.timeout)
+            self._own[shopper.name] = own
+        return own
+
     async def _call(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        door: aiohttp.ClientSession | None = None,
     ) -> Answer:
-        began = time.monotonic()
-        async with self._http.request(method, url, headers=headers, data=body) as response:
+        door, began = door or self._http, time.monotonic()
+        async with door.request(method, url, headers=headers, data=body) as response:
             answered = await response.json(content_type=None)
             return Answer(response.status, answered, (time.monotonic() - began) * 1000)
 
@@ -280,8 +312,9 @@ def crowd(names_and_sessions: list[tuple[str, str]], spike_s: float, seed: int) 
             name=name,
             kind=choice.choices(kinds, weights)[0],
             session=session,
+            address=address_of(number),
             arrives_s=min(choice.expovariate(1 / spike_s), choice.uniform(0, 3 * spike_s)),
             seed=choice.getrandbits(31),
         )
-        for name, session in names_and_sessions
+        for number, (name, session) in enumerate(names_and_sessions)
     ]

@@ -1,5 +1,6 @@
 """The gateway: OpenResty, or Debian's nginx with the Lua module, on rendered configuration."""
 
+import ipaddress
 import os
 import re
 import shutil
@@ -17,6 +18,10 @@ TEMPLATE = ".template"
 MOST_WORKERS = 256
 # Debian builds the Lua module apart; it needs the development kit loaded first.
 MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
+
+# Requests of one client address at a time; a tree that is rendered for something else may say more.
+CONNECTIONS_PER_ADDRESS = "256"
+TRUSTED_PROXIES = "127.0.0.1/32"
 
 _PLACEHOLDER = re.compile(r"\$\{(SLUICE_[A-Z_]+)\}")
 
@@ -63,17 +68,34 @@ def check_workers(value: str) -> None:
     )
 
 
+def set_real_ip_from(trusted: str) -> str:
+    """nginx's lines for a comma list of CIDRs. Raises CannotStart for what is none."""
+    try:
+        networks = [ipaddress.ip_network(one.strip()) for one in trusted.split(",") if one.strip()]
+    except ValueError as error:
+        raise CannotStart(f"gateway did not start: SLUICE_TRUSTED_PROXIES: {error}") from error
+    return "\n".join(f"set_real_ip_from {network};" for network in networks)
+
+
 def render_tree(home: Path, names: dict[str, str]) -> None:
     """Render openresty/conf/ into `home` anew; a file that is gone there must be gone here.
 
-    `names` has the ports and SLUICE_GATEWAY_WORKERS; what this machine decides is added here.
+    `names` has the ports and SLUICE_GATEWAY_WORKERS, and perhaps SLUICE_TRUSTED_PROXIES and
+    SLUICE_CONNECTIONS_PER_ADDRESS; what this machine decides is added here.
     """
-    known = names | {
-        "SLUICE_ROOT": str(ROOT),
-        "SLUICE_NGINX_LOAD_MODULES": load_modules(binary()),
-        # An ordinary user's nginx ignores the line with a warning; root's would take `nobody`.
-        "SLUICE_NGINX_USER_LINE": "user root;" if os.getuid() == 0 else "",
-    }
+    defaults = {"SLUICE_CONNECTIONS_PER_ADDRESS": CONNECTIONS_PER_ADDRESS}
+    trusted = names.get("SLUICE_TRUSTED_PROXIES", TRUSTED_PROXIES)
+    known = (
+        defaults
+        | names
+        | {
+            "SLUICE_SET_REAL_IP_FROM": set_real_ip_from(trusted),
+            "SLUICE_ROOT": str(ROOT),
+            "SLUICE_NGINX_LOAD_MODULES": load_modules(binary()),
+            # An ordinary user's nginx ignores the line with a warning; root's would take `nobody`.
+            "SLUICE_NGINX_USER_LINE": "user root;" if os.getuid() == 0 else "",
+        }
+    )
     shutil.rmtree(home / "conf", ignore_errors=True)
     for source in sorted(path for path in CONFIGURATION.rglob("*") if path.is_file()):
         target = home / "conf" / source.relative_to(CONFIGURATION)

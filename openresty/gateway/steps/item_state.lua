@@ -23,7 +23,7 @@ return function(req)
   if now_ms < item.start_ms then
     return "not_started", nil, math.ceil(item.start_ms - now_ms)
   end
-  if not view.switches.sale_enabled then
+  if not item.switches.sale_enabled then
     return "busy"
   end
   if sold_out.answers(req.item_id) then

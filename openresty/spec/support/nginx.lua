@@ -32,8 +32,8 @@ _G.ngx = {
   crc32_short = crc32_short,
   socket = { tcp = not_here("a cosocket") },
   timer = { at = not_here("a timer"), every = not_here("a timer") },
-  shared = {},
-  worker = { exiting = function() return false end },
+  shared = { sluice_metrics = { set = function() end } },
+  worker = { exiting = function() return false end, id = function() return 0 end },
   var = {},
   header = {},
 }

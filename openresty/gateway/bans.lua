@@ -1,0 +1,150 @@
+-- Temporary bans, published by the risk scorer or an operator in a stream of the work Redis.
+--
+-- Worker 0 reads the stream, the whole of it at its start, and puts every ban with its remaining time into
+-- shared memory; there every worker looks. While the work Redis is away the known bans stay until
+-- they end. An entry that cannot be read is passed over, and counted.
+
+local breaker = require "gateway.breaker"
+local metrics = require "gateway.metrics"
+local network = require "gateway.network"
+local work_redis = require "gateway.work_redis"
+
+local ngx = ngx
+local sub = string.sub
+
+local STREAM = "sluice:bans"
+local READ_S, TIMEOUT_MS = 0.2, 300
+local READ_MAX = 1000
+-- How long a worker may think that there are none.
+local LOOK_S = 0.1
+-- The networks that a request is looked up in: /24 of IPv4, /64 of IPv6.
+local NETWORK_BYTES = { [4] = 3, [16] = 8 }
+-- A scorer that bans for longer has made a mistake; an operator has rules.
+local LONGEST_S = 86400
+
+local _M = {}
+
+local last_id = "-"
+local upstream
+local is_running = false
+local has_some = false
+
+local function dictionary(kind)
+  return ngx.shared["sluice_bans_" .. kind]
+end
+
+-- Addresses and networks share a dictionary: their keys differ in length.
+local KEYS = {
+  address = function(value)
+    return "address", network.parse(value)
+  end,
+  network = function(value)
+    local prefix, length, size = network.parse_network(value)
+    if prefix and length == 8 * NETWORK_BYTES[size] then
+      return "address", prefix
+    end
+  end,
+  device = function(value) return "device", value end,
+  shopper = function(value) return "shopper", value end,
+}
+
+-- fields: {name, value, name, value, …}. Returns true, or nil when it is no ban.
+local function apply(fields)
+  local ban = {}
+  for i = 1, #fields, 2 do
+    ban[fields[i]] = fields[i + 1]
+  end
+  local until_ms, key_of = tonumber(ban.until_ms), KEYS[ban.kind]
+  if not until_ms or not key_of or not ban.value or ban.value == "" or #ban.value > 64 then
+    return nil
+  end
+  local name, key = key_of(ban.value)
+  if not key then
+    return nil
+  end
+  local left_s = until_ms / 1000 - ngx.now()
+  if left_s <= 0 then
+    dictionary(name):delete(key) -- over, or taken back
+  else
+    dictionary(name):set(key, true, math.min(left_s, LONGEST_S))
+  end
+  return true
+end
+
+-- Read what is new. Returns true, or nil and the error.
+local function read()
+  local client, err = work_redis.connect(TIMEOUT_MS)
+  if not client then
+    return nil, err
+  end
+  repeat
+    local from = last_id == "-" and "-" or "(" .. last_id
+    local entries
+    entries, err = client:xrange(STREAM, from, "+", "COUNT", READ_MAX)
+    if not entries then
+      client:close()
+      return nil, err
+    end
+    for _, entry in ipairs(entries) do
+      last_id = entry[1]
+      local is_ban = type(entry[2]) == "table" and apply(entry[2])
+      metrics.count("bans", is_ban and "taken" or "unreadable")
+    end
+  until #entries < READ_MAX
+  work_redis.keep(client)
+  return true
+end
+
+local function poll(premature)
+  if premature or is_running or not upstream:admits() then
+    return
+  end
+  is_running = true
+  local ran, ok, err = pcall(read)
+  is_running = false
+  if ran and ok then
+    return upstream:succeeded()
+  end
+  if upstream.state == "closed" then
+    ngx.log(ngx.WARN, "bans cannot be read: ", ran and err or ok)
+  end
+  upstream:failed()
+end
+
+local function look()
+  has_some = false
+  for _, name in ipairs({ "address", "device", "shopper" }) do
+    has_some = has_some or #dictionary(name):get_keys(1) > 0
+  end
+end
+
+--- What of a request is banned: "address", "network", "device", "shopper", or nil. address: 4 or 16 bytes.
+function _M.of(address, device, shopper)
+  if not has_some then
+    return nil
+  end
+  local addresses = dictionary("address")
+  if addresses:get(address) then
+    return "address"
+  elseif addresses:get(sub(address, 1, NETWORK_BYTES[#address] or 0)) then
+    return "network"
+  elseif dictionary("device"):get(device) then
+    return "device"
+  elseif dictionary("shopper"):get(shopper) then
+    return "shopper"
+  end
+end
+
+--- Start looking, and in worker 0 reading.
+function _M.start()
+  local ok, err = ngx.timer.every(LOOK_S, look)
+  if ok and ngx.worker.id() == 0 then
+    upstream = breaker.new("work-redis bans")
+    ok, err = ngx.timer.every(READ_S, poll)
+  end
+  if not ok then
+    error("bans: " .. err)
+  end
+end
+
+return _M

@@ -1,0 +1,80 @@
+-- Which risk rules a request matches, and which of them decides.
+
+local metrics = require "gateway.metrics"
+local network = require "gateway.network"
+local velocity = require "gateway.velocity"
+
+local ngx = ngx
+local find, lower = string.find, string.lower
+
+local _M = {}
+
+-- The rule that decides so far: the first enforced one in the order of the list.
+local function better(best, rule, facts, mode)
+  if (rule.item and rule.item ~= facts.item) or (rule.until_ms and facts.now_ms >= rule.until_ms) then
+    return best
+  end
+  if rule.is_shadow or mode == "shadow" then
+    metrics.count("risk", rule.id .. "|" .. rule.action .. "|shadow")
+    return best
+  end
+  return (not best or rule.place < best.place) and rule or best
+end
+
+local function best_of(best, rules, facts, mode)
+  for i = 1, rules and #rules or 0 do
+    best = better(best, rules[i], facts, mode)
+  end
+  return best
+end
+
+local function by_network(best, plan, facts, mode)
+  local address = facts.address
+  local lengths, networks = plan.lengths[#address], plan.networks[#address]
+  for i = 1, lengths and #lengths or 0 do
+    local length = lengths[i]
+    best = best_of(best, networks[length][network.prefix(address, length)], facts, mode)
+  end
+  return best
+end
+
+local function by_user_agent(best, plan, facts, mode)
+  local rules = plan.user_agents
+  if #rules == 0 then
+    return best
+  end
+  local user_agent = lower(ngx.var.http_user_agent or "")
+  for i = 1, #rules do
+    if find(user_agent, rules[i].part, 1, true) then
+      best = better(best, rules[i], facts, mode)
+    end
+  end
+  return best
+end
+
+--- The rule that decides, or nil. plan: of risk_rules.compile; mode: "enforce" or "shadow"; facts: address
+-- (4 or 16 bytes), device, shopper, score, item (number), now_ms. Counts matches of rules that are only
+-- watched, wherever they stand.
+function _M.decide(plan, mode, facts)
+  local best = by_network(nil, plan, facts, mode)
+  best = best_of(best, plan.devices[facts.device], facts, mode)
+  best = best_of(best, plan.shoppers[facts.shopper], facts, mode)
+  best = by_user_agent(best, plan, facts, mode)
+  for _, rule in ipairs(plan.scores) do
+    if facts.score >= rule.min_score then
+      best = better(best, rule, facts, mode)
+    end
+  end
+  for _, rule in ipairs(plan.velocities) do
+    local subject = rule.of == "device" and facts.device or facts.address
+    if velocity.count(rule.id, subject, facts.shopper, rule.within_s) > rule.more_than then
+      best = better(best, rule, facts, mode)
+    end
+  end
+  if best then
+    metrics.count("risk", best.id .. "|" .. best.action .. "|enforce")
+  end
+  return best
+end
+
+return _M

@@ -1,0 +1,83 @@
+-- Step 6: bans and risk rules. Fills bucket = "slow" for the queue.
+
+local bans = require "gateway.bans"
+local metrics = require "gateway.metrics"
+local outcome = require "gateway.outcome"
+local risk = require "gateway.risk"
+
+local ngx = ngx
+
+-- Without a queue, three of four tries of who is slowed down hear `busy` and this wait; which ones depends on
+-- shopper and second, so that asking faster brings nothing.
+local SLOW_SHARE, SLOW_OF = 3, 4
+local SLOW_RETRY_MS = 2000
+local FAULT_LOG_S = 1
+
+local fault_logged_s = 0
+
+local function slow(req, now_ms)
+  local queue, mode = req.item.queue, req.item.switches.queue_mode
+  if mode ~= "off" and type(queue) == "table" and queue.mode ~= "off" then
+    req.bucket = "slow"
+    return nil
+  end
+  local second = math.floor(now_ms / 1000)
+  local turn = (ngx.crc32_short(req.claims.sub) + second) % SLOW_OF
+  if turn >= SLOW_SHARE then
+    return nil
+  end
+  return "busy", nil, SLOW_RETRY_MS + math.random(0, SLOW_RETRY_MS)
+end
+
+local function is_banned(req, mode)
+  local claims = req.claims
+  local what = bans.of(req.address, claims.dev, claims.sub)
+  if not what then
+    return false
+  end
+  metrics.count("bans_met", what .. "|" .. mode)
+  return mode == "enforce"
+end
+
+local function check(req, mode)
+  local claims, now_ms = req.claims, ngx.now() * 1000
+  if is_banned(req, mode) then
+    return "denied"
+  end
+  local plan = req.view.risk
+  local rule = plan.has_rules and risk.decide(plan, mode, {
+    address = req.address,
+    device = claims.dev,
+    shopper = claims.sub,
+    score = claims.rs,
+    item = req.item.id,
+    now_ms = now_ms,
+  })
+  if not rule or rule.action == "allow" then
+    return nil
+  elseif rule.action == "deny" then
+    return "denied"
+  elseif rule.action == "slow" then
+    return slow(req, now_ms)
+  end
+  -- A check that is switched off cannot be passed: asking for it would be a denial.
+  return req.item.switches.human_check and "challenge" or nil
+end
+
+--- req: the purchase. Returns nil, or "denied", "challenge" or "busy". A rule that throws lets nobody pass.
+return function(req)
+  local mode = req.item.switches.risk_mode
+  if mode == "off" then
+    return nil
+  end
+  local ran, code, detail, retry_after_ms = pcall(check, req, mode)
+  if ran then
+    return code, detail, retry_after_ms
+  end
+  -- One line a second: a rule that throws does so for everybody.
+  if math.abs(ngx.now() - fault_logged_s) >= FAULT_LOG_S then
+    fault_logged_s = ngx.now()
+    ngx.log(ngx.ERR, "risk: ", code)
+  end
+  return "busy", nil, outcome.busy_retry_ms()
+end

@@ -1,0 +1,180 @@
+"""Temporary bans: from the stream in the work Redis to every worker of every gateway."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway.client import Answer
+from tests.gateway.gateway import Gateway
+from tests.gateway.refusals import assert_refused
+from tests.gateway.shop import SWITCHES, Item, Shop
+from tests.gateway.work_redis import WorkRedis
+from tests.redis.waiting import until
+
+STREAM = "sluice:bans"
+WORKERS = 2
+# Enough connections, one after the other, to meet every worker of a gateway.
+TRIES = 24
+
+
+@pytest.fixture(scope="module")
+def workers() -> int:
+    """Each has to know of a ban."""
+    return WORKERS
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkRedis]:
+    """A work Redis that may be stopped."""
+    node = WorkRedis(tmp_path_factory.mktemp("bans"))
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="module")
+def second(module_shop: Shop, folder: Path) -> Iterator[Gateway]:
+    """Another gateway on the same work Redis."""
+    home = folder / "second"
+    settings = {**module_shop.gateway.settings, "SLUICE_VAR_DIR": str(home)}
+    gateway = Gateway(home, settings, WORKERS)
+    gateway.start()
+    yield gateway
+    gateway.stop()
+    assert gateway.unexpected_errors() == []
+
+
+def ban(work: WorkRedis, kind: str, value: str, seconds: float = 600) -> None:
+    """What the risk scorer publishes."""
+    until_ms = int((time.time() + seconds) * 1000)
+    fields = {"kind": kind, "value": value, "until_ms": until_ms, "reason": "test"}
+    work.client.xadd(STREAM, fields)
+
+
+def tries(item: Item, gateway: Gateway, shopper: str, **how: Any) -> list[Answer]:
+    """The answers of many connections to one gateway."""
+    return [item.send(shopper, gateway=gateway, **how).answer() for _ in range(TRIES)]
+
+
+def denied(item: Item, shopper: str, gateway: Gateway | None = None) -> Callable[[], bool]:
+    """Whether the gateway denies somebody now."""
+    return lambda: item.send(shopper, gateway=gateway).answer().outcome == "denied"
+
+
+KINDS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "address": ("192.0.2.7", {"headers": {"X-Forwarded-For": "192.0.2.7"}}, "192.0.2.8"),
+    "address v6": ("2001:db8::7", {"headers": {"X-Forwarded-For": "2001:db8::7"}}, "2001:db8::8"),
+    "network": (
+        "198.51.100.0/24",
+        {"headers": {"X-Forwarded-For": "198.51.100.9"}},
+        "198.51.101.9",
+    ),
+    "network v6": (
+        "2001:db8:5:6::/64",
+        {"headers": {"X-Forwarded-For": "2001:db8:5:6:7::1"}},
+        "2001:db8:5:7::1",
+    ),
+    "device": ("device-of-robots", {"dev": "device-of-robots"}, "203.0.113.1"),
+    "shopper": ("robot", {}, "203.0.113.2"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_ban_reaches_every_worker_of_every_gateway(
+    shop: Shop, second: Gateway, work: WorkRedis, kind: str
+) -> None:
+    value, how, elsewhere = KINDS[kind]
+    item = shop.put_up(units=200)
+    until(lambda: second.runs(shop.document["version"]), "both run the snapshot")
+    shopper = "robot" if kind == "shopper" else f"victim-of-{kind.replace(' ', '-')}"
+    assert item.buy(shopper, **how).outcome == "reserved"
+    began = time.monotonic()
+    ban(work, kind.partition(" ")[0], value)
+
+    def everywhere() -> bool:
+        told = [tries(item, one, shopper, **how) for one in (shop.gateway, second)]
+        return all(answer.outcome == "denied" for answers in told for answer in answers)
+
+    until(everywhere, "every worker of both refuses", pause_s=0)
+    print(f"\n{kind}: refused everywhere {(time.monotonic() - began) * 1000:.0f} ms after XADD")
+    with item.untouched():
+        assert_refused(item.buy(shopper, **how), "denied")
+    other = {"X-Forwarded-For": elsewhere}
+    assert item.buy("bystander", headers=other, dev="device-elsewhere").outcome == "reserved"
+
+
+def test_a_ban_ends_by_itself_and_can_be_taken_back(shop: Shop, work: WorkRedis) -> None:
+    item = shop.put_up(units=200)
+    ban(work, "shopper", "for-a-moment", 0.8)
+    ban(work, "shopper", "for-long")
+    for shopper in ("for-a-moment", "for-long"):
+        until(denied(item, shopper), "it is in force")
+    until(lambda: item.buy("for-a-moment").outcome == "reserved", "it is over")
+    ban(work, "shopper", "for-long", -1)
+    until(lambda: item.buy("for-long").outcome == "reserved", "it was taken back")
+
+
+@pytest.mark.parametrize("risk_mode", ["shadow", "off"])
+def test_bans_are_watched_or_ignored_as_risk_is(
+    shop: Shop, work: WorkRedis, risk_mode: str
+) -> None:
+    ban(work, "shopper", "watched")
+    item = shop.put_up()
+    until(denied(item, "watched"), "it is in force")
+    shop.publish(switches=SWITCHES | {"risk_mode": risk_mode})
+    assert item.buy("watched").outcome == "reserved"
+    if risk_mode == "shadow":
+        until(lambda: shop.gateway.counted("bans_met", "shopper|shadow"), "it is counted")
+    shop.publish(switches=SWITCHES)
+
+
+def test_what_is_no_ban_is_passed_over_and_the_next_one_counts(shop: Shop, work: WorkRedis) -> None:
+    for kind, value in (
+        ("colour", "red"),
+        ("address", "192.0.2"),
+        ("network", "10.0.0.0/8"),
+        ("network", "10.0.0.1/24"),
+        ("shopper", ""),
+        ("shopper", "x" * 65),
+    ):
+        ban(work, kind, value)
+    work.client.xadd(STREAM, {"kind": "shopper", "value": "no-end"})
+    work.client.xadd(STREAM, {"something": "else"})
+    ban(work, "shopper", "after-rubbish")
+    item = shop.put_up()
+    until(denied(item, "after-rubbish"), "the good one is in force")
+    assert item.buy("no-end").outcome == "reserved"
+    assert until(lambda: shop.gateway.counted("bans", "unreadable"), "they are counted") >= 8
+
+
+def test_a_gateway_that_starts_knows_the_bans_of_before(
+    shop: Shop, work: WorkRedis, tmp_path: Path
+) -> None:
+    ban(work, "shopper", "banned-before")
+    for number in range(2500):  # more than one reading takes
+        work.client.xadd(STREAM, {"kind": "none", "number": number})
+    ban(work, "shopper", "banned-last")
+    item = shop.put_up()
+    with shop.before(tmp_path, shop.stock.address) as late:
+        for shopper in ("banned-before", "banned-last"):
+            until(denied(item, shopper, late), "the new gateway knows it")
+
+
+def test_bans_stay_while_the_work_redis_is_away(shop: Shop, work: WorkRedis) -> None:
+    ban(work, "shopper", "banned-still")
+    item = shop.put_up()
+    until(denied(item, "banned-still"), "it is in force")
+    work.stop()
+    away = ("sluice_gateway_breaker_open", "work-redis bans|0")
+    until(lambda: shop.gateway.metrics()[away] == 1, "the gateway has given it up")
+    assert_refused(item.buy("banned-still"), "denied")
+    assert item.buy("good").outcome == "reserved"
+    lines = [line for line in shop.gateway.errors().splitlines() if "bans cannot" in line]
+    assert 1 <= len(lines) <= 3, "a line a failure until the breaker opens"
+    work.start()
+    ban(work, "shopper", "banned-after")
+    until(denied(item, "banned-after"), "it is read again")
+    assert shop.gateway.metrics()[away] == 0
