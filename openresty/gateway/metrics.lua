@@ -21,6 +21,13 @@ local FAMILIES = {
   batched_requests = {
     "sluice_gateway_batched_requests_total", "counter", nil, "Requests in those calls.",
   },
+  console = {
+    "sluice_gateway_console_requests_total", "counter", "pool",
+    "Requests of the console by the version chosen.",
+  },
+  console_breaker = {
+    "sluice_gateway_console_breaker_total", "counter", "event", "Green taken out and put back.",
+  },
   snapshot = {
     "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",
   },
@@ -33,8 +40,8 @@ local FAMILIES = {
   },
 }
 local ORDER = {
-  "buys", "batches", "batched_requests", "redis_errors", "database_errors", "snapshot", "generation",
-  "heard",
+  "buys", "batches", "batched_requests", "redis_errors", "database_errors", "console", "console_breaker",
+  "snapshot", "generation", "heard",
 }
 
 local _M = {}
