@@ -12,8 +12,8 @@ local find, match, sub = string.find, string.match, string.sub
 -- The first part of every path that exists here. `/internal/` is not among them, and a path that begins with
 -- one of these cannot become another one behind us: see PATH.
 local AREAS = { admin = true, api = true, board = true, i18n = true, static = true }
--- Every path of ours is made of these. No percent-escape: nginx decodes it before it chooses a location and passes
--- the path on as it came, and what is behind us decodes once more. No dot and no slash after a slash, either.
+-- Every path of ours is made of these. No percent-escape: nginx decodes it before it chooses a location and
+-- passes the path on as it came, and what is behind us decodes once more. No dot and no slash after a slash.
 local PATH, ODD = "^/[%w/._~-]*$", "/[./]"
 -- A page of the admin is about 15 requests. 200 a second are a fifth of a core in the firewall.
 local ADDRESS_MAX_PER_S, ALL_MAX_PER_S = 50, 200
@@ -115,27 +115,34 @@ local function is_ours()
   return not times or sub(times, -1) == "-"
 end
 
---- Header filter: what nginx refuses by itself becomes a problem (RFC 9457) for programs and a page in both
--- languages for people. Both name the line of the audit log, and nothing of what was found.
-function _M.explain()
-  if ngx.status < 400 or not is_ours() then
-    return
-  end
-  local code, headers, text = REFUSALS[ngx.status] or "bad_request", ngx.header, nil
-  if code == "unavailable" then
-    ngx.status = 503
-  end
+-- What nginx refuses by itself becomes a problem (RFC 9457) for programs and a page in both languages for
+-- people. Both name the line of the audit log, and nothing of what was found.
+local function explain(code)
+  local headers = ngx.header
+  local text, kind
   if sub(ngx.var.request_uri or "", 1, 5) == "/api/" then
-    headers["Content-Type"] = "application/problem+json"
-    text = problem(code, ngx.status, ngx.var.request_id)
+    text, kind = problem(code, ngx.status, ngx.var.request_id), "application/problem+json"
   else
-    headers["Content-Type"] = "text/html; charset=utf-8"
-    text = page.render(code, ngx.var.request_id)
+    text, kind = page.render(code, ngx.var.request_id), "text/html; charset=utf-8"
   end
+  headers["Content-Type"] = kind
   headers["Content-Length"] = #text
   headers["Cache-Control"] = "no-store"
   headers["Retry-After"] = RETRY_S[code]
   ngx.ctx.explanation = text
+end
+
+--- Header filter of every answer: learns from it how green is, and explains what nobody behind us has said.
+function _M.header()
+  upstreams.judge()
+  if ngx.status < 400 or not is_ours() then
+    return
+  end
+  local code = REFUSALS[ngx.status] or "bad_request"
+  if code == "unavailable" then
+    ngx.status = 503
+  end
+  explain(code)
 end
 
 --- Body filter: the explanation instead of nginx's page.

@@ -14,7 +14,8 @@ _M.TEXTS = {
     zh = "防火墙拒绝了该请求。",
     en_more = "Something in it looks like an attack. Nothing was saved. If it was ordinary work, give your "
       .. "administrator the reference below.",
-    zh_more = "其中的某些内容看起来像攻击，没有保存任何数据。如果这是正常操作，请把下面的编号告诉管理员。",
+    zh_more = "其中的某些内容看起来像攻击，没有保存任何数据。"
+      .. "如果这是正常操作，请把下面的编号告诉管理员。",
   },
   not_found = {
     en = "There is no such page.",
@@ -45,7 +46,8 @@ _M.TEXTS = {
     zh = "控制面没有响应。",
     en_more = "The sale itself goes on. What you sent last may or may not have been saved: look before you "
       .. "send it again.",
-    zh_more = "销售本身不受影响。您最后提交的内容可能已保存，也可能没有：再次提交之前请先查看。",
+    zh_more = "销售本身不受影响。您最后提交的内容可能已保存，也可能没有："
+      .. "再次提交之前请先查看。",
   },
 }
 

@@ -1,8 +1,8 @@
 -- Which version of the control plane answers a request of the console: blue or green.
 --
 -- Green gets the share that the switch `console_canary_percent` says, by a cookie, so that a person sees one
--- version as long as the share stands. A breaker takes green out when it fails and asks it by itself whether it
--- is back. Blue has none: there is nobody else to ask. All workers of a gateway share what is known of green.
+-- version as long as the share stands. A breaker takes green out when it fails and asks it by itself whether
+-- it is back. Blue has none: there is nobody else to ask. All workers of a gateway share what is known.
 
 local balancer = require "ngx.balancer"
 local http = require "gateway.http"
@@ -29,7 +29,7 @@ local peers
 --- Whether the pool of a visitor with this id is green at this share. id: any text; percent: 0…100, where 0
 -- and 100 are exact. Raising the share moves nobody from green to blue.
 function _M.is_green(id, percent)
-  return ngx.crc32_long(id) % PLACES < percent / 100 * PLACES
+  return ngx.crc32_short(id) % PLACES < percent / 100 * PLACES
 end
 
 -- A wrong value is none: the switch's own form checks it, and a typing error must not choose a version.
@@ -70,14 +70,15 @@ local function open(shared)
   ngx.log(ngx.ERR, "green control plane failed ", FAILURES_MAX, " times in a row: everybody gets blue")
 end
 
---- Log handler of the console: what the first answer of green says of green.
+--- What the first answer of green says of green. To be called before the visitor hears anything, so that his
+-- next request is counted after this one.
 function _M.judge()
   local pool = ngx.var.sluice_console_pool
   if pool == "" then
-    return -- refused before anybody was asked
+    return -- refused before a version was chosen
   end
   metrics.count("console", pool)
-  -- "502, 200": one status a try. Without a number the visitor hung up first, which says nothing.
+  -- "502, 200": one status a try; none where the firewall refused.
   local status = pool == "green" and tonumber(match(ngx.var.upstream_status or "", "^%d+"))
   if not status then
     return

@@ -59,8 +59,11 @@ class ControlPlane:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
+        def do(request: Handler) -> None:
+            plane._answer(request)
+
         for method in METHODS:
-            setattr(Handler, f"do_{method}", lambda request: plane._answer(request))
+            setattr(Handler, f"do_{method}", do)
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

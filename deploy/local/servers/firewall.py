@@ -7,18 +7,19 @@ from pathlib import Path
 from deploy.local.process import CannotStart
 
 MODULE = "ngx_http_modsecurity_module.so"
-# Debian's and Ubuntu's `modsecurity-crs`; the settings are the administrator's, the rules the package's.
+# Debian's and Ubuntu's `modsecurity-crs`: the settings are the administrator's, the rules the
+# package's.
 CRS_SETUPS = ("/etc/modsecurity/crs/crs-setup.conf", "/usr/share/modsecurity-crs/crs-setup.conf")
 CRS_RULES = ("/usr/share/modsecurity-crs/rules",)
 UNICODE_MAPS = ("/etc/nginx/unicode.mapping", "/usr/share/nginx/docs/modsecurity/unicode.mapping")
 
-# SLUICE_CONSOLE_WAF → SecRuleEngine. `report` writes down what it would refuse; `off` is for the hour in
-# which a rule refuses an operator what he has to do now.
+# SLUICE_CONSOLE_WAF → SecRuleEngine. `report` writes down what it would refuse; `off` is for the
+# hour in which a rule refuses an operator what he has to do now.
 ENGINES = {"block": "On", "report": "DetectionOnly", "off": "Off"}
 
 MISSING = (
-    "the console runs without ModSecurity: this nginx has no module for it, or the core rule set is "
-    "not installed; deploy/waf/README.md says how to put the rules in front"
+    "the console runs without ModSecurity: this nginx has no module for it, or the core rule set "
+    "is not installed; deploy/waf/README.md says how to put the rules in front"
 )
 
 

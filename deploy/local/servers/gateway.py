@@ -35,7 +35,7 @@ def binary() -> str:
 
 
 def load_modules(program: str) -> str:
-    """The load_module lines this nginx needs, Lua before ModSecurity: the other way round it aborts."""
+    """The load_module lines this nginx needs. With Lua behind ModSecurity it would abort."""
     told = firewall.told_by(program)
     lines = [firewall.module(told) or ""]
     if "lua-nginx-module" in told or "ngx_lua" in told or Path(program).name == "openresty":
@@ -74,8 +74,8 @@ def check_workers(value: str) -> None:
 def render_tree(home: Path, names: dict[str, str]) -> None:
     """Render openresty/conf/ into `home` anew; a file that is gone there must be gone here.
 
-    `names` has the ports and SLUICE_GATEWAY_WORKERS; what this machine decides is added here. Without
-    SLUICE_GATEWAY_CONSOLE_PORT there is no console, and no rule set is read.
+    `names` has the ports and SLUICE_GATEWAY_WORKERS; what this machine decides is added here.
+    Without SLUICE_GATEWAY_CONSOLE_PORT there is no console, and no rule set is read.
     """
     known = names | {
         "SLUICE_ROOT": str(ROOT),

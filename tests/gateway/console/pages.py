@@ -70,8 +70,11 @@ class Green:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
+        def do(request: Handler) -> None:
+            green.pages.answer(request)
+
         for method in METHODS:
-            setattr(Handler, f"do_{method}", lambda request: green.pages.answer(request))
+            setattr(Handler, f"do_{method}", do)
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

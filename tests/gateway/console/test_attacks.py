@@ -1,4 +1,7 @@
-"""The corpus of attacks is refused in front of the control plane; the control: without rules it gets there."""
+"""The corpus of attacks is refused in front of the control plane.
+
+The control: with the engine off the same attacks get there.
+"""
 
 import json
 from collections.abc import Iterator
