@@ -1,4 +1,4 @@
-"""Two pools of gateways, as the edge's canary makes them: they share the stock and the key of ids."""
+"""Two pools of gateways, as behind the edge: they share the stock and the key of ids."""
 
 from pathlib import Path
 
