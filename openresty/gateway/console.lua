@@ -87,6 +87,9 @@ function _M.enter()
   if path == "/" or path == "/admin" then
     return ngx.redirect("/admin/")
   end
+  if path == "/favicon.ico" then
+    return ngx.exit(204) -- every browser asks for it, and there is none
+  end
   if too_many(ngx.var.remote_addr) then
     return ngx.exit(429)
   end

@@ -32,15 +32,10 @@ function _M.is_green(id, percent)
   return ngx.crc32_short(id) % PLACES < percent / 100 * PLACES
 end
 
--- A wrong value is none: the switch's own form checks it, and a typing error must not choose a version.
-local function percent_of(view)
-  local percent = view and view.switches.console_canary_percent
-  return type(percent) == "number" and percent or 0
-end
-
 --- Choose for the visitor with this id: "blue" or "green".
 function _M.choose(id)
-  if not peers.green or not _M.is_green(id, percent_of(snapshot.current())) then
+  local view = snapshot.current()
+  if not peers.green or not view or not _M.is_green(id, view.console_canary_percent) then
     return "blue"
   end
   return ngx.shared.sluice_console:get("open") and "blue" or "green"
