@@ -23,6 +23,7 @@ const edge :Workerd.Worker = (
     (name = "SLUICE_INTERNAL_TOKEN", fromEnvironment = "SLUICE_INTERNAL_TOKEN"),
     (name = "SLUICE_CONTROL_PLANE_URL", fromEnvironment = "SLUICE_CONTROL_PLANE_URL"),
     (name = "SLUICE_GATEWAY_URL", fromEnvironment = "SLUICE_GATEWAY_URL"),
+    (name = "SLUICE_GATEWAY_CANARY_URL", fromEnvironment = "SLUICE_GATEWAY_CANARY_URL"),
     (name = "SLUICE_DEMO", fromEnvironment = "SLUICE_DEMO"),
   ],
 );

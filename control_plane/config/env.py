@@ -52,6 +52,8 @@ class Env:
     debug: bool
     demo: bool
     allowed_hosts: list[str]
+    # How browsers reach the console in front of this process: "http" or "https".
+    console_scheme: str
     log_level: str
     time_zone: str
     shards_per_item: int
@@ -73,6 +75,7 @@ def read(environ: Mapping[str, str]) -> Env:
         debug=reader.take("SLUICE_DEBUG", _flag, "0"),
         demo=reader.take("SLUICE_DEMO", _flag, "0"),
         allowed_hosts=reader.take("SLUICE_ALLOWED_HOSTS", _hosts, "127.0.0.1,localhost"),
+        console_scheme=reader.take("SLUICE_CONSOLE_SCHEME", _one_of("http", "https"), "http"),
         log_level=reader.take(
             "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"
         ),

@@ -70,7 +70,10 @@ def status(site: Site, arguments: argparse.Namespace) -> int:
             f"{wrong or 'ok'}"
         )
         bad += bool(wrong)
-    print(f"admin: user admin, password in {password_file(site)}; logs in {site.state}/logs")
+    print(
+        f"admin: http://127.0.0.1:{site.port('gateway-console')}/admin/, user admin, password in "
+        f"{password_file(site)}; logs in {site.state}/logs"
+    )
     return 1 if bad else 0
 
 

@@ -6,6 +6,7 @@ BASE_PORTS = {
     "edge": 8700,
     "gateway": 8080,
     "gateway-internal": 9180,
+    "gateway-console": 8081,
     "redis-standby": 7051,
     "redis-standby-bus": 7251,
     "redis-work": 7100,

@@ -29,6 +29,9 @@ probe_all() {
   if ! has openresty; then
     probe nginx "nginx, or openresty" has nginx
     probe libnginx-mod-http-lua "nginx's Lua module" any '/usr/lib/nginx/modules/ngx_http_lua_module.so'
+    probe libnginx-mod-http-modsecurity "nginx's ModSecurity module" \
+      any '/usr/lib/nginx/modules/ngx_http_modsecurity_module.so'
+    probe modsecurity-crs "OWASP core rule set" any '/usr/share/modsecurity-crs/rules/REQUEST-9*.conf'
     probe lua-resty-core "Lua module resty.core" any "$lua/resty/core.lua"
     probe lua-resty-lrucache "Lua module resty.lrucache" any "$lua/resty/lrucache.lua"
     probe lua-nginx-redis "Lua module nginx.redis" any "$lua/nginx/redis.lua"
@@ -51,6 +54,13 @@ probe_all() {
   probe wrk "wrk (make bench)" has wrk
 }
 
+# An OpenResty of one's own has the module only when it was built with it.
+without_firewall() {
+  has openresty || return 0
+  openresty -V 2>&1 | grep -qi modsecurity && any '/usr/share/modsecurity-crs/rules/REQUEST-9*.conf' >/dev/null && return
+  echo "  this OpenResty has no ModSecurity, or there is no modsecurity-crs: the console runs without; see deploy/waf/README.md"
+}
+
 system_packages() {
   local missing
   missing=$(probe_all)
@@ -63,6 +73,7 @@ system_packages() {
   missing=$({ cut -d '|' -f 2 <<<"$missing"; too_old; } | sed '/^$/d; s/^/  - /')
   [ -z "$missing" ] || fail "this system lacks what Sluice needs:
 $missing"
+  without_firewall
 }
 
 # Prints what is installed but older than what the code relies on.

@@ -20,6 +20,7 @@ const PATIENCE = { timeout: 10_000, interval: 50 };
 
 let control_plane: Double;
 let gateway: Double;
+let canary: Double;
 let edge: Served;
 /** What the control plane has; a test may publish another. */
 let published: { version: number };
@@ -32,6 +33,7 @@ const environment = () => ({
   SLUICE_INTERNAL_TOKEN: INTERNAL_TOKEN,
   SLUICE_CONTROL_PLANE_URL: control_plane.origin,
   SLUICE_GATEWAY_URL: gateway.origin,
+  SLUICE_GATEWAY_CANARY_URL: canary.origin,
   SLUICE_DEMO: "1",
 });
 
@@ -57,12 +59,15 @@ beforeEach(async () => {
     response.writeHead(200, { "content-type": "application/json", "x-gateway": "1" });
     response.end(JSON.stringify({ url }));
   });
+  canary = await start_double(({ url }, response) => {
+    response.end(JSON.stringify({ canary: url }));
+  });
   edge = await serve(environment());
 });
 
 afterEach(async () => {
   await edge.stop();
-  await Promise.all([control_plane.close(), gateway.close()]);
+  await Promise.all([control_plane, gateway, canary].map((double) => double.close()));
 });
 
 const enter = (token = session({}, Date.now()), init: RequestInit = {}) =>
@@ -198,10 +203,52 @@ test("a new version is in use soon after it was published", async () => {
   await vi.waitFor(async () => expect((await enter()).status).toBe(410), PATIENCE);
 });
 
+describe("a second pool of gateways", () => {
+  const buy = (device: string) => {
+    const claims = Buffer.from(JSON.stringify({ dev: device })).toString("base64url");
+    const headers = { authorization: `Bearer e30.${claims}.c2ln` };
+    return fetch(`${edge.origin}/v1/items/7/Aa0_-/buy`, { method: "POST", headers, body: "{}" });
+  };
+  const give = async (percent: number) => {
+    const switches = { sale_enabled: true, canary_percent: percent };
+    published = document({ version: published.version + 1, items: { "7": on_sale() }, switches });
+    const { version } = published;
+    await vi.waitFor(async () => {
+      await buy("device-0");
+      expect(edge.output()).toContain(`"version":${version}`);
+    }, PATIENCE);
+    gateway.received.length = 0;
+    canary.received.length = 0;
+  };
+
+  test("gets its share, each shopper always the same pool", async () => {
+    await give(50);
+    const devices = Array.from({ length: 40 }, (_, number) => `device-${number}`);
+    const first: string[] = [];
+    for (const device of devices) first.push(await (await buy(device)).text());
+    expect(gateway.received.length + canary.received.length).toBe(40);
+    expect(Math.abs(canary.received.length - 20)).toBeLessThan(10);
+    for (const [place, device] of devices.entries()) {
+      expect(await (await buy(device)).text()).toBe(first[place]);
+    }
+  });
+
+  test("that is away costs three shoppers a busy and nobody more; readings nobody", async () => {
+    await give(100);
+    await canary.close();
+    const read = await fetch(`${edge.origin}/v1/campaigns/spring`);
+    expect(read.headers.get("x-gateway")).toBe("1");
+    const statuses: number[] = [];
+    for (let shopper = 0; shopper < 10; shopper += 1) statuses.push((await buy("device-1")).status);
+    expect(statuses).toEqual([503, 503, ...Array(8).fill(200)]);
+  });
+});
+
 test.each([
   ["SLUICE_SNAPSHOT_KEY", ""],
   ["SLUICE_INTERNAL_TOKEN", "short"],
   ["SLUICE_GATEWAY_URL", "127.0.0.1"],
+  ["SLUICE_GATEWAY_CANARY_URL", "127.0.0.1"],
   ["SLUICE_DEMO", "yes"],
 ])("workerd does not start with %s=%o and names it", async (name, value) => {
   const { code, output } = await refuse_to_serve({ ...environment(), [name]: value });

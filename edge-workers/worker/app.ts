@@ -3,7 +3,9 @@
 import { Hono } from "hono";
 import { type Log, without_floods } from "./env/log.ts";
 import type { Settings } from "./env/settings.ts";
-import { pass_through } from "./pass_through/pass_through.ts";
+import { check_path } from "./pass_through/pass_through.ts";
+import { GatewayPools } from "./pass_through/pools.ts";
+import { canary_percent } from "./pass_through/share.ts";
 import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
 import { demo_session_route } from "./routes/demo_session/demo_session.ts";
 import { entry_route } from "./routes/entry/entry.ts";
@@ -28,12 +30,22 @@ export function create_app(surroundings: Surroundings): Hono {
   const log = without_floods(surroundings.log, clock);
   const origin = { fetch, random, log };
   const store = new SnapshotStore(surroundings);
+  const pools = new GatewayPools(settings.gateway_url, settings.gateway_canary_url, {
+    ...origin,
+    clock,
+  });
   const app = new Hono();
 
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
   app.route("/", entry_route({ store, clock, random, token_id }));
-  app.all("/v1/*", (c) => pass_through(c.req.raw, settings.gateway_url, origin));
+  app.all("/v1/*", (c) => {
+    const { pathname } = new URL(c.req.url);
+    check_path(pathname);
+    // Without a canary nothing here depends on the snapshot, and none is asked for.
+    const snapshot = pools.has_canary ? store.peek((work) => c.executionCtx.waitUntil(work)) : null;
+    return pools.pass(c.req.raw, canary_percent(snapshot, pathname));
+  });
   app.route("/", demo_session_route(settings, origin));
   app.route("/", pages_route(surroundings.page_files));
 

@@ -112,6 +112,20 @@ local function instance(getenv, port)
   return value
 end
 
+-- The console's balancer is given an address and looks up no name.
+local function address_url(getenv, name)
+  local target = http_url(getenv, name)
+  if not string.match(target.host, "^%d+%.%d+%.%d+%.%d+$") then
+    fail(name, "must have an IPv4 address, not the name " .. target.host)
+  end
+  return target
+end
+
+local function optional_address_url(getenv, name)
+  local text = getenv(name)
+  return text and text ~= "" and address_url(getenv, name) or nil
+end
+
 --- Read and check every variable of the gateway.
 -- getenv: function(name) → string or nil, os.getenv in production; port: where it serves shoppers.
 -- Returns the configuration table; times in ms. Raises a string that names the variable and the fault.
@@ -123,7 +137,10 @@ function _M.read(getenv, port)
     stock_redis_user = required(getenv, "SLUICE_STOCK_REDIS_USER"),
     stock_redis_password = required(getenv, "SLUICE_STOCK_REDIS_PASSWORD"),
     work_redis = redis_url(getenv, "SLUICE_WORK_REDIS_URL"),
-    control_plane = http_url(getenv, "SLUICE_CONTROL_PLANE_URL"),
+    control_plane = address_url(getenv, "SLUICE_CONTROL_PLANE_URL"),
+    -- The next version of it, for the console alone.
+    control_plane_green = optional_address_url(getenv, "SLUICE_CONTROL_PLANE_GREEN_URL"),
+    console_scheme = one_of(getenv, "SLUICE_CONSOLE_SCHEME", "http", { "http", "https" }),
     snapshot_key = secret(getenv, "SLUICE_SNAPSHOT_KEY"),
     internal_token = secret(getenv, "SLUICE_INTERNAL_TOKEN"),
     reservation_key = secret(getenv, "SLUICE_RESERVATION_KEY"),

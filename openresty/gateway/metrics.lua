@@ -40,6 +40,13 @@ local FAMILIES = {
   heartbeats = {
     "sluice_gateway_heartbeats_total", "counter", "result", "Heartbeats to the control plane.",
   },
+  console = {
+    "sluice_gateway_console_requests_total", "counter", "pool",
+    "Requests of the console by the version chosen.",
+  },
+  console_breaker = {
+    "sluice_gateway_console_breaker_total", "counter", "event", "Green taken out and put back.",
+  },
   snapshot = {
     "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",
   },
@@ -53,7 +60,8 @@ local FAMILIES = {
 }
 local ORDER = {
   "buys", "limit_reports", "risk", "bans", "bans_met", "batches", "batched_requests", "redis_errors",
-  "database_errors", "breaker", "heartbeats", "snapshot", "generation", "heard",
+  "database_errors", "breaker", "heartbeats", "console", "console_breaker", "snapshot", "generation",
+  "heard",
 }
 
 local _M = {}

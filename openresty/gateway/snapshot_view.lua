@@ -76,6 +76,13 @@ local function view_of_item(id, item, document, lanes, limits_of)
   return view
 end
 
+-- Which share of the console's visitors gets the green control plane; a document without it has none.
+local function console_share(document)
+  local percent = document.switches.console_canary_percent or 0
+  need(type(percent) == "number" and percent >= 0 and percent <= 100, "console_canary_percent")
+  return percent
+end
+
 --- document: the decoded snapshot. Returns the view; raises a string when anything is malformed, so that a
 -- bad snapshot is refused whole and the last good one stays.
 function _M.build(document)
@@ -92,6 +99,7 @@ function _M.build(document)
   end
   return {
     version = document.version,
+    console_canary_percent = console_share(document),
     items = items,
     lanes = lanes,
     stock = stock,

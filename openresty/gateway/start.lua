@@ -40,6 +40,8 @@ function _M.worker()
   require("gateway.limit_sync").start(config)
   require("gateway.velocity").configure(config)
   require("gateway.bans").start()
+  require("gateway.upstreams").configure(config)
+  require("gateway.console").configure(config)
   require("gateway.snapshot").start(config)
   require("gateway.heartbeat").start(config)
 end

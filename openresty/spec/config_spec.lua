@@ -38,6 +38,14 @@ it("reads what is right and has the documented defaults", function()
   assert.equal(1000, read_config.reserve_timeout_ms)
   assert.equal("sell", read_config.without_lease)
   assert.is_nil(read_config.stock_standby_redis)
+  assert.is_nil(read_config.control_plane_green)
+  assert.equal("http", read_config.console_scheme)
+end)
+
+it("reads a second version of the control plane where there is one", function()
+  local green = read({ SLUICE_CONTROL_PLANE_GREEN_URL = "http://127.0.0.1:8001" }).control_plane_green
+  assert.same({ host = "127.0.0.1", port = 8001 }, green)
+  assert.is_nil(read({ SLUICE_CONTROL_PLANE_GREEN_URL = "" }).control_plane_green)
 end)
 
 it("reads a standby cluster where there is one", function()
@@ -85,7 +93,9 @@ describe("a wrong value", function()
       "redis://127.0.0.1:7100/x", "redis://127.0.0.1:99999/0", "rediss://127.0.0.1:7100/0",
       "http://127.0.0.1:7100", "redis://pw@127.0.0.1:7100/0" },
     SLUICE_CONTROL_PLANE_URL = { "127.0.0.1:8000", "https://127.0.0.1:8000", "http://127.0.0.1",
-      "http://127.0.0.1:8000/path", "http://127.0.0.1:0" },
+      "http://127.0.0.1:8000/path", "http://127.0.0.1:0", "http://control-plane:8000" },
+    SLUICE_CONTROL_PLANE_GREEN_URL = { "127.0.0.1:8001", "http://green:8001", "https://127.0.0.1:8001" },
+    SLUICE_CONSOLE_SCHEME = { "HTTP", "ftp", "https " },
     SLUICE_SNAPSHOT_KEY = { string.rep("k", 31) },
     SLUICE_INTERNAL_TOKEN = { string.rep("k", 31) },
     SLUICE_RESERVATION_KEY = { string.rep("k", 31) },

@@ -61,6 +61,13 @@ it("gives the steps what they read", function()
   assert.same({ source = "primary", generation = 4, lease_ms = 2000 }, view.stock)
 end)
 
+it("knows the share of the green control plane, which is none where nobody has named it", function()
+  assert.equal(0, view_builder.build(document()).console_canary_percent)
+  local named = document()
+  named.switches.console_canary_percent = 12.5
+  assert.equal(12.5, view_builder.build(named).console_canary_percent)
+end)
+
 it("sells from the source that the document names, and from no other", function()
   local switched = document()
   switched.stock.source = "database"
@@ -93,6 +100,8 @@ local FAULTS = {
   ["no campaigns"] = function(d) d.campaigns = nil end,
   ["no keys"] = function(d) d.entry_keys = nil end,
   ["no switches"] = function(d) d.switches = nil end,
+  ["a share of green above all"] = function(d) d.switches.console_canary_percent = 101 end,
+  ["a share of green that is no number"] = function(d) d.switches.console_canary_percent = "5" end,
   ["no version"] = function(d) d.version = nil end,
   ["a version in words"] = function(d) d.version = "twelve" end,
   ["an item under another id"] = function(d) d.items["8"] = d.items["7"] end,

@@ -1,4 +1,7 @@
-"""A stand-in for the control plane: signs snapshots, answers long polls, reserves in a Database."""
+"""A stand-in for the control plane: signs snapshots, answers long polls, reserves in a Database.
+
+Whatever is not internal is answered by its Pages.
+"""
 
 import hashlib
 import hmac
@@ -10,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.gateway.console.pages import METHODS, Pages
 from tests.gateway.database import Database
 from tests.redis.ports import free_port
 
@@ -35,6 +39,7 @@ class ControlPlane:
         self.waits_ms: list[int] = []  # how long each was ready to wait
         self.heartbeats: list[Json] = []
         self.database = Database()
+        self.pages = Pages("blue")
         self._going_on = threading.Event()
         self._going_on.set()
         self._channel_status: int | None = None
@@ -52,15 +57,14 @@ class ControlPlane:
         plane = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                plane._answer(self)
-
-            def do_POST(self) -> None:
-                plane._answer(self)
-
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
+        def do(request: Handler) -> None:
+            plane._answer(request)
+
+        for method in METHODS:
+            setattr(Handler, f"do_{method}", do)
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -103,6 +107,9 @@ class ControlPlane:
             self._changed.notify_all()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        if not request.path.startswith("/internal/"):
+            self.pages.answer(request)
+            return
         answer = self._decide(request)
         self._going_on.wait()
         if answer is None:

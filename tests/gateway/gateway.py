@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from deploy.local.servers.gateway import nginx, render_tree
+from deploy.local.servers.gateway import CONSOLE_PORT, nginx, render_tree
 from tests.gateway.client import Answer, get
 from tests.gateway.control_plane import INTERNAL_TOKEN, SNAPSHOT_KEY
 from tests.redis.ports import free_port
@@ -35,9 +35,19 @@ _LABEL = re.compile(r'\w+="([^"]*)"')
 
 
 class Gateway:
-    """nginx in `folder`. `settings` are SLUICE_* and override SETTINGS; None removes one."""
+    """nginx in `folder`. `settings` are SLUICE_* and override SETTINGS; None removes one.
 
-    def __init__(self, folder: Path, settings: Mapping[str, str | None], workers: int = 1) -> None:
+    With a console it has the firewall's rule set too, which takes nginx longer to read.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str | None],
+        workers: int = 1,
+        has_console: bool = False,
+    ) -> None:
+        self.console_port = free_port() if has_console else None
         self.port, self.internal_port = free_port(), free_port()
         self.workers = workers
         self.folder = folder
@@ -57,7 +67,9 @@ class Gateway:
             "SLUICE_GATEWAY_INTERNAL_PORT": str(self.internal_port),
             "SLUICE_GATEWAY_WORKERS": str(self.workers),
         }
-        render_tree(self.folder, ports | self.rendered)
+        if self.console_port:
+            ports |= {CONSOLE_PORT: str(self.console_port)}
+        render_tree(self.folder, ports | self.settings | self.rendered)
         environment = {"PATH": os.environ["PATH"], **self.settings}
         with self.error_log.open("ab") as log:
             self._process = subprocess.Popen(nginx(self.folder), env=environment, stderr=log)

@@ -18,7 +18,17 @@ def missing() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "package", ["nginx", "redis-server", "maven", "nodejs", "lua-busted", "util-linux", "wrk"]
+    "package",
+    [
+        "nginx",
+        "modsecurity-crs",
+        "redis-server",
+        "maven",
+        "nodejs",
+        "lua-busted",
+        "util-linux",
+        "wrk",
+    ],
 )
 def test_a_program_that_is_missing_is_installed(missing: list[str], package: str) -> None:
     assert package in missing

@@ -4,12 +4,13 @@ import ipaddress
 import os
 import re
 import shutil
-import subprocess
+import sys
 from pathlib import Path
 
 from deploy.local import environment
 from deploy.local.checks import http_answers
 from deploy.local.process import CannotStart, Process
+from deploy.local.servers import firewall
 from deploy.local.site import ROOT, Site
 
 CONFIGURATION = ROOT / "openresty" / "conf"
@@ -18,6 +19,9 @@ TEMPLATE = ".template"
 MOST_WORKERS = 256
 # Debian builds the Lua module apart; it needs the development kit loaded first.
 MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
+# A gateway has a console where it is given a port for one.
+CONSOLE_PORT = "SLUICE_GATEWAY_CONSOLE_PORT"
+OF_THE_CONSOLE = ("sites/console.conf.template", "modsecurity/")
 
 # Requests of one client address at a time; a tree that is rendered for something else may say more.
 CONNECTIONS_PER_ADDRESS = "256"
@@ -36,14 +40,15 @@ def binary() -> str:
 
 
 def load_modules(program: str) -> str:
-    """The load_module lines this nginx needs; none where Lua is built in."""
-    told = subprocess.run([program, "-V"], check=True, capture_output=True, text=True).stderr
+    """The load_module lines this nginx needs. With Lua behind ModSecurity it would abort."""
+    told = firewall.told_by(program)
+    lines = [firewall.module(told) or ""]
     if "lua-nginx-module" in told or "ngx_lua" in told or Path(program).name == "openresty":
-        return ""
-    folder = re.search(r"--modules-path=(\S+)", told)
-    if not folder or not all((Path(folder[1]) / module).exists() for module in MODULES):
+        return lines[0]
+    folder = firewall.modules_folder(told)
+    if not folder or not all((folder / module).exists() for module in MODULES):
         raise CannotStart(f"{program} has no Lua module: run `make setup`")
-    return "\n".join(f"load_module {folder[1]}/{module};" for module in MODULES)
+    return "\n".join([*(f"load_module {folder}/{module};" for module in MODULES), *lines])
 
 
 def prepare(site: Site) -> None:
@@ -51,11 +56,14 @@ def prepare(site: Site) -> None:
     names = environment.of(site, "gateway") | {
         "SLUICE_GATEWAY_PORT": str(site.port("gateway")),
         "SLUICE_GATEWAY_INTERNAL_PORT": str(site.port("gateway-internal")),
+        CONSOLE_PORT: str(site.port("gateway-console")),
     }
     check_workers(names["SLUICE_GATEWAY_WORKERS"])
     home = site.folder("gateway")
     home.chmod(0o700)  # the snapshot's copy in it holds signing keys
     render_tree(home, names)
+    if firewall.MISSING in (home / "conf/sites/console.conf").read_text():
+        print(f"  {firewall.MISSING}", file=sys.stderr)
 
 
 def check_workers(value: str) -> None:
@@ -82,30 +90,47 @@ def render_tree(home: Path, names: dict[str, str]) -> None:
 
     `names` has the ports and SLUICE_GATEWAY_WORKERS, and perhaps SLUICE_TRUSTED_PROXIES and
     SLUICE_CONNECTIONS_PER_ADDRESS; what this machine decides is added here.
+    Without SLUICE_GATEWAY_CONSOLE_PORT there is no console, and no rule set is read.
     """
-    defaults = {"SLUICE_CONNECTIONS_PER_ADDRESS": CONNECTIONS_PER_ADDRESS}
-    trusted = names.get("SLUICE_TRUSTED_PROXIES", TRUSTED_PROXIES)
-    known = (
-        defaults
-        | names
-        | {
-            "SLUICE_SET_REAL_IP_FROM": set_real_ip_from(trusted),
-            "SLUICE_ROOT": str(ROOT),
-            "SLUICE_NGINX_LOAD_MODULES": load_modules(binary()),
-            # An ordinary user's nginx ignores the line with a warning; root's would take `nobody`.
-            "SLUICE_NGINX_USER_LINE": "user root;" if os.getuid() == 0 else "",
-        }
-    )
+    known = {"SLUICE_CONNECTIONS_PER_ADDRESS": CONNECTIONS_PER_ADDRESS} | names
+    known |= {
+        "SLUICE_SET_REAL_IP_FROM": set_real_ip_from(
+            names.get("SLUICE_TRUSTED_PROXIES", TRUSTED_PROXIES)
+        ),
+        "SLUICE_ROOT": str(ROOT),
+        "SLUICE_NGINX_LOAD_MODULES": load_modules(binary()),
+        # An ordinary user's nginx ignores the line with a warning; root's would take `nobody`.
+        "SLUICE_NGINX_USER_LINE": "user root;" if os.getuid() == 0 else "",
+    }
+    skipped: tuple[str, ...] = OF_THE_CONSOLE
+    if CONSOLE_PORT in names:
+        rules = _firewall(home, names.get("SLUICE_CONSOLE_WAF", "block"))
+        known |= (
+            {"SLUICE_CONSOLE_SCHEME": "http"} | names | firewall.site_names(rules) | (rules or {})
+        )
+        skipped = () if rules else OF_THE_CONSOLE[1:]
     shutil.rmtree(home / "conf", ignore_errors=True)
-    for source in sorted(path for path in CONFIGURATION.rglob("*") if path.is_file()):
-        target = home / "conf" / source.relative_to(CONFIGURATION)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.suffix == TEMPLATE:
-            target.with_suffix("").write_text(render(source, known))
-        else:
-            shutil.copyfile(source, target)
     for name in ("logs", "temp"):
-        (home / name).mkdir(exist_ok=True)
+        (home / name).mkdir(parents=True, exist_ok=True)
+    for source in sorted(path for path in CONFIGURATION.rglob("*") if path.is_file()):
+        place = source.relative_to(CONFIGURATION)
+        if not str(place).startswith(skipped):
+            render_file(source, home / "conf" / place, known)
+
+
+def _firewall(home: Path, engine: str) -> dict[str, str] | None:
+    """What the rule set's templates need; None where it cannot be run."""
+    rules = firewall.rule_names(home, home / "conf" / "modsecurity", engine)
+    return rules if firewall.module(firewall.told_by(binary())) is not None else None
+
+
+def render_file(source: Path, target: Path, names: dict[str, str]) -> None:
+    """Copy one file of the configuration; a template loses its suffix and its placeholders."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.suffix == TEMPLATE:
+        target.with_suffix("").write_text(render(source, names))
+    else:
+        shutil.copyfile(source, target)
 
 
 def render(template: Path, names: dict[str, str]) -> str:
@@ -137,7 +162,7 @@ PROCESS = Process(
     command=command,
     prepare=prepare,
     healthy=http_answers("gateway", "/readyz"),
-    ports=("gateway", "gateway-internal"),
+    ports=("gateway", "gateway-internal", "gateway-console"),
     url_path="/v1/time",
     sources=("openresty",),
     stop_signal="QUIT",  # answers what is in flight first

@@ -15,8 +15,16 @@ test("good bindings become settings, addresses without a trailing slash", () => 
     internal_token: "internal-token-of-32-characters!",
     control_plane_url: "http://127.0.0.1:8000",
     gateway_url: "https://gateway.example",
+    gateway_canary_url: null,
     demo: true,
   });
+});
+
+test("a second pool of gateways is read where there is one", () => {
+  const read = (value: unknown) =>
+    read_settings({ ...GOOD, SLUICE_GATEWAY_CANARY_URL: value }).gateway_canary_url;
+  expect(read("http://canary.example:8080/")).toBe("http://canary.example:8080");
+  expect([null, undefined, ""].map(read)).toEqual([null, null, null]);
 });
 
 test.each([null, undefined, "", "0"])("the demo is off when SLUICE_DEMO is %o", (value) => {
@@ -36,6 +44,8 @@ describe("a wrong binding is refused by name", () => {
     ["SLUICE_GATEWAY_URL", "http://gateway.example/v1", "origin only"],
     ["SLUICE_GATEWAY_URL", "http://user:pw@gateway.example", "origin only"],
     ["SLUICE_GATEWAY_URL", "http://gateway.example/?a=1", "origin only"],
+    ["SLUICE_GATEWAY_CANARY_URL", "canary", "is not a URL"],
+    ["SLUICE_GATEWAY_CANARY_URL", "http://canary.example/v1", "origin only"],
     ["SLUICE_DEMO", "yes", "must be 0 or 1"],
     ["SLUICE_DEMO", true, "must be 0 or 1"],
   ])("%s = %o", (name, value, reason) => {

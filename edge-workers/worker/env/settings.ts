@@ -14,6 +14,8 @@ export interface Settings {
   internal_token: string;
   control_plane_url: string;
   gateway_url: string;
+  /** A second pool of gateways, for a share of the visitors; null when there is none. */
+  gateway_canary_url: string | null;
   /** Whether the demo merchant's session endpoint is reachable through the edge. */
   demo: boolean;
 }
@@ -64,6 +66,11 @@ function origin(env: Bindings, name: string): string {
   return url.origin;
 }
 
+function optional_origin(env: Bindings, name: string): string | null {
+  const value = env[name];
+  return value === null || value === undefined || value === "" ? null : origin(env, name);
+}
+
 function flag(env: Bindings, name: string): boolean {
   const value = env[name];
   if (value === null || value === undefined || value === "" || value === "0") return false;
@@ -78,6 +85,7 @@ export function read_settings(env: Bindings): Settings {
     internal_token: secret(env, "SLUICE_INTERNAL_TOKEN"),
     control_plane_url: origin(env, "SLUICE_CONTROL_PLANE_URL"),
     gateway_url: origin(env, "SLUICE_GATEWAY_URL"),
+    gateway_canary_url: optional_origin(env, "SLUICE_GATEWAY_CANARY_URL"),
     demo: flag(env, "SLUICE_DEMO"),
   };
 }

@@ -10,7 +10,8 @@ export interface OriginOptions {
   random: () => number;
 }
 
-const METHODS: ReadonlySet<string> = new Set([
+/** What is passed on at all; other methods are refused here. */
+export const METHODS: ReadonlySet<string> = new Set([
   "GET",
   "HEAD",
   "POST",
@@ -27,14 +28,18 @@ const ORIGIN_TIMEOUT_MS = 10_000;
 // origin decodes `..%2f` after this worker has looked at the path.
 const PATH = /^\/v1\/[A-Za-z0-9._~/-]+$/;
 
-/** Sends a request under `/v1` to `origin`, the same path and query. Refuses odd paths. */
+/** Refuses odd paths under `/v1`, before anybody is chosen to answer them. */
+export function check_path(pathname: string): void {
+  if (!PATH.test(pathname)) throw new Refusal("not_found");
+}
+
+/** Sends a request under `/v1` to `origin`, the same path and query. */
 export async function pass_through(
   request: Request,
   origin: string,
   options: OriginOptions,
 ): Promise<Response> {
   const { pathname, search } = new URL(request.url);
-  if (!PATH.test(pathname)) throw new Refusal("not_found");
   return send_to_origin(request, `${origin}${pathname}${search}`, options);
 }
 
@@ -52,13 +57,52 @@ export async function send_to_origin(
   url: string,
   options: OriginOptions,
 ): Promise<Response> {
+  try {
+    return await fetch_from(url, request, options);
+  } catch (error) {
+    throw origin_failed(request, new URL(url).origin, error, options);
+  }
+}
+
+/** As `pass_through`, but without an answer it throws what `fetch` throws, also when `given_up` is
+ * aborted before the answer has begun. */
+export async function ask_origin(
+  request: Request,
+  origin: string,
+  options: OriginOptions,
+  given_up?: AbortSignal,
+): Promise<Response> {
+  const { pathname, search } = new URL(request.url);
+  return fetch_from(`${origin}${pathname}${search}`, request, options, given_up);
+}
+
+/** Logs that `origin` did not answer; the refusal that the visitor hears. */
+export function origin_failed(
+  request: Request,
+  origin: string,
+  error: unknown,
+  options: OriginOptions,
+): Refusal {
+  const reason = error instanceof Error ? error.message : String(error);
+  options.log("error", "origin_did_not_answer", { origin, reason });
+  const detail = request.method === "POST" ? UNKNOWN : "the gateway did not answer";
+  return busy(options.random, detail);
+}
+
+async function fetch_from(
+  url: string,
+  request: Request,
+  options: OriginOptions,
+  given_up?: AbortSignal,
+): Promise<Response> {
   if (!METHODS.has(request.method)) return method_not_allowed([...METHODS].join(", "));
+  const timeout = AbortSignal.timeout(ORIGIN_TIMEOUT_MS);
   const headers = origin_headers(request);
   const init: RequestInit & { duplex?: "half" } = {
     method: request.method,
     headers,
     redirect: "manual",
-    signal: AbortSignal.timeout(ORIGIN_TIMEOUT_MS),
+    signal: given_up === undefined ? timeout : AbortSignal.any([timeout, given_up]),
   };
   if (request.body !== null && request.method !== "GET" && request.method !== "HEAD") {
     init.body = request.body;
@@ -67,12 +111,5 @@ export async function send_to_origin(
   } else {
     headers.delete("content-length");
   }
-  try {
-    return await options.fetch(url, init);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    options.log("error", "origin_did_not_answer", { origin: new URL(url).origin, reason });
-    const detail = request.method === "POST" ? UNKNOWN : "the gateway did not answer";
-    throw busy(options.random, detail);
-  }
+  return options.fetch(url, init);
 }

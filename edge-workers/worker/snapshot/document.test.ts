@@ -12,6 +12,23 @@ test("a good document is read", () => {
     { merchant: "other", ...OTHER_KEY },
   ]);
   expect(read.sale_enabled).toBe(true);
+  expect(read.canary_percent).toBe(0);
+  expect(read.items.get(7)?.canary_percent).toBeNull();
+});
+
+test("the share of the canary is read for everybody and for an item", () => {
+  const read = read_document(
+    document({
+      switches: { sale_enabled: true, canary_percent: 12.5 },
+      items: {
+        "7": item({ switches: { canary_percent: 0 } }),
+        "8": item({ id: 8, switches: { sale_enabled: true } }),
+      },
+    }),
+  );
+  expect(read.canary_percent).toBe(12.5);
+  expect(read.items.get(7)?.canary_percent).toBe(0);
+  expect(read.items.get(8)?.canary_percent).toBeNull();
 });
 
 test("fields that the edge does not know are ignored", () => {
@@ -51,6 +68,10 @@ describe("a document is refused with the field's name", () => {
     ],
     ["switches", { switches: undefined }],
     ["switches.sale_enabled", { switches: { sale_enabled: 1 } }],
+    ["switches.canary_percent", { switches: { sale_enabled: true, canary_percent: 101 } }],
+    ["switches.canary_percent", { switches: { sale_enabled: true, canary_percent: "5" } }],
+    ["items.7.switches", item_with({ switches: [] })],
+    ["items.7.switches.canary_percent", item_with({ switches: { canary_percent: -1 } })],
   ])("%s: %o", (field, overrides) => {
     expect(() => read_document(document(overrides))).toThrow(`${field} must be`);
   });

@@ -16,6 +16,8 @@ export interface Item {
   start_ms: number;
   end_ms: number;
   path_key: string;
+  /** The canary's share of this item's shoppers; null when the item says nothing of its own. */
+  canary_percent: number | null;
 }
 
 /** An HMAC key as it travels: `secret` is canonical base64url, 32 bytes or more. */
@@ -32,6 +34,8 @@ export interface SnapshotDocument {
   signing_key: KeyText;
   session_keys: readonly (KeyText & { merchant: string })[];
   sale_enabled: boolean;
+  /** The canary's share of everybody else. */
+  canary_percent: number;
 }
 
 /** The document is not one this worker can run; `message` says which field and why. */
@@ -72,6 +76,17 @@ function key_text(value: unknown, where: string): KeyText {
   return { kid: text(key.kid, `${where}.kid`), secret: text(key.secret, `${where}.secret`) };
 }
 
+/** A percentage among switches; null when it is not there. */
+function percent(switches: unknown, name: string, where: string): number | null {
+  if (switches === undefined) return null;
+  const value = fields(switches, where)[name];
+  if (value === undefined) return null;
+  if (typeof value !== "number" || !(value >= 0 && value <= 100)) {
+    fail(`${where}.${name}`, "a number from 0 to 100");
+  }
+  return value;
+}
+
 function read_item(value: unknown, where: string): Item {
   const item = fields(value, where);
   const state = ITEM_STATES.find((known) => known === item.state);
@@ -86,6 +101,7 @@ function read_item(value: unknown, where: string): Item {
     path_key: PATH_KEY.test(path_key)
       ? path_key
       : fail(`${where}.path_key`, "22 base64url characters"),
+    canary_percent: percent(item.switches, "canary_percent", `${where}.switches`),
   };
 }
 
@@ -133,5 +149,6 @@ export function read_document(value: unknown): SnapshotDocument {
     signing_key: read_signing_key(document.entry_keys),
     session_keys: read_session_keys(document.merchants),
     sale_enabled,
+    canary_percent: percent(document.switches, "canary_percent", "switches") ?? 0,
   };
 }

@@ -25,6 +25,7 @@ export interface Snapshot {
   /** What is wrong with the session keys that had to be left out. */
   unusable_keys: readonly string[];
   sale_enabled: boolean;
+  canary_percent: number;
 }
 
 /** The envelope is not from the control plane, or was changed under way. */
@@ -80,9 +81,16 @@ export async function open_envelope(received: string, mac_key: string): Promise<
   }
   const { kid } = document.signing_key;
   const signing_key = { kid, key: await import_key(document.signing_key, "sign") };
-  const { items, sale_enabled } = document;
+  const { items, sale_enabled, canary_percent } = document;
   const sessions = await import_session_keys(document.session_keys);
-  return { version: document.version, items, signing_key, ...sessions, sale_enabled };
+  return {
+    version: document.version,
+    items,
+    signing_key,
+    ...sessions,
+    sale_enabled,
+    canary_percent,
+  };
 }
 
 /** Keys come from merchants: a bad one costs that merchant its sessions, nobody else the sale. */

@@ -65,6 +65,12 @@ export class SnapshotStore {
     return this.#snapshot;
   }
 
+  /** The snapshot that is here, or null. Never waits; a stale one is refreshed behind the request. */
+  peek(wait_until: WaitUntil): Snapshot | null {
+    if (this.#options.clock() - this.#checked_ms > FRESH_MS) this.#join_refresh(wait_until);
+    return this.#snapshot;
+  }
+
   /** The refresh in flight, or a new one, or null so shortly after a failure. */
   #join_refresh(wait_until: WaitUntil): Promise<void> | null {
     const now_ms = this.#options.clock();
