@@ -76,7 +76,10 @@ class ItemInline(admin.TabularInline):
 
 
 class QueueBucketInline(admin.TabularInline):
-    """The buckets of the queue. Whoever may edit the campaign may edit them: a part of its form."""
+    """The buckets of the queue. Whoever may edit the campaign may edit them: a part of its form.
+
+    After the approval that form is read-only, and with it this part.
+    """
 
     model = QueueBucket
     extra = 0
@@ -92,8 +95,8 @@ class QueueBucketInline(admin.TabularInline):
         return bool(request.user.has_perm("campaigns.view_campaign")) or self._may_edit(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Drafts only."""
-        return _is_draft(obj) and self._may_edit(request)
+        """As the campaign."""
+        return self._may_edit(request)
 
     has_change_permission = has_add_permission
     has_delete_permission = has_add_permission

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from control_plane.campaigns.models import Campaign
 from control_plane.snapshot import document, services
 from control_plane.snapshot.models import Snapshot
+from tests.redis.waiting import until
 
 pytestmark = pytest.mark.django_db
 
@@ -123,5 +124,6 @@ def test_listeners_hear_of_a_version_when_it_commits_and_not_before(draft, now, 
         cursor.execute(f"LISTEN {services.NOTIFY_CHANNEL}")
     listening = connection.connection
     (snapshot,) = at_once([lambda: services.publish("heard", now)])
-    listening.poll()
+    # The server sends it after the commit's answer.
+    until(lambda: listening.poll() or listening.notifies, "a notification")
     assert [notice.payload for notice in listening.notifies] == [str(snapshot.version)]
