@@ -30,7 +30,8 @@ end
 
 local function decide(rules, changes, mode)
   local facts = {
-    address = network.parse("203.0.113.7"), site = "site", device = "device-1", shopper = "ann", score = 40, item = 7,
+    address = network.parse("203.0.113.7"), site = "site", device = "device-1", shopper = "ann",
+    score = 40, item = 7,
     now_ms = NOW_MS,
   }
   for name, value in pairs(changes or {}) do
