@@ -44,7 +44,12 @@ function _M.handle()
   if not item_id then
     return outcome.refuse("not_found")
   end
-  local req = { item_id = item_id, path_key = path_key }
+  -- What the steps fill in, from the start: a table that grows is made anew each time.
+  local req = {
+    item_id = item_id, path_key = path_key, view = false, item = false, is_from_memory = false,
+    qty = false, idempotency_key = false, claims = false, address = false, site = false,
+    reservation_id = false,
+  }
   local code, detail, retry_after_ms = run(req)
   metrics.count("buys", code)
   if req.is_from_memory then

@@ -53,8 +53,8 @@ local function by_user_agent(best, plan, facts, mode)
 end
 
 --- The rule that decides, or nil. plan: of risk_rules.compile; mode: "enforce" or "shadow"; facts: address
--- (4 or 16 bytes), device, shopper, score, item (number), now_ms. Counts matches of rules that are only
--- watched, wherever they stand.
+-- (4 or 16 bytes), site (what counts as one address), device, shopper, score, item (number), now_ms. Counts
+-- matches of rules that are only watched, wherever they stand.
 function _M.decide(plan, mode, facts)
   local best = by_network(nil, plan, facts, mode)
   best = best_of(best, plan.devices[facts.device], facts, mode)
@@ -66,7 +66,7 @@ function _M.decide(plan, mode, facts)
     end
   end
   for _, rule in ipairs(plan.velocities) do
-    local subject = rule.of == "device" and facts.device or facts.address
+    local subject = rule.of == "device" and facts.device or facts.site
     if velocity.count(rule.id, subject, facts.shopper, rule.within_s) > rule.more_than then
       best = better(best, rule, facts, mode)
     end

@@ -77,7 +77,7 @@ function FILE.score(plan, rule, given)
 end
 
 function FILE.velocity(plan, rule, given)
-  if not SUBJECTS[given.of] or given.distinct ~= "shopper" or not is_whole(given.more_than, 1, 1e9)
+  if not SUBJECTS[given.of] or given.distinct ~= "shopper" or not is_whole(given.more_than, 0, 1e9)
       or not is_whole(given.within_s, 1, WINDOW_MAX_S) then
     return false
   end

@@ -30,7 +30,8 @@ end
 
 local function decide(rules, changes, mode)
   local facts = {
-    address = network.parse("203.0.113.7"), device = "device-1", shopper = "ann", score = 40, item = 7,
+    address = network.parse("203.0.113.7"), site = "site", device = "device-1", shopper = "ann",
+    score = 40, item = 7,
     now_ms = NOW_MS,
   }
   for name, value in pairs(changes or {}) do
@@ -109,6 +110,11 @@ describe("a velocity", function()
       assert.same({ { "1", "device-1", "ann", 60 } }, seen)
     end)
   end
+
+  it("of addresses counts what counts as one address", function()
+    decide({ rule(1, "velocity", { of = "address", distinct = "shopper", more_than = 1, within_s = 60 }) })
+    assert.equal("site", seen[1][2])
+  end)
 end)
 
 for what, wrong in pairs({

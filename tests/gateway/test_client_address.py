@@ -61,10 +61,11 @@ def test_a_spoofed_first_hop_changes_nothing(buy: Buy) -> None:
     assert buy("198.51.100.1") == "reserved", "the first hop's address was charged"
 
 
-def test_an_ipv6_address_is_one_however_it_is_written(buy: Buy) -> None:
+def test_an_ipv6_client_is_his_64_bits_however_they_are_written(buy: Buy) -> None:
     assert buy("2001:db8::1") == "reserved"
     assert buy("2001:0DB8:0:0:0:0:0:1") == "rate_limited"
-    assert buy("2001:db8::2") == "reserved"
+    assert buy("2001:db8::ffff:2") == "rate_limited", "he has 2^64 of them"
+    assert buy("2001:db8:0:1::1") == "reserved"
 
 
 @pytest.mark.parametrize(

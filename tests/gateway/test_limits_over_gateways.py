@@ -113,6 +113,19 @@ def test_without_the_work_redis_each_limits_for_itself_and_says_so_once(
     assert 1 <= len(lines) <= 3 * 2, "a line a failure until the breaker opens, in each worker"
 
 
+def test_the_first_report_brings_the_visit_before_it(shop: Shop, work: WorkRedis) -> None:
+    step_ms = 60_000
+    slow = [{"by": "shopper", "level": "", "per_s": 1000 / step_ms, "burst": 5}]
+    shop.publish(rate_limits=slow, switches=SWITCHES | {"rate_limits": 1})
+    item, key = shop.put_up(), "sluice:limits:shopper:first-report"
+    for _ in range(2):
+        item.buy("first-report")
+    until(lambda: work.client.pttl(key) > 1.5 * step_ms, "both visits are known to all gateways")
+    item.buy("first-report")
+    until(lambda: work.client.pttl(key) > 2.5 * step_ms, "the next one too")
+    assert work.client.pttl(key) < 3.5 * step_ms, "one visit was reported twice"
+
+
 def test_a_visitor_who_comes_once_is_not_reported(item: Item, shop: Shop, work: WorkRedis) -> None:
     for number in range(20):
         assert item.buy(f"once-{number}").outcome != "rate_limited"

@@ -39,6 +39,9 @@ def test_a_foreign_process_on_a_port_is_named_and_left_alone(stack: StackTool) -
         ("gateway", "SLUICE_GATEWAY_WORKERS", "0"),
         ("gateway", "SLUICE_GATEWAY_WORKERS", "257"),
         ("gateway", "SLUICE_GATEWAY_WORKERS", "2; env SLUICE_SALE_DSN"),
+        ("gateway", "SLUICE_TRUSTED_PROXIES", "127.0.0.1/33"),
+        ("gateway", "SLUICE_BREAKER_FAILURES", "0"),
+        ("gateway", "SLUICE_INSTANCE", "two words"),
         ("edge", "SLUICE_DEMO", "perhaps"),
     ],
 )
@@ -50,6 +53,19 @@ def test_a_wrong_value_stops_the_process_which_names_the_variable(
     assert f"{process} did not start" in done.stderr
     assert variable in done.stderr
     assert stack.pid(process) == 0
+
+
+def test_trusted_proxies_are_networks_and_nothing_that_nginx_would_read_otherwise() -> None:
+    lines = gateway.set_real_ip_from("127.0.0.1, 10.0.0.0/8,2001:db8::/32,")
+    assert lines.splitlines() == [
+        "set_real_ip_from 127.0.0.1/32;",
+        "set_real_ip_from 10.0.0.0/8;",
+        "set_real_ip_from 2001:db8::/32;",
+    ]
+    assert gateway.set_real_ip_from("") == ""
+    for wrong in ("unix:", "localhost", "10.0.0.1/8", "0.0.0.0/0; env X", "10.0.0.0/8 10.1.0.0/8"):
+        with pytest.raises(CannotStart, match="SLUICE_TRUSTED_PROXIES"):
+            gateway.set_real_ip_from(wrong)
 
 
 @pytest.mark.parametrize("value", ["1", "2", "256", "auto"])

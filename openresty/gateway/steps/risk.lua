@@ -47,6 +47,7 @@ local function check(req, mode)
   local plan = req.view.risk
   local rule = plan.has_rules and risk.decide(plan, mode, {
     address = req.address,
+    site = req.site,
     device = claims.dev,
     shopper = claims.sub,
     score = claims.rs,

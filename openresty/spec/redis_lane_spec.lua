@@ -1,0 +1,24 @@
+-- gateway.redis_lane: where a lane leads while its node is left alone.
+
+local redis_lane = require "gateway.redis_lane"
+
+local function lane_to(is_open)
+  require("ngx.semaphore").new = function() return {} end
+  local cluster = { nodes = {}, refreshed = 0 }
+  function cluster.address_of() return "a:1" end
+  function cluster.breaker() return { is_open = function() return is_open end } end
+  function cluster.refresh(self) self.refreshed = self.refreshed + 1 end
+  return redis_lane.new(cluster, "{i7:s00:e1}", string.rep("a", 40), 64), cluster
+end
+
+it("asks for the slot map again while its node is left alone: another one may own the slot", function()
+  local lane, cluster = lane_to(true)
+  assert.equal("a:1", lane:node().address)
+  assert.equal(1, cluster.refreshed)
+end)
+
+it("leaves the slot map alone otherwise", function()
+  local lane, cluster = lane_to(false)
+  assert.equal(lane:node(), lane:node())
+  assert.equal(0, cluster.refreshed)
+end)
