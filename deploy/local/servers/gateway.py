@@ -83,7 +83,7 @@ def render_tree(home: Path, names: dict[str, str]) -> None:
         # An ordinary user's nginx ignores the line with a warning; root's would take `nobody`.
         "SLUICE_NGINX_USER_LINE": "user root;" if os.getuid() == 0 else "",
     }
-    skipped = OF_THE_CONSOLE
+    skipped: tuple[str, ...] = OF_THE_CONSOLE
     if CONSOLE_PORT in names:
         rules = _firewall(home, names.get("SLUICE_CONSOLE_WAF", "block"))
         known |= (
