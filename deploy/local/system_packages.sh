@@ -56,9 +56,11 @@ probe_all() {
 
 # An OpenResty of one's own has the module only when it was built with it.
 without_firewall() {
-  has openresty || return 0
-  openresty -V 2>&1 | grep -qi modsecurity && any '/usr/share/modsecurity-crs/rules/REQUEST-9*.conf' >/dev/null && return
-  echo "  this OpenResty has no ModSecurity, or there is no modsecurity-crs: the console runs without; see deploy/waf/README.md"
+  local rules='/usr/share/modsecurity-crs/rules/REQUEST-9*.conf'
+  has openresty >/dev/null || return 0
+  if ! openresty -V 2>&1 | grep -qi modsecurity || ! any "$rules" >/dev/null; then
+    echo "  OpenResty without ModSecurity, or no modsecurity-crs: the console runs without; see deploy/waf/README.md"
+  fi
 }
 
 system_packages() {

@@ -104,5 +104,6 @@ def console(module_console: Console, green: Green) -> Console:
     """This file's console; nothing has reached either version yet."""
     for pages in (module_console.blue, green.pages):
         pages.seen.clear()
-        pages.status, pages.headers, pages.hangs_up = 200, {}, False
+        pages.status, pages.probe_status = 200, None
+        pages.headers, pages.hangs_up = {}, False
     return module_console

@@ -27,6 +27,7 @@ class Pages:
         self.name = name
         self.seen: list[Seen] = []
         self.status = 200
+        self.probe_status: int | None = None  # of /readyz, where it differs
         self.headers: dict[str, str] = {}
         self.hangs_up = False  # after it has read the request
 
@@ -38,7 +39,8 @@ class Pages:
         if self.hangs_up:
             return
         text = json.dumps({"version": self.name}).encode()
-        request.send_response(self.status)
+        probed = self.probe_status if request.path == "/readyz" else None
+        request.send_response(self.status if probed is None else probed)
         for name, value in self.headers.items():
             request.send_header(name, value)
         request.send_header("Content-Length", str(len(text)))

@@ -201,14 +201,17 @@ def test_half_open_one_more_failure_is_enough(console: Console, green: Green) ->
     for _ in range(3):
         console.ask("POST", "/admin/x/", {}, b"")
     assert version(console.get("/admin/")) == "blue"
-    closed = console.gateway.counted("console_breaker", "closed")
-    green.pages.status = 200  # to the probe
-    until(lambda: console.gateway.counted("console_breaker", "closed") > closed, "it half opens")
-    green.pages.status = 500
-    assert console.ask("POST", "/admin/x/", {}, b"").status == 500
-    assert version(console.ask("POST", "/admin/x/", {}, b"")) == "blue"
-    green.pages.status = 200
+    green.pages.probe_status = 200
+    until(lambda: _form(console) == 500, "it half opens, and one form meets green")
+    green.pages.probe_status = 500
+    # One more at most: a probe may have come in between.
+    assert sum(_form(console) == 500 for _ in range(5)) <= 1
+    green.pages.status, green.pages.probe_status = 200, None
     until_green_again(console)
+
+
+def _form(console: Console) -> int:
+    return console.ask("POST", "/admin/x/", {}, b"").status
 
 
 def test_without_green_blue_alone_is_asked(console: Console, green: Green) -> None:
