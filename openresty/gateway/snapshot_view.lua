@@ -1,6 +1,8 @@
 -- From the snapshot document to what the steps read: checked once, when it arrives, not a request.
 
+local queue_view = require "gateway.queue.view"
 local sources = require "gateway.sources"
+local ticket = require "gateway.queue.ticket"
 local token = require "gateway.token"
 
 local _M = {}
@@ -68,6 +70,7 @@ local function view_of_item(id, item, source, lanes)
     view[name] = value
   end
   view.shards = view_of_shards(item, source, lanes)
+  view.queue = queue_view.build(item.id, item.queue)
   return view
 end
 
@@ -93,6 +96,7 @@ function _M.build(document)
     campaigns = document.campaigns,
     switches = document.switches,
     entry_keys = token.shared_key_set(document.entry_keys),
+    ticket_keys = ticket.key_set(document.entry_keys),
   }
 end
 

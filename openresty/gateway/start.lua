@@ -18,6 +18,8 @@ function _M.worker()
   require("gateway.sources").configure(config)
   require("gateway.reservation_id").configure(config)
   require("gateway.reservation").configure(config)
+  require("gateway.queue.line").configure(config)
+  require("gateway.queue.lobby").configure(config)
   require("gateway.snapshot").start(config)
 end
 
