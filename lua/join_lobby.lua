@@ -15,6 +15,7 @@
 
 local REQUESTS_MAX = 1024
 local POSITION_MAX = 2 ^ 26 -- 8 MB
+local CHUNK = 256 -- lines of one BITFIELD, 16 words each: Lua's stack has 8000
 
 local n = #ARGV
 if n < 1 or n > REQUESTS_MAX or #KEYS ~= 4 then
@@ -51,36 +52,69 @@ for i = 1, n do
   end
 end
 
-local function take(key, b, ceiling)
-  local first = tonumber(redis.call("HGET", key, b) or nil)
-  if not first or first >= ceiling then
-    return nil
+local lobby_next, lobby_taken, numbers_next, numbers_taken = {}, {}, {}, {}
+for b = 0, #ceilings - 1 do
+  lobby_next[b] = tonumber(redis.call("HGET", KEYS[2], b) or nil)
+  numbers_next[b] = tonumber(redis.call("HGET", KEYS[4], b) or nil)
+  if not lobby_next[b] or not numbers_next[b] then
+    return redis.error_reply("FENCED a counter is missing")
   end
-  redis.call("HINCRBY", key, b, 1)
-  return first
+  lobby_taken[b], numbers_taken[b] = 0, 0
 end
 
-local function answer(line)
-  local b, was_seen = line[1], true
-  for p = 2, 5 do
-    was_seen = was_seen and redis.call("GETBIT", KEYS[3], line[p]) == 1
+-- Set the bits of lines first to last, those of a line in one go with the others: which were set before.
+-- A line for which there may be no lobby number sets none: it may try again.
+local function set_bits(first, last)
+  local call, room = {}, {}
+  for i = first, last do
+    local line = lines[i]
+    local b = line[1]
+    room[b] = room[b] or lobby_ceilings[b + 1] - lobby_next[b] - lobby_taken[b]
+    line.has_room = room[b] > 0
+    if line.has_room then
+      room[b] = room[b] - 1
+      for p = 2, 5 do
+        local at = #call
+        call[at + 1], call[at + 2], call[at + 3], call[at + 4] = "SET", "u1", line[p], 1
+      end
+    end
   end
-  if was_seen then
-    local number = take(KEYS[4], b, ceilings[b + 1])
-    return number and "F" .. number or "N"
-  end
-  local number = take(KEYS[2], b, lobby_ceilings[b + 1])
-  if not number then
-    return "N"
-  end
-  for p = 2, 5 do
-    redis.call("SETBIT", KEYS[3], line[p], 1)
-  end
-  return "L" .. number
+  return #call > 0 and redis.call("BITFIELD", KEYS[3], unpack(call)) or {}
+end
+
+local function take(next_number, taken, b, kind)
+  local number = next_number[b] + taken[b]
+  taken[b] = taken[b] + 1
+  return kind .. string.format("%.0f", number)
 end
 
 local answers = {}
-for i = 1, n do
-  answers[i] = answer(lines[i])
+for first = 1, n, CHUNK do
+  local last = math.min(first + CHUNK - 1, n)
+  local before, at = set_bits(first, last), 0
+  for i = first, last do
+    local b = lines[i][1]
+    if not lines[i].has_room then
+      answers[i] = "N"
+    else
+      local was_seen = before[at + 1] + before[at + 2] + before[at + 3] + before[at + 4] == 4
+      at = at + 4
+      if not was_seen then
+        answers[i] = take(lobby_next, lobby_taken, b, "L")
+      elseif numbers_next[b] + numbers_taken[b] < ceilings[b + 1] then
+        answers[i] = take(numbers_next, numbers_taken, b, "F")
+      else
+        answers[i] = "N"
+      end
+    end
+  end
+end
+for b = 0, #ceilings - 1 do
+  if lobby_taken[b] > 0 then
+    redis.call("HINCRBY", KEYS[2], b, lobby_taken[b])
+  end
+  if numbers_taken[b] > 0 then
+    redis.call("HINCRBY", KEYS[4], b, numbers_taken[b])
+  end
 end
 return { tonumber(ctl[1]), table.concat(answers, ",") }

@@ -14,4 +14,5 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include("control_plane.campaigns.urls")),
     path("api/v1/", include("control_plane.merchants.urls")),
+    path("api/v1/", include("control_plane.queues.urls")),
 ]

@@ -3,9 +3,9 @@
 Standard library only: the verifier, which anybody may run, is this file and `verify.py`. The same
 in Lua is `openresty/gateway/queue/places.lua`; `tests/vectors/draw_places.json` holds both to it.
 
-π is a balanced Feistel network (NIST SP 800-38G uses the same construction) over the smallest domain
-of 2·w bits that holds N, walked in cycles until the result is below N (Black and Rogaway, "Ciphers
-with Arbitrary Finite Domains", 2002). Its key is the draw's seed.
+π is a balanced Feistel network (as in NIST SP 800-38G) over the smallest domain of 2·w bits that
+holds N, walked in cycles until the result is below N (Black and Rogaway, "Ciphers with Arbitrary
+Finite Domains", 2002). Its key is the draw's seed.
 """
 
 import hashlib

@@ -141,8 +141,8 @@ def test_many_who_wait_are_one_call(shop: Shop, script_calls: Callable[[], int])
     assert [one.outcome for one in answers] == ["queued"] * 40
     places = sorted(one.json["place"] for one in answers)
     assert places == list(range(1, 41))
-    # The first goes alone, since nothing was waiting, the others together; and perhaps a worker tells
-    # who has come in cases before this one.
+    # The first goes alone, since nothing was waiting, the others together; and perhaps the worker
+    # tells who has come in cases before this one.
     assert script_calls() - before <= 2 + 1
 
 

@@ -1,4 +1,4 @@
-"""An item's queue in the hands of a case: opened and moved by the real scripts, without a controller."""
+"""An item's queue in the hands of a case: moved by the real scripts, without a controller."""
 
 import base64
 import hashlib
@@ -117,9 +117,9 @@ class WaitingLine:
         ).answer()
 
 
-def lobby_token(item: Item, shopper: str, kid: str = "e-1", **claims: Any) -> str:
+def lobby_token(of: Item, shopper: str, kid: str = "e-1", **claims: Any) -> str:
     """What the edge signs for the lobby."""
-    return item.token(shopper, kid, aud="sluice-lobby", **claims)
+    return of.token(shopper, kid, **({"aud": "sluice-lobby"} | claims))
 
 
 def entry_secrets(shop: Shop) -> dict[str, bytes]:

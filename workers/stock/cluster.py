@@ -135,6 +135,14 @@ class StockCluster:
                 raise
             raise self.failed(error, node) from error
 
+    def ping(self, keys: Tagged) -> None:
+        """Whether the node of these keys answers; raises Unavailable."""
+        node = self.node_of(keys)
+        try:
+            node.ping()
+        except redis.RedisError as error:
+            raise self.failed(error, node) from error
+
     def failed(self, error: Exception, node: Node | None = None) -> Unavailable:
         """Count the failure, doubt the map, let the node rest if it is silent; what to raise."""
         metrics.STOCK_REDIS_ERRORS.labels(self._process, type(error).__name__).inc()

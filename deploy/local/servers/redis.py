@@ -30,7 +30,8 @@ _GATEWAY_QUEUE_RIGHTS = (
     "(~{q*}:ctl ~{q*}:numbers ~{q*}:came:* ~{q*}:lobby ~{q*}:seen -@all +evalsha) "
     "(%R~{q*}:ctl -@all +hmget) "
     "(~{q*}:numbers ~{q*}:lobby -@all +hget +hincrby) "
-    "(~{q*}:came:* ~{q*}:seen -@all +getbit +setbit)"
+    "(~{q*}:came:* -@all +getbit +setbit) "
+    "(~{q*}:seen -@all +bitfield)"
 )
 # Agents arm, grant, drain and trim; they never administer the server.
 _WORKER_RIGHTS = (

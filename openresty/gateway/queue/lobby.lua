@@ -109,7 +109,7 @@ end
 local function join(item, view, claims)
   local queue = item.queue
   local lane = lane_of(item, view.stock.source)
-  if not lane then
+  if not lane or not queue.draw.commit then
     return outcome.refuse("busy")
   end
   local key = item.id .. " " .. claims.sub

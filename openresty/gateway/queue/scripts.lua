@@ -3,5 +3,5 @@
 
 return {
   take_numbers = "7c6a4e76eb295c7be48ed65bd778597df716903f",
-  join_lobby = "3871304a80e93ca868ede1facaae7aebc165d0cb",
+  join_lobby = "0d5cc0c65ba8e4b08854f77f565bdeddc4b52d53",
 }

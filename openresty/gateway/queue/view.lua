@@ -80,8 +80,8 @@ function _M.build(id, queue)
     view.names[index - 1], view.bucket_of[bucket.name] = bucket.name, index - 1
   end
   if queue.mode == "draw" then
-    view.draw = view_of_draw(id, queue.draw, #queue.buckets)
-    need(view.draw, id)
+    -- Without a commitment yet: all wait, which is better than a snapshot that is refused whole.
+    view.draw = view_of_draw(id, queue.draw, #queue.buckets) or {}
   end
   return view
 end
