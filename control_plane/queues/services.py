@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from control_plane.campaigns.models import Item
+from control_plane.campaigns.models import CampaignState, Item
 from control_plane.queues.models import Draw, QueueState
 from control_plane.queues.places import commit_of
 from control_plane.snapshot import services as snapshots
@@ -87,6 +87,18 @@ def reveal(item_id: int, sizes: Sequence[int], buckets: Sequence[str], now: date
 def state_of(item_id: int) -> State:
     """Where the item's queue stands; generation 0 when it was never opened."""
     row, _ = QueueState.objects.get_or_create(item_id=item_id)
+    return _state(row)
+
+
+def ended(before: datetime) -> list[State]:
+    """Queues that still have keys somewhere and whose sale ended before this time."""
+    rows = QueueState.objects.filter(
+        item__campaign__state=CampaignState.ENDED, item__campaign__ended_at__lt=before
+    ).exclude(source="")
+    return [_state(row) for row in rows]
+
+
+def _state(row: QueueState) -> State:
     return State(
         row.item_id, row.generation, row.oldest, row.source, row.layout, row.marks, row.revision
     )

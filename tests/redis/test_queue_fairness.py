@@ -13,7 +13,6 @@ import pytest
 from control_plane.queues.places import Places
 from tests.redis.queue_keys import Queue
 from tests.redis.server import StockServer
-from workers.queue.line import Called
 from workers.queue.window import Standing, Window
 
 DRAWS, HUMANS, ROBOTS, UNITS = 24, 450, 150, 120
@@ -62,7 +61,7 @@ def fifo_winners(server: StockServer, rng: random.Random) -> list[str]:
 
 
 def served(queue: Queue, order: dict[int, str]) -> list[str]:
-    """Call places by the real window until the units are gone; each who is called comes and buys."""
+    """Call places by the real window until the units are gone; who is called comes and buys."""
     window, winners, now = Window(1), list[str](), 0.0
     while len(winners) < UNITS:
         looked = queue.look()

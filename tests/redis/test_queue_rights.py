@@ -78,6 +78,6 @@ def test_the_controllers_scripts_do_nothing_for_the_gateway(
     names = [queue.keys.came[0] if key == "came" else str(getattr(queue.keys, key)) for key in keys]
     words = [queue.server.life if word == "LIFE" else word for word in arguments]
     before = queue.server.operator.hgetall(queue.keys.ctl)
-    with pytest.raises(redis.ResponseError, match="can't (access|run)"):
+    with pytest.raises(redis.ResponseError, match=r"can't (access|run)"):
         queue.server.gateway.evalsha(script.sha, len(names), *names, *words)
     assert queue.server.operator.hgetall(queue.keys.ctl) == before

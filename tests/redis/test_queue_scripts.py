@@ -165,7 +165,7 @@ def test_a_queue_that_is_not_open_here_is_fenced(queue: NewQueue, call: str, spo
     else:
         operator.hset(ctl, "generation", 9)
     before = operator.hgetall(ctl), line.server.operator.hgetall(line.keys.numbers)
-    with pytest.raises((redis.ResponseError, ShardFenced), match="^FENCED"):
+    with pytest.raises((redis.ResponseError, ShardFenced), match=r"^FENCED"):
         CALLS[call](line)
     assert before == (operator.hgetall(ctl), operator.hgetall(line.keys.numbers))
 
@@ -267,11 +267,12 @@ def test_the_filter_errs_as_rarely_as_it_must(
     def rate(joined: int) -> float:
         return (1 - math.exp(-4 * joined / 2**26)) ** 4
 
+    size = line.server.operator.memory_usage(line.keys.seen)
     with capsys.disabled():
         print(
             f"\nBloom filter: {wrong} of {inside} wrongly known, at the end 1 in"
             f" {1 / rate(inside):,.0f}; with 1 M 1 in {1 / rate(10**6):,.0f}, with 5 M"
-            f" 1 in {1 / rate(5 * 10**6):,.0f}; {line.server.operator.memory_usage(line.keys.seen)} bytes"
+            f" 1 in {1 / rate(5 * 10**6):,.0f}; {size} bytes"
         )
     assert wrong <= 3
     assert line.server.operator.strlen(line.keys.seen) <= 2**23

@@ -8,6 +8,7 @@ not steps, none ever goes back, and of two that store at once one stores nothing
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import redis
 from django.db import DatabaseError
@@ -24,7 +25,7 @@ from workers.queue.line import Looked, Opening
 from workers.queue.marks import Marks
 from workers.queue.pace import Pace, Reading
 from workers.queue.stock_sight import Free, StockSight
-from workers.queue.window import Standing, Window
+from workers.queue.window import Standing, Window, missing
 from workers.runtime import metrics
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.database import unavailable_when_down
@@ -33,6 +34,9 @@ from workers.stock.cluster import ShardFenced, StockCluster, StockClusters
 
 # The first places are called just before the start: who comes first need not wait for a tick.
 EARLY_MS = 1000
+# How long a queue's keys stay after its sale, and how often is looked for such.
+KEYS_KEPT = timedelta(minutes=10)
+FORGET_EVERY_S = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +61,7 @@ class QueueController:
         self._windows: dict[int, Window] = {}
         self._states: dict[int, State] = {}
         self._gauges = Gauges()
+        self._forget_at = float("-inf")
 
     def tick(self) -> str | None:
         """Every queue one step; what kept one from it, None when nothing did.
@@ -79,12 +84,29 @@ class QueueController:
                 _log.warning("queue of item %d: %s", config.item.id, error)
                 self._forget(config.item.id)
                 problem = f"item {config.item.id}: {error}"
+        self._forget_ended()
         known = {config.item.id for config in configs}
         for gone in [item for item in self._windows if item not in known]:
             self._forget(gone)
         self._gauges.keep_only(known)
         metrics.QUEUE_RATE.set(self._pace.rate_per_s)
         return problem
+
+    def _forget_ended(self) -> None:
+        """Keys of sales that are over: nothing in a stock Redis is ever evicted."""
+        now = self._clock.monotonic()
+        if now < self._forget_at:
+            return
+        self._forget_at = now + FORGET_EVERY_S
+        with unavailable_when_down("default"):
+            over = queues.ended(self._clock.now() - KEYS_KEPT)
+        for state in over:
+            try:
+                line.forget(self._clusters[state.source], state.item)
+            except Unavailable as error:
+                _log.warning("keys of the queue of item %d stay: %s", state.item, error)
+                continue
+            queues.store_state(replace(state, source=""))
 
     def _forget(self, item: int) -> None:
         """Whatever was known of it is read again."""
@@ -143,6 +165,7 @@ class QueueController:
         generation, oldest = state.generation + 1, state.oldest
         if state.generation == 0 or state.layout != config.layout:
             begun, oldest = marks.fresh(len(config.buckets)), generation
+            self._windows.pop(config.item.id, None)
         else:
             lobby_ends = in_lobby and to_ms(self._clock.now()) >= config.start_ms
             begun = marks.of_next_generation(marks.of_json(state.marks), lobby_ends)
@@ -218,8 +241,10 @@ class QueueController:
         )
         self._gauges.show(config, standings, window, free)
         return sum(
-            max(new.served_until - old.served_until, 0)
-            for new, old in zip(window, looked.window, strict=True)
+            called.served_until
+            - one.served_until
+            - missing(one.gaps, one.served_until, called.served_until)
+            for called, one in zip(window, standings, strict=True)
         )
 
     def _store(self, state: State) -> State:

@@ -158,6 +158,16 @@ def close_lobby(cluster: StockCluster, keys: QueueKeys, generation: int) -> list
     return _read(cluster.run(keys, scripts.CLOSE_LOBBY, names, generation))
 
 
+def forget(cluster: StockCluster, item: int) -> None:
+    """Drop all keys of a queue that is over."""
+    keys = QueueKeys(item, BUCKETS_MAX)
+    node = cluster.node_of(keys)
+    try:
+        node.unlink(keys.ctl, keys.numbers, keys.lobby, keys.seen, *keys.came)
+    except redis.RedisError as error:
+        raise cluster.failed(error, node) from error
+
+
 def _joined(numbers: Sequence[int]) -> str:
     return ",".join(str(number) for number in numbers)
 

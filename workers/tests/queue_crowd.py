@@ -17,6 +17,7 @@ from workers.tests.selling import sell
 
 CALL_MAX = 500
 TICK_S = 0.2
+BUCKETS = [{"name": "vip", "weight": 3}, {"name": "regular", "weight": 1}]
 FIRST_SUNDAY = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
