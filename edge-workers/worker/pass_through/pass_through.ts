@@ -45,22 +45,29 @@ const UNKNOWN =
 /**
  * Sends a request on and returns the answer as it comes. When none comes the visitor hears `busy`:
  * whether the origin acted is unknown then, and asking again is safe, because every purchase step
- * is idempotent.
+ * is idempotent. With `bearer` it speaks for itself: with that token instead of the visitor's, and
+ * without his body, which was read here.
  */
 export async function send_to_origin(
   request: Request,
   url: string,
   options: OriginOptions,
+  bearer?: string,
 ): Promise<Response> {
   if (!METHODS.has(request.method)) return method_not_allowed([...METHODS].join(", "));
   const headers = origin_headers(request);
+  if (bearer !== undefined) {
+    headers.set("authorization", `Bearer ${bearer}`);
+    headers.delete("content-type");
+  }
   const init: RequestInit & { duplex?: "half" } = {
     method: request.method,
     headers,
     redirect: "manual",
     signal: AbortSignal.timeout(ORIGIN_TIMEOUT_MS),
   };
-  if (request.body !== null && request.method !== "GET" && request.method !== "HEAD") {
+  const has_body = request.body !== null && bearer === undefined;
+  if (has_body && request.method !== "GET" && request.method !== "HEAD") {
     init.body = request.body;
     // Node's fetch wants to be told that the body is sent before the answer is read.
     init.duplex = "half";

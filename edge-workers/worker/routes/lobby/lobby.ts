@@ -54,13 +54,6 @@ async function join(c: Context, options: LobbyOptions): Promise<Response> {
     "sluice-lobby",
   );
   // The session stays here: the gateway knows no merchants' keys.
-  const headers = new Headers(c.req.raw.headers);
-  headers.set("authorization", `Bearer ${token}`);
-  headers.delete("content-length");
-  headers.delete("content-type");
-  const request = new Request(c.req.url, { method: "POST", headers });
-  const facts = (c.req.raw as { cf?: object }).cf;
-  if (facts !== undefined) Object.assign(request, { cf: facts });
   const url = `${options.gateway_url}/v1/items/${item.id}/lobby`;
-  return send_to_origin(request, url, options.origin);
+  return send_to_origin(c.req.raw, url, options.origin, token);
 }
