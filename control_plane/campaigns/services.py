@@ -14,6 +14,7 @@ from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.campaigns.queues import create_buckets, fix_buckets
 from control_plane.inventory import services as inventory
 from control_plane.merchants.models import Merchant
+from control_plane.queues import services as queues
 from control_plane.snapshot import services as snapshots
 
 if TYPE_CHECKING:
@@ -194,3 +195,4 @@ def _put_on_sale(item: Item) -> None:
     item.shards = settings.ENV.shards_per_item
     item.save(update_fields=["path_key", "shards"])
     inventory.open_pool(item)
+    queues.prepare(item)

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "control_plane.campaigns",
     "control_plane.inventory",
     "control_plane.orders",
+    "control_plane.queues",
     "control_plane.snapshot",
     "control_plane.switches",
     "control_plane.risk",

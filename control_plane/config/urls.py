@@ -16,4 +16,5 @@ urlpatterns = [
     path("api/v1/", include("control_plane.merchants.urls")),
     path("api/v1/", include("control_plane.switches.urls")),
     path("api/v1/", include("control_plane.risk.urls")),
+    path("api/v1/", include("control_plane.queues.urls")),
 ]

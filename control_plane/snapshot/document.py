@@ -18,6 +18,7 @@ from control_plane.campaigns.models import (
 )
 from control_plane.inventory.models import Allocation, AllocationState, Source, StockSource
 from control_plane.merchants.models import SessionKey
+from control_plane.queues.draws import draw_of
 from control_plane.risk import sections as risk
 from control_plane.snapshot.models import EntryKey
 from control_plane.switches.effective import Values, effective
@@ -62,7 +63,7 @@ def _campaigns(now: datetime) -> QuerySet[Campaign]:
     armed = selling.filter(~Q(script_sha="") | Q(source=Source.DATABASE)).order_by("shard")
     items = (
         Item.objects.order_by("pk")
-        .select_related("pool")
+        .select_related("pool", "draw")
         .prefetch_related(Prefetch("allocations", queryset=armed, to_attr="armed_allocations"))
     )
     return (
@@ -128,13 +129,8 @@ def _queue(campaign: Campaign, item: Item, switches: Values) -> Json:
         "k": campaign.queue_k,
         "grace_ms": campaign.queue_grace_s * 1000,
         "opens_ms": epoch_ms(campaign.starts_at - timedelta(minutes=campaign.lobby_minutes)),
-        "draw": _draw(item),
+        "draw": draw_of(item),
     }
-
-
-def _draw(item: Item) -> Json | None:
-    """The draw's commitment and, after the lobby is closed, sizes and seed."""
-    return None
 
 
 def _path_key_before(item: Item, now: datetime) -> Json:

@@ -69,6 +69,7 @@ NEEDED = {
     "celery-worker": _DJANGO,
     "celery-beat": _DJANGO,
     "stock-agent": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS, "SLUICE_ARM_LEAD_S"),
+    "queue-controller": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "relay": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "order-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "inventory-consumer": (*_DJANGO, *_KAFKA, *_METRICS),

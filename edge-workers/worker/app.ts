@@ -9,6 +9,7 @@ import { canary_percent } from "./pass_through/share.ts";
 import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
 import { demo_session_route } from "./routes/demo_session/demo_session.ts";
 import { entry_route } from "./routes/entry/entry.ts";
+import { lobby_route } from "./routes/lobby/lobby.ts";
 import { type PageFile, pages_route } from "./routes/pages/pages.ts";
 import { time_route } from "./routes/time/time.ts";
 import { SnapshotStore } from "./snapshot/store.ts";
@@ -39,6 +40,10 @@ export function create_app(surroundings: Surroundings): Hono {
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
   app.route("/", entry_route({ store, clock, random, token_id }));
+  app.route(
+    "/",
+    lobby_route({ store, clock, token_id, gateway_url: settings.gateway_url, origin }),
+  );
   app.all("/v1/*", (c) => {
     const { pathname } = new URL(c.req.url);
     check_path(pathname);

@@ -1,6 +1,8 @@
 -- A purchase: the steps, in order. The first that returns an outcome ends it; the cheapest come first.
 
+local lobby = require "gateway.queue.lobby"
 local outcome = require "gateway.outcome"
+local queued = require "gateway.queue.queued"
 local metrics = require "gateway.metrics"
 
 local ngx = ngx
@@ -13,6 +15,7 @@ local STEPS = {
   require "gateway.steps.token",
   require "gateway.steps.rate_limit",
   require "gateway.steps.risk",
+  require "gateway.steps.queue",
   require "gateway.steps.reserve",
 }
 
@@ -42,7 +45,7 @@ end
 function _M.handle()
   local item_id, path_key = match(ngx.var.uri, "^/v1/items/([1-9]%d*)/([%w_%-]+)/buy$")
   if not item_id then
-    return outcome.refuse("not_found")
+    return lobby.handle()
   end
   -- What the steps fill in, from the start: a table that grows is made anew each time.
   local req = {
@@ -56,7 +59,9 @@ function _M.handle()
     ngx.var.sluice_logged = "" -- conf/http.d/log.conf
   end
   ngx.var.sluice_item = item_id
-  if code == "reserved" then
+  if code == "queued" then
+    return queued.answer(req)
+  elseif code == "reserved" then
     return answer(req, code, '"item":' .. item_id .. ',"qty":' .. req.qty)
   elseif code == "pending" then
     return answer(req, code, '"retry_after_ms":' .. PENDING_POLL_MS, PENDING_POLL_MS)

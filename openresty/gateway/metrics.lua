@@ -17,6 +17,10 @@ local FAMILIES = {
     "sluice_gateway_database_errors_total", "counter", "verdict",
     "Reserve calls to the control plane without a result.",
   },
+  queue = { "sluice_gateway_queue_total", "counter", "event", "What the queue step did." },
+  queue_errors = {
+    "sluice_gateway_queue_errors_total", "counter", "verdict", "Queue calls without a result.",
+  },
   batches = { "sluice_gateway_batches_total", "counter", nil, "Reserve script calls answered." },
   batched_requests = {
     "sluice_gateway_batched_requests_total", "counter", nil, "Requests in those calls.",
@@ -59,8 +63,9 @@ local FAMILIES = {
   },
 }
 local ORDER = {
-  "buys", "limit_reports", "risk", "bans", "bans_met", "batches", "batched_requests", "redis_errors",
-  "database_errors", "breaker", "heartbeats", "console", "console_breaker", "snapshot", "generation",
+  "buys", "limit_reports", "risk", "bans", "bans_met", "queue", "queue_errors", "batches",
+  "batched_requests", "redis_errors", "database_errors", "breaker", "heartbeats", "console",
+  "console_breaker", "snapshot", "generation",
   "heard",
 }
 

@@ -1,5 +1,5 @@
 -- The way to one shard in a stock Redis: one EVALSHA of its reserve script a batch, all lanes of a node in
--- one pipeline on one connection.
+-- one pipeline on one connection. The queue's lanes (queue/) use the same nodes with calls of their own.
 
 local batch = require "gateway.batch"
 local redis_cluster = require "gateway.redis_cluster"
@@ -20,14 +20,26 @@ local _M = {}
 local function encode(batches)
   local parts = {}
   for i = 1, #batches do
-    local requests = batches[i].requests
-    parts[#parts + 1] = "*" .. (ARGS_BEFORE + #requests) .. "\r\n"
-    parts[#parts + 1] = batches[i].lane.call
-    for j = 1, #requests do
-      parts[#parts + 1] = arg(requests[j].line)
-    end
+    batches[i].lane:encode(parts, batches[i].requests)
   end
   return parts
+end
+
+function Lane:encode(parts, requests)
+  parts[#parts + 1] = "*" .. (ARGS_BEFORE + #requests) .. "\r\n"
+  parts[#parts + 1] = self.call
+  for j = 1, #requests do
+    parts[#parts + 1] = arg(requests[j].line)
+  end
+end
+
+--- reply: what the script returned, never an error.
+function Lane.finish(_, requests, reply)
+  local codes, again = nil, nil
+  if type(reply) == "table" then
+    codes, again = reply[1], reply[2]
+  end
+  batch.finish_with_codes(requests, codes, again)
 end
 
 function Node:prepare()
@@ -45,7 +57,7 @@ end
 
 local function finish_with_error(node, one, reply)
   local verdict, map_may_be_old = redis_error.verdict(reply)
-  metrics.count("redis_errors", verdict)
+  metrics.count(node.errors, verdict)
   if verdict == "moved" then
     -- It ran nothing, so the requests may go to the right node.
     node.cluster:learn_moved(reply, node.address)
@@ -55,7 +67,7 @@ local function finish_with_error(node, one, reply)
     node.cluster:refresh()
   end
   if verdict == "broken" or verdict == "unknown" then
-    ngx.log(ngx.ERR, "reserve call on ", node.address, ": ", reply)
+    ngx.log(ngx.ERR, "script call on ", node.address, ": ", reply)
   end
   batch.finish_all(one.requests, verdict)
 end
@@ -68,16 +80,14 @@ function Node:exchange(batches)
     if sent then
       reply, err, where = resp.read(sock)
     end
-    if type(reply) == "table" then
-      batch.finish_with_codes(one.requests, reply[1], reply[2])
-    elseif reply ~= nil then
-      batch.finish_with_codes(one.requests, nil, nil) -- no list
+    if reply ~= nil then
+      one.lane:finish(one.requests, reply)
     elseif where == "reply" then
       finish_with_error(self, one, err)
     else
       -- Sent, or perhaps sent, and not answered: nobody knows. The rest of the pipeline likewise.
       sent = nil
-      metrics.count("redis_errors", "unanswered")
+      metrics.count(self.errors, "unanswered")
       batch.finish_all(one.requests, "unknown")
     end
   end
@@ -99,27 +109,34 @@ function Node:rest()
   end
 end
 
-function Lane:node()
-  local address = self.cluster:address_of(self.slot)
+--- The node that owns a slot now, or nil; it may wait. kind: "reserve" or "queue", each with a connection
+-- and a limit of its own, so that who waits for a number takes no place from who buys.
+function _M.node_of(cluster, slot, kind)
+  local address = cluster:address_of(slot)
   if not address then
     return nil
   end
-  local nodes = self.cluster.nodes
-  local node = nodes[address]
+  local key = kind == "reserve" and address or kind .. " " .. address
+  local node = cluster.nodes[key]
   if not node then
+    local is_reserve = kind == "reserve"
     node = batch.node(setmetatable({
-      cluster = self.cluster,
+      cluster = cluster,
       address = address,
-      breaker = self.cluster:breaker(address),
-      needs_lease = true,
-      errors = "redis_errors",
+      breaker = cluster:breaker(address),
+      needs_lease = is_reserve, -- a number sells nothing
+      errors = is_reserve and "redis_errors" or "queue_errors",
     }, Node))
-    nodes[address] = node
+    cluster.nodes[key] = node
   end
   if node.breaker:is_open() then
-    self.cluster:refresh() -- its slots may have another owner by now
+    cluster:refresh() -- its slots may have another owner by now
   end
   return node
+end
+
+function Lane:node()
+  return _M.node_of(self.cluster, self.slot, "reserve")
 end
 
 --- A lane for one armed shard. cluster: of redis_cluster; tag: "{i7:s00:e1}"; sha: of its reserve script.

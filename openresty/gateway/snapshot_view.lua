@@ -1,9 +1,11 @@
 -- From the snapshot document to what the steps read: checked once, when it arrives, not a request.
 
 local limit_rules = require "gateway.limit_rules"
+local queue_view = require "gateway.queue.view"
 local risk_rules = require "gateway.risk_rules"
 local sources = require "gateway.sources"
 local switches = require "gateway.switches"
+local ticket = require "gateway.queue.ticket"
 local token = require "gateway.token"
 
 local _M = {}
@@ -73,6 +75,7 @@ local function view_of_item(id, item, document, lanes, limits_of)
   view.shards = view_of_shards(item, document.stock.source, lanes)
   view.switches = switches.of(document.switches, item.switches)
   view.limits = limits_of(view.switches.rate_limits)
+  view.queue = queue_view.build(item.id, item.queue)
   return view
 end
 
@@ -106,6 +109,7 @@ function _M.build(document)
     campaigns = document.campaigns,
     risk = risk_rules.compile(document.risk_rules),
     entry_keys = token.shared_key_set(document.entry_keys),
+    ticket_keys = ticket.key_set(document.entry_keys),
   }
 end
 

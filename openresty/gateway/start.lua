@@ -42,6 +42,8 @@ function _M.worker()
   require("gateway.bans").start()
   require("gateway.upstreams").configure(config)
   require("gateway.console").configure(config)
+  require("gateway.queue.line").configure(config)
+  require("gateway.queue.lobby").configure(config)
   require("gateway.snapshot").start(config)
   require("gateway.heartbeat").start(config)
 end

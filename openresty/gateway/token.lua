@@ -14,7 +14,8 @@ local decode, encode = base64.decode_base64url, base64.encode_base64url
 local MAX_TOKEN_BYTES = 2048
 local LEEWAY_S = 5
 local MAX_LIFETIME_S = 120
-local ISSUER, AUDIENCE = "sluice-edge", "sluice-gateway"
+local ISSUER = "sluice-edge"
+local BUYING = "sluice-gateway" -- audience of entry tokens; what joins a lobby has another
 -- Tokens of a generation that stay known; there are two, about 1 kB a token.
 local KNOWN_TOKENS = 4096
 local SEEN = 65536 -- a power of two
@@ -96,8 +97,8 @@ end
 
 -- What of the claims is as it must be whatever the time is; the fault, or nil.
 local function claims_fault(claims)
-  if claims.iss ~= ISSUER or claims.aud ~= AUDIENCE then
-    return "issuer or audience"
+  if claims.iss ~= ISSUER then
+    return "issuer"
   end
   if not (matches(claims.sub, "^[%w%._:%-]+$", 64) and is_integer(claims.item)
       and matches(claims.dev, "^[%w_%-]+$", 64) and #claims.dev >= 8
@@ -181,13 +182,17 @@ end
 
 --- Verify a token. keys: from key_set; text: ends with the token, which begins at its byte `from`; now_s:
 -- Unix seconds; grace_s: seconds after expiry still accepted (0 for buying; reading one's own reservation
--- allows more). Returns the claims, which are not to be changed, or nil and the reason (for the log; the
--- shopper hears bad_token only).
-function _M.verify(keys, text, from, now_s, grace_s)
+-- allows more); audience: whom it must be for, the purchase if nil. Returns the claims, which are not to be
+-- changed, or nil and the reason (for the log; the shopper hears bad_token only).
+function _M.verify(keys, text, from, now_s, grace_s, audience)
   local claims, fault = keys.young[text] or keys.old[text], nil
   local is_known = claims ~= nil
   if not is_known then
     claims, fault = read(keys, text, from)
+  end
+  -- Here and not with the other claims: a token that is known may be shown at another door.
+  if not fault and claims.aud ~= (audience or BUYING) then
+    fault = "audience"
   end
   fault = fault or time_fault(claims, now_s, grace_s)
   if fault then

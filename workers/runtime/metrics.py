@@ -115,3 +115,28 @@ REARM_SECONDS = Histogram(
     ["until"],
     buckets=_SECONDS,
 )
+
+# Queue controller ----------------------------------------------------------------------------
+
+QUEUE_LEADS = Gauge("sluice_queue_leads", "1 in the one queue controller that holds the lock.")
+QUEUE_TICK_SECONDS = Histogram("sluice_queue_tick_seconds", "One tick.", buckets=_SECONDS)
+QUEUE_WAITING = Gauge(
+    "sluice_queue_waiting", "Places with a ticket that were not called.", ["item", "bucket"]
+)
+QUEUE_OUTSTANDING = Gauge(
+    "sluice_queue_outstanding",
+    "Places that were called and have neither come nor been written off; all buckets together at"
+    " most k times the free units when the window last grew.",
+    ["item", "bucket"],
+)
+QUEUE_SERVED = Gauge("sluice_queue_served_until", "Places below may buy.", ["item", "bucket"])
+QUEUE_WRITTEN_OFF = Gauge(
+    "sluice_queue_written_off", "Places below are over: come or not.", ["item", "bucket"]
+)
+QUEUE_FREE_UNITS = Gauge("sluice_queue_free_units", "Units in the pool and all shards.", ["item"])
+QUEUE_RATE = Gauge("sluice_queue_rate", "Places a second that the order pipeline is given.")
+QUEUE_REOPENED = Counter(
+    "sluice_queue_reopened",
+    "Queues opened anew because their counters could not be trusted any more.",
+    ["item"],
+)

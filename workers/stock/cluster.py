@@ -6,7 +6,7 @@ from whatever seed comes first and waits for it, so a single hung node would hol
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 from redis.backoff import NoBackoff
@@ -31,6 +31,15 @@ REST_MAX_S = 2.0
 assert CALL_TIMEOUT_S <= REST_AFTER_SILENCE_S <= REST_MAX_S
 
 _log = logging.getLogger(__name__)
+
+
+class Tagged(Protocol):
+    """Something whose keys share a hash tag: a shard, a queue."""
+
+    @property
+    def tag(self) -> str:
+        """With its braces."""
+        ...
 
 
 class ShardFenced(Exception):
@@ -97,7 +106,7 @@ class StockCluster:
         # Said once, until they give one again.
         self._mapless: set[Node] = set()
 
-    def node_of(self, shard: Shard) -> Node:
+    def node_of(self, shard: Tagged) -> Node:
         """The client of the master that has the shard's slot; raises Unavailable."""
         self._look_at_map()
         node = self._owners[slot_of(shard.tag)] if self._owners else None
@@ -107,7 +116,7 @@ class StockCluster:
             raise Unavailable(f"stock Redis: the node of {shard.tag} does not answer")
         return node
 
-    def run(self, shard: Shard, script: Script, keys: Sequence[str], *args: str | int) -> Any:
+    def run(self, shard: Tagged, script: Script, keys: Sequence[str], *args: str | int) -> Any:
         """Call a script on the shard's node. Only for repeat-safe scripts: loads it when unknown.
 
         Raises ShardFenced, NoReplicas, Unavailable (also when it is unknown whether the script
@@ -124,6 +133,14 @@ class StockCluster:
                 raise ShardFenced(str(error)) from error
             if is_refusal(error):
                 raise
+            raise self.failed(error, node) from error
+
+    def ping(self, keys: Tagged) -> None:
+        """Whether the node of these keys answers; raises Unavailable."""
+        node = self.node_of(keys)
+        try:
+            node.ping()
+        except redis.RedisError as error:
             raise self.failed(error, node) from error
 
     def failed(self, error: Exception, node: Node | None = None) -> Unavailable:

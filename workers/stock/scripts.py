@@ -37,6 +37,12 @@ MARK_SOLD_OUT = load("mark_sold_out")
 TRIM = load("trim")
 FORGET = load("forget")
 INSPECT = load("inspect")
+OPEN_QUEUE = load("open_queue")
+TAKE_NUMBERS = load("take_numbers")
+LOOK_QUEUE = load("look_queue")
+MOVE_WINDOW = load("move_window")
+JOIN_LOBBY = load("join_lobby")
+CLOSE_LOBBY = load("close_lobby")
 _RESERVE_TEMPLATE = load("reserve").text
 
 

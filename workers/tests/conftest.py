@@ -26,6 +26,7 @@ from control_plane.merchants.models import Merchant
 from workers import order_consumer
 from workers.order_consumer import OrderHandler
 from workers.outbox_keeper import OutboxKeeper
+from workers.queue import line
 from workers.relay import Relay
 from workers.runtime import env as environment
 from workers.runtime import kafka
@@ -35,11 +36,14 @@ from workers.runtime.env import Env, StockRedis
 from workers.runtime.kafka import Names
 from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import DeadLetterCap
+from workers.stock import scripts
 from workers.stock.cluster import StockCluster, StockClusters
 from workers.stock.keys import Shard
 from workers.stock.outbox import OutboxReader
 from workers.tests import relaying
 from workers.tests.broker import Broker
+from workers.tests.queue_crowd import Published, TurnedClock
+from workers.tests.queue_stage import Stage
 from workers.tests.running import in_thread
 from workers.tests.selling import arm
 
@@ -231,3 +235,21 @@ def new_relay(env: Env, broker: Broker, clock: SystemClock) -> Callable[..., Rel
         return Relay(reader, client, clock, broker.names)
 
     return build
+
+
+@pytest.fixture
+def stage(
+    item: Item,
+    shard: Shard,
+    allocation: Allocation,
+    cluster: StockCluster,
+    clusters: StockClusters,
+) -> Iterator[Stage]:
+    """The item's units in its shard, as the stock agent leaves them; a fifo with one bucket."""
+    inventory.claim_life(allocation.pk, "a" * 40)
+    inventory.record_armed(allocation.pk, scripts.reserve_for(shard).sha)
+    for grant in inventory.pending_grants(allocation.pk):
+        inventory.mark_grant_applied(grant.pk)
+    clock = TurnedClock()
+    yield Stage(item, shard, cluster, clusters, clock, Published(item, clock))
+    line.forget(cluster, item.pk)

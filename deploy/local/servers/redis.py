@@ -23,9 +23,19 @@ _GATEWAY_RIGHTS = (
     "-@all +evalsha +ping +asking +cluster|slots +info +time "
     "+hget +hmget +hset +get +decrby +xadd"
 )
+# The queue's keys, in selectors of their own: what may be done to them may not be done to stock. It
+# calls scripts with all of them, but each command in a script is checked too, and none of these
+# writes `ctl`: nothing that the gateway can call moves a window.
+_GATEWAY_QUEUE_RIGHTS = (
+    "(~{q*}:ctl ~{q*}:numbers ~{q*}:came:* ~{q*}:lobby ~{q*}:seen -@all +evalsha) "
+    "(%R~{q*}:ctl -@all +hmget) "
+    "(~{q*}:numbers ~{q*}:lobby -@all +hget +hincrby) "
+    "(~{q*}:came:* -@all +getbit +setbit) "
+    "(~{q*}:seen -@all +bitfield)"
+)
 # Agents arm, grant, drain and trim; they never administer the server.
 _WORKER_RIGHTS = (
-    "~{i* -@all +@read +@write +@stream +@scripting +@connection +@transaction "
+    "~{i* ~{q* -@all +@read +@write +@stream +@scripting +@connection +@transaction "
     "+cluster|myid +cluster|slots +cluster|shards +cluster|info +cluster|nodes +cluster|keyslot "
     "+info +time +wait -@dangerous +info -script|kill -script|flush -script|debug"
 )
@@ -62,7 +72,7 @@ repl-backlog-ttl 0
 user default off ~* &* +@all
 user operator on #{operator} ~* &* +@all
 user worker on #{worker} {worker_rights}
-user gateway on #{gateway} {gateway_rights}
+user gateway on #{gateway} {gateway_rights} {gateway_queue_rights}
 """
 _REPLICATION = """\
 cluster-announce-port {port}
@@ -89,7 +99,11 @@ def stock_configuration(folder: Path, port: int, bus: int, passwords: dict[str, 
     """The redis.conf of one stock node; `passwords` by STOCK_USERS stand in it as SHA-256."""
     hashes = {user: _sha256(passwords[user]) for user in STOCK_USERS}
     return _BOTH.format(port=port, folder=folder, memory="1gb") + _STOCK.format(
-        bus=bus, worker_rights=_WORKER_RIGHTS, gateway_rights=_GATEWAY_RIGHTS, **hashes
+        bus=bus,
+        worker_rights=_WORKER_RIGHTS,
+        gateway_rights=_GATEWAY_RIGHTS,
+        gateway_queue_rights=_GATEWAY_QUEUE_RIGHTS,
+        **hashes,
     )
 
 

@@ -24,6 +24,7 @@ def _worker(name: str) -> Process:
 
 
 STOCK_AGENT = _worker("stock-agent")
+QUEUE_CONTROLLER = _worker("queue-controller")
 RELAY = _worker("relay")
 ORDER_CONSUMER = _worker("order-consumer")
 INVENTORY_CONSUMER = _worker("inventory-consumer")

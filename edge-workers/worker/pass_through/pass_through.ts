@@ -50,15 +50,17 @@ const UNKNOWN =
 /**
  * Sends a request on and returns the answer as it comes. When none comes the visitor hears `busy`:
  * whether the origin acted is unknown then, and asking again is safe, because every purchase step
- * is idempotent.
+ * is idempotent. With `bearer` it speaks for itself: with that token instead of the visitor's, and
+ * without his body, which was read here.
  */
 export async function send_to_origin(
   request: Request,
   url: string,
   options: OriginOptions,
+  bearer?: string,
 ): Promise<Response> {
   try {
-    return await fetch_from(url, request, options);
+    return await fetch_from(url, request, options, { bearer });
   } catch (error) {
     throw origin_failed(request, new URL(url).origin, error, options);
   }
@@ -73,7 +75,7 @@ export async function ask_origin(
   given_up?: AbortSignal,
 ): Promise<Response> {
   const { pathname, search } = new URL(request.url);
-  return fetch_from(`${origin}${pathname}${search}`, request, options, given_up);
+  return fetch_from(`${origin}${pathname}${search}`, request, options, { given_up });
 }
 
 /** Logs that `origin` did not answer; the refusal that the visitor hears. */
@@ -93,18 +95,23 @@ async function fetch_from(
   url: string,
   request: Request,
   options: OriginOptions,
-  given_up?: AbortSignal,
+  { given_up, bearer }: { given_up?: AbortSignal | undefined; bearer?: string | undefined },
 ): Promise<Response> {
   if (!METHODS.has(request.method)) return method_not_allowed([...METHODS].join(", "));
   const timeout = AbortSignal.timeout(ORIGIN_TIMEOUT_MS);
   const headers = origin_headers(request);
+  if (bearer !== undefined) {
+    headers.set("authorization", `Bearer ${bearer}`);
+    headers.delete("content-type");
+  }
   const init: RequestInit & { duplex?: "half" } = {
     method: request.method,
     headers,
     redirect: "manual",
     signal: given_up === undefined ? timeout : AbortSignal.any([timeout, given_up]),
   };
-  if (request.body !== null && request.method !== "GET" && request.method !== "HEAD") {
+  const has_body = request.body !== null && bearer === undefined;
+  if (has_body && request.method !== "GET" && request.method !== "HEAD") {
     init.body = request.body;
     // Node's fetch wants to be told that the body is sent before the answer is read.
     init.duplex = "half";

@@ -1,4 +1,4 @@
-/** Entry tokens let one shopper on one device into one item's sale. Gateways read them. */
+/** Entry tokens let one shopper on one device into one item's sale, or its lobby. Gateways read them. */
 
 import { SignJWT } from "jose";
 import { base64url } from "./compact.ts";
@@ -11,6 +11,9 @@ export interface EntryKey {
   kid: string;
   key: CryptoKey;
 }
+
+/** Which door of the gateway a token opens: none opens another. */
+export type Audience = "sluice-gateway" | "sluice-lobby";
 
 /** Whom the token lets in where. `risk` is 0 (trusted) … 100. */
 export interface Entry {
@@ -40,12 +43,13 @@ export async function issue_entry(
   { kid, key }: EntryKey,
   now_ms: number,
   token_id: string,
+  audience: Audience = "sluice-gateway",
 ): Promise<IssuedEntry> {
   const iat = Math.floor(now_ms / 1000);
   const exp = iat + ENTRY_TTL_S;
   const claims = {
     iss: "sluice-edge",
-    aud: "sluice-gateway",
+    aud: audience,
     sub: entry.shopper,
     item: entry.item,
     dev: entry.device,

@@ -6,10 +6,9 @@
 import { type Context, Hono } from "hono";
 import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { Item } from "../../snapshot/document.ts";
-import type { Snapshot } from "../../snapshot/envelope.ts";
 import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
-import { type Session, verify_session } from "../../tokens/session.ts";
+import { authenticate, find_item } from "../visitor/visitor.ts";
 import { read_device } from "./body.ts";
 
 export interface EntryOptions {
@@ -19,8 +18,6 @@ export interface EntryOptions {
   token_id: () => string;
 }
 
-const ITEM_ID = /^[1-9][0-9]{0,14}$/;
-const BEARER = /^Bearer ([A-Za-z0-9._-]+)$/;
 /** Risk claim while nothing at the edge judges a visitor. */
 const RISK_UNJUDGED = 0;
 
@@ -64,30 +61,10 @@ async function enter(c: Context, options: EntryOptions): Promise<Response> {
   return c.json(body, 200, { "cache-control": "no-store" });
 }
 
-function find_item(snapshot: Snapshot, id: string): Item {
-  const item = ITEM_ID.test(id) ? snapshot.items.get(Number(id)) : undefined;
-  if (item === undefined) throw new Refusal("not_found", { detail: "no such item" });
-  return item;
-}
-
 /** The selling rule: not ended, and `start_ms ≤ now < end_ms`, exact to the millisecond. */
 function check_on_sale(item: Item, now_ms: number): void {
   if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
   if (now_ms < item.start_ms) {
     throw new Refusal("not_started", { retry_after_ms: item.start_ms - now_ms });
   }
-}
-
-/** One refusal for every fault of a session: which check failed helps only those who forge. */
-async function authenticate(
-  header: string | undefined,
-  snapshot: Snapshot,
-  item: Item,
-  now_ms: number,
-): Promise<Session> {
-  const token = BEARER.exec(header ?? "")?.[1];
-  const session =
-    token === undefined ? null : await verify_session(token, snapshot.session_keys, now_ms);
-  if (session === null || session.merchant !== item.merchant) throw new Refusal("bad_token");
-  return session;
 }

@@ -1,0 +1,59 @@
+/**
+ * `POST /v1/items/{item}/lobby`: into the draw before the start. The edge vouches for the shopper with
+ * a token for this door alone; whether the lobby is open, and the number, are the gateway's to say.
+ */
+
+import { type Context, Hono } from "hono";
+import type { OriginOptions } from "../../pass_through/pass_through.ts";
+import { send_to_origin } from "../../pass_through/pass_through.ts";
+import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
+import type { SnapshotStore } from "../../snapshot/store.ts";
+import { issue_entry } from "../../tokens/entry.ts";
+import { read_device } from "../entry/body.ts";
+import { authenticate, find_item } from "../visitor/visitor.ts";
+
+export interface LobbyOptions {
+  store: Pick<SnapshotStore, "current">;
+  clock: () => number;
+  token_id: () => string;
+  gateway_url: string;
+  origin: OriginOptions;
+}
+
+/** Risk claim while nothing at the edge judges a visitor. */
+const RISK_UNJUDGED = 0;
+
+/** Mounts the route; other methods get 405. */
+export function lobby_route(options: LobbyOptions): Hono {
+  return new Hono()
+    .post("/v1/items/:item/lobby", (c) => join(c, options))
+    .all("/v1/items/:item/lobby", () => method_not_allowed("POST"));
+}
+
+/** The steps, cheapest refusal first. */
+async function join(c: Context, options: LobbyOptions): Promise<Response> {
+  const device = await read_device(c.req.raw);
+  const snapshot = await options.store.current((work) => c.executionCtx.waitUntil(work));
+  if (snapshot === null) throw busy(options.origin.random, "no configuration yet");
+  const item = find_item(snapshot, c.req.param("item") ?? "");
+  const now_ms = options.clock();
+  if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
+  if (!snapshot.sale_enabled) throw busy(options.origin.random, "sales are paused");
+  const session = await authenticate(c.req.header("authorization"), snapshot, item, now_ms);
+  const { token } = await issue_entry(
+    {
+      item: item.id,
+      shopper: session.shopper,
+      device,
+      level: session.level,
+      risk: RISK_UNJUDGED,
+    },
+    snapshot.signing_key,
+    now_ms,
+    options.token_id(),
+    "sluice-lobby",
+  );
+  // The session stays here: the gateway knows no merchants' keys.
+  const url = `${options.gateway_url}/v1/items/${item.id}/lobby`;
+  return send_to_origin(c.req.raw, url, options.origin, token);
+}

@@ -1,0 +1,146 @@
+"""A fifo and a draw through edge, gateway, controller and control plane, as the stack runs them."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from deploy.local.site import ROOT
+from tests.e2e.conftest import wait_for
+from tests.e2e.test_campaign_on_time import ask
+
+LEAD_S, UNITS, SHOPPERS = 8, 6, 30
+
+
+class Sale:
+    """One item's sale, from the outside."""
+
+    def __init__(self, described, urls):
+        self.item = described["items"][0]["id"]
+        self.edge, self.control_plane = urls["SLUICE_EDGE_URL"], urls["SLUICE_CONTROL_PLANE_URL"]
+        self.sessions = {}
+
+    def session(self, shopper):
+        """A shopper's session of the demo shop."""
+        if shopper not in self.sessions:
+            body = json.dumps({"shopper": shopper}).encode()
+            url = f"{self.edge}/demo/sessions"
+            status, answer = ask(url, method="POST", body=body)
+            assert status in (200, 201), answer
+            self.sessions[shopper] = answer["session"]
+        return self.sessions[shopper]
+
+    def door(self, shopper, name):
+        """`entry` or `lobby` of the edge."""
+        url, body = f"{self.edge}/v1/items/{self.item}/{name}", b'{"device":"device-0001"}'
+        return ask(url, method="POST", body=body, token=self.session(shopper))
+
+    def buy(self, shopper, ticket=None, deadline_s=60):
+        """Enter and ask until it is decided: the last answer, and every place he was told."""
+        entry = wait_for(lambda: self._entered(shopper), f"{shopper} to be let in")
+        places: list[int] = []
+        url, give_up = f"{self.edge}{entry['buy_url']}", time.monotonic() + deadline_s
+        while True:
+            body = json.dumps({"qty": 1} | ({"ticket": ticket} if ticket else {})).encode()
+            status, answer = ask(url, method="POST", body=body, token=entry["entry_token"])
+            if status not in (202, 503) or time.monotonic() > give_up:
+                return status, answer, places
+            ticket = answer.get("ticket", ticket)
+            places += [answer["place"]] if "place" in answer else []
+            time.sleep(min(answer["retry_after_ms"], 1000) / 1000)
+
+    def _entered(self, shopper):
+        status, answer = self.door(shopper, "entry")
+        return answer if status == 200 else None
+
+
+@pytest.fixture
+def put_up(stack_environment):
+    """Create and approve a campaign of one item with a queue."""
+
+    def create(mode, units=UNITS):
+        command = [sys.executable, "-m", "control_plane", "create_campaign", "--approve"]
+        command += ["--slug", f"{mode}-{time.time_ns():x}", "--title", mode]
+        command += ["--price-minor", "1999", "--units", str(units)]
+        command += ["--starts-in-s", str(LEAD_S), "--lasts-s", "120", "--queue-mode", mode]
+        done = subprocess.run(
+            command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
+        )
+        return Sale(json.loads(done.stdout), stack_environment)
+
+    return create
+
+
+def outcomes(answers):
+    return sorted(answer.get("outcome") or answer["code"] for _, answer, _ in answers)
+
+
+def test_a_fifo_sells_every_unit_and_tells_the_others(put_up):
+    sale, names = put_up("fifo"), [f"fifo-{n}" for n in range(SHOPPERS)]
+    with ThreadPoolExecutor(SHOPPERS) as crowd:
+        answers = list(crowd.map(sale.buy, names))
+    assert outcomes(answers) == ["reserved"] * UNITS + ["sold_out"] * (SHOPPERS - UNITS)
+
+
+def test_a_draw_is_joined_revealed_sold_and_checked(put_up, tmp_path):
+    sale, names = put_up("draw"), [f"draw-{n}" for n in range(SHOPPERS)]
+
+    def joined(shopper):
+        status, answer = wait_for(
+            lambda: found if (found := sale.door(shopper, "lobby"))[0] == 200 else None,
+            f"{shopper} to join",
+        )
+        assert status == 200
+        return answer
+
+    tickets = {name: joined(name) for name in names}
+    assert sorted(one["lobby_number"] for one in tickets.values()) == list(range(SHOPPERS))
+    record_url = f"{sale.control_plane}/api/v1/draws/{sale.item}/"
+    assert ask(record_url)[0] == 404, "the seed was shown before the start"
+
+    with ThreadPoolExecutor(SHOPPERS) as crowd:
+        answers = list(crowd.map(lambda name: sale.buy(name, tickets[name]["ticket"]), names))
+    assert outcomes(answers) == ["reserved"] * UNITS + ["sold_out"] * (SHOPPERS - UNITS)
+
+    status, record = ask(record_url)
+    assert (status, record["sizes"], record["commit"]) == (
+        200,
+        [SHOPPERS],
+        tickets[names[0]]["commit"],
+    )
+    rows = download(f"{record_url}record.csv")
+    place_of = {int(row["lobby_number"]): int(row["place"]) for row in csv.DictReader(rows)}
+    won = [
+        place_of[tickets[name]["lobby_number"]]
+        for name, (_, answer, _) in zip(names, answers, strict=True)
+        if answer.get("outcome") == "reserved"
+    ]
+    # With k = 4 the first 24 may come at once; nobody behind them can have won.
+    assert max(won) < 4 * UNITS
+
+    files = tmp_path / "draw.json", tmp_path / "draw.csv"
+    files[0].write_text(json.dumps(record))
+    files[1].write_text(rows.getvalue())
+    verify = [sys.executable, "-m", "control_plane.queues.verify", *map(str, files)]
+    checked = subprocess.run(
+        [*verify, "--ticket", tickets[names[3]]["ticket"]],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert f"place {place_of[tickets[names[3]]['lobby_number']]} of" in checked.stdout
+    files[1].write_text(rows.getvalue().replace("0,5,", "0,6,", 1))
+    assert subprocess.run(verify, cwd=ROOT, check=False, capture_output=True).returncode == 1
+
+
+def download(url):
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return io.StringIO(response.read().decode())

@@ -1,0 +1,206 @@
+"""The queue controller when something is lost, changed or revealed; on real servers."""
+
+from typing import Any
+
+import pytest
+
+from control_plane.campaigns import services as campaigns
+from control_plane.campaigns.models import Item
+from control_plane.queues import services as queues
+from control_plane.queues.draws import draw_of
+from control_plane.queues.models import Draw, QueueState
+from control_plane.queues.places import commit_of
+from workers.queue import line, marks
+from workers.runtime.verdicts import Unavailable
+from workers.tests.queue_crowd import BUCKETS, TICK_S, Shopper
+from workers.tests.queue_stage import Stage
+
+
+def _shown(item: Item) -> dict[str, Any] | None:
+    """What a snapshot that is built now would say of its draw."""
+    return draw_of(Item.objects.get(pk=item.pk))
+
+
+def test_without_a_controller_the_last_window_stands(stage: Stage) -> None:
+    stage.controller().tick()
+    called = stage.look().window[0].served_until
+    people = stage.crowd(called + 100)
+    people.step(0.0)
+    assert sum(one.heard == "reserved" for one in people.shoppers) == called
+
+
+@pytest.mark.parametrize("loss", ["counter", "life", "all"])
+def test_a_lost_queue_is_opened_anew_and_gives_no_number_twice(stage: Stage, loss: str) -> None:
+    stage.leave(10)
+    people, controller = stage.crowd(100), stage.controller()
+    controller.tick()
+    people.step(stage.clock.monotonic())
+    controller.tick()
+    node, names = stage.node, stage.keys
+    given = {one.place for one in people.shoppers}
+    before = stage.look().window
+    if loss == "counter":
+        node.delete(names.numbers)
+    elif loss == "life":
+        node.hset(names.ctl, "life", "f" * 40)
+        # An older replica: it has forgotten some numbers.
+        node.hset(names.numbers, "0", 3)
+    else:
+        node.delete(names.ctl, names.numbers, names.lobby, *names.came)
+    stage.clock.turn(TICK_S)
+    controller.tick()
+    assert stage.generation == 2
+    after = stage.look()
+    assert after.window[0].served_until >= before[0].served_until
+    others = stage.crowd(50, name="late")
+    others.step(stage.clock.monotonic())
+    later = {one.place for one in others.shoppers}
+    assert min(place for place in later if place is not None) >= marks.AHEAD
+    assert not given & later
+    # Who had a ticket keeps his turn, and the gap between holds nobody up.
+    for _ in range(400):
+        people.step(stage.clock.monotonic())
+        others.step(stage.clock.monotonic())
+        controller.tick()
+        stage.clock.turn(TICK_S)
+        if not people.waiting and not others.waiting:
+            break
+    assert sum(one.heard == "reserved" for one in people.shoppers) == 10
+    assert not people.waiting and not others.waiting
+
+
+def test_the_window_passes_a_gap_when_there_are_units(stage: Stage) -> None:
+    people, controller = stage.crowd(300), stage.controller()
+    controller.tick()
+    people.step(stage.clock.monotonic())
+    controller.tick()
+    stage.node.delete(stage.keys.numbers)
+    controller.tick()
+    others = stage.crowd(200, name="late")
+    for _ in range(100):
+        people.step(stage.clock.monotonic())
+        others.step(stage.clock.monotonic())
+        controller.tick()
+        stage.clock.turn(TICK_S)
+    heard = [(one.heard, one.place) for one in people.shoppers + others.shoppers]
+    assert {word for word, _ in heard} == {"reserved"}, (heard[-3:], stage.look())
+
+
+def test_a_queue_with_other_buckets_begins_anew(stage: Stage) -> None:
+    controller = stage.controller()
+    controller.tick()
+    stage.crowd(20).step(stage.clock.monotonic())
+    stage.published.queue["buckets"] = BUCKETS
+    stage.clock.turn(TICK_S)
+    assert controller.tick() is None
+    state = QueueState.objects.get(item=stage.item)
+    assert (state.generation, state.oldest) == (2, 2)
+    assert stage.look().numbers == [0, 0]
+
+
+def test_the_weights_hold_while_both_buckets_have_demand(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.published.queue["buckets"] = BUCKETS
+    stage.leave(400)
+    people = stage.crowd(2000)
+    people.shoppers += [Shopper(f"r{n}", 1) for n in range(2000)]
+    controller = stage.controller()
+    controller.tick()
+    for _ in range(200):
+        people.step(stage.clock.monotonic())
+        controller.tick()
+        stage.clock.turn(TICK_S)
+        if len(people.order) == 400:
+            break
+    vips = sum(bucket == 0 for bucket, _ in people.order) / len(people.order)
+    served = stage.look().window
+    called = served[0].served_until / (served[0].served_until + served[1].served_until)
+    with capsys.disabled():
+        print(f"\nweights 3:1: {called:.3f} of the called and {vips:.3f} of the buyers are vip")
+    assert abs(called - 0.75) <= 0.05 * 0.75
+
+
+def test_at_the_start_the_lobby_is_closed_and_the_draw_revealed(stage: Stage) -> None:
+    draw = queues.open_draw(stage.item.pk)
+    stage.published.queue |= {"mode": "draw", "buckets": BUCKETS}
+    controller = stage.controller()
+    assert controller.tick() is None
+    assert _shown(stage.item) == {
+        "commit": draw.commit,
+        "sizes": None,
+        "seed": None,
+    }
+    stage.join(1, 30)
+    controller.tick()
+    assert stage.look().window == [line.Called(0, 0)] * 2
+    stage.clock.turn(5)
+    controller.tick()
+    shown = _shown(stage.item)
+    assert shown is not None
+    assert shown["sizes"] == [0, 30]
+    assert commit_of(bytes.fromhex(shown["seed"])) == draw.commit
+    stage.clock.turn(TICK_S)
+    assert controller.tick() is None
+    window = stage.look().window
+    assert window[1].served_until >= 30
+    # A second controller changes nothing of it.
+    stage.controller().tick()
+    assert _shown(stage.item) == shown
+    assert not stage.look().lobby_is_open
+
+
+def test_a_lobby_that_is_lost_goes_on_with_other_numbers(stage: Stage) -> None:
+    queues.open_draw(stage.item.pk)
+    stage.published.queue |= {"mode": "draw"}
+    controller = stage.controller()
+    controller.tick()
+    first = stage.join(0, 30)
+    controller.tick()
+    stage.node.delete(stage.keys.lobby, stage.keys.seen)
+    controller.tick()
+    second = stage.join(0, 30)
+    assert not set(first) & set(second)
+    stage.clock.turn(5)
+    controller.tick()
+    sizes = Draw.objects.get(pk=stage.item.pk).sizes
+    assert sizes and sizes[0] == marks.LOBBY_AHEAD + 30
+
+
+def test_a_lobby_that_is_lost_at_the_start_ends_where_it_was_seen(stage: Stage) -> None:
+    queues.open_draw(stage.item.pk)
+    stage.published.queue |= {"mode": "draw"}
+    controller = stage.controller()
+    controller.tick()
+    stage.join(0, 30)
+    controller.tick()
+    stage.node.delete(stage.keys.lobby)
+    stage.clock.turn(5)
+    controller.tick()
+    assert Draw.objects.get(pk=stage.item.pk).sizes == [30]
+
+
+def test_a_queue_whose_node_hangs_stops_no_other(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = stage.controller()
+
+    def fails(*_: object) -> None:
+        raise Unavailable("no answer")
+
+    monkeypatch.setattr(line, "look", fails)
+    assert "no answer" in str(controller.tick())
+    monkeypatch.undo()
+    assert controller.tick() is None
+
+
+def test_the_keys_of_a_sale_that_is_over_are_dropped(stage: Stage) -> None:
+    controller = stage.controller()
+    controller.tick()
+    assert stage.node.exists(stage.keys.ctl)
+    campaigns.end_now(stage.item.campaign, None, stage.clock.now())
+    stage.published.item["state"] = "ended"
+    stage.clock.turn(700)
+    controller.tick()
+    assert not stage.node.exists(stage.keys.ctl, stage.keys.numbers, stage.keys.lobby)
+    assert QueueState.objects.get(item=stage.item).source == ""
