@@ -17,6 +17,7 @@ BASE_PORTS = {
     "relay": 9202,
     "order-consumer": 9203,
     "inventory-consumer": 9204,
+    "risk-scorer": 9206,
 }
 # The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
 # port + 10000, the stock port of profile `test`.

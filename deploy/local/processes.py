@@ -29,6 +29,7 @@ def steps(site: Site) -> tuple[Process | OneShot, ...]:
         workers.RELAY,
         workers.ORDER_CONSUMER,
         workers.INVENTORY_CONSUMER,
+        workers.RISK_SCORER,
         gateway.PROCESS,
         edge.PROCESS,
     )

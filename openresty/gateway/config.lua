@@ -56,6 +56,18 @@ local function optional_endpoints(getenv, name)
   return text and text ~= "" and endpoints(name, text) or nil
 end
 
+-- A name that stands in topics, metrics and messages as it is.
+local function name_of(getenv, name, default)
+  local value = getenv(name)
+  if not value or value == "" then
+    return default
+  end
+  if #value > 100 or not string.find(value, "^[%w%._%-]+$") then
+    fail(name, "must be up to 100 of A-Z a-z 0-9 . _ -, not " .. value)
+  end
+  return value
+end
+
 local function one_of(getenv, name, default, words)
   local value = getenv(name)
   if not value or value == "" then
@@ -111,6 +123,11 @@ function _M.read(getenv)
     internal_token = secret(getenv, "SLUICE_INTERNAL_TOKEN"),
     reservation_key = secret(getenv, "SLUICE_RESERVATION_KEY"),
     var_dir = required(getenv, "SLUICE_VAR_DIR"),
+    -- Which gateway it is to whoever counts over several.
+    instance = name_of(getenv, "SLUICE_INSTANCE", "gateway"),
+    -- Without brokers the risk scorer hears nothing of this gateway.
+    kafka_brokers = optional_endpoints(getenv, "SLUICE_KAFKA_BROKERS"),
+    kafka_prefix = name_of(getenv, "SLUICE_KAFKA_PREFIX", ""),
     -- One script call holds Redis for about 3 µs a request; 512 is 1.5 ms.
     batch_max = integer(getenv, "SLUICE_BATCH_MAX", 512, 1, 1024),
     -- Requests one worker may hold for one node while it works; beyond it they hear `busy` at once.

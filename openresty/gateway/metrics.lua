@@ -21,6 +21,10 @@ local FAMILIES = {
   batched_requests = {
     "sluice_gateway_batched_requests_total", "counter", nil, "Requests in those calls.",
   },
+  events = {
+    "sluice_gateway_events_total", "counter", "result",
+    "Events for the risk scorer: sent, or dropped because the buffer was full or Kafka away.",
+  },
   snapshot = {
     "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",
   },
@@ -33,8 +37,8 @@ local FAMILIES = {
   },
 }
 local ORDER = {
-  "buys", "batches", "batched_requests", "redis_errors", "database_errors", "snapshot", "generation",
-  "heard",
+  "buys", "batches", "batched_requests", "redis_errors", "database_errors", "events", "snapshot",
+  "generation", "heard",
 }
 
 local _M = {}
@@ -46,6 +50,12 @@ local batches, batched_requests = 0, 0
 function _M.count(family, label)
   local key = family .. "|" .. label
   pending[key] = (pending[key] or 0) + 1
+end
+
+--- Count `count` events of a family with one label value.
+function _M.add(family, label, count)
+  local key = family .. "|" .. label
+  pending[key] = (pending[key] or 0) + count
 end
 
 --- Count one answered script call of `size` requests.

@@ -18,6 +18,7 @@ function _M.worker()
   require("gateway.sources").configure(config)
   require("gateway.reservation_id").configure(config)
   require("gateway.reservation").configure(config)
+  require("gateway.events").start(config)
   require("gateway.snapshot").start(config)
 end
 
