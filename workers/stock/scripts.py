@@ -35,6 +35,7 @@ DISARM = load("disarm")
 RELEASE = load("release")
 MARK_SOLD_OUT = load("mark_sold_out")
 TRIM = load("trim")
+BAN = load("ban")
 FORGET = load("forget")
 INSPECT = load("inspect")
 _RESERVE_TEMPLATE = load("reserve").text
