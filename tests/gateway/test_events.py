@@ -1,4 +1,4 @@
-"""What the gateway tells the risk scorer, through a real Kafka; and that no purchase waits for it."""
+"""What the gateway tells the risk scorer, through a real Kafka; no purchase waits for it."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

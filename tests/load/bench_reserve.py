@@ -102,9 +102,7 @@ def main() -> int:
             stock.stop()
     _report(rounds, arguments)
     if winners < sales:
-        print(
-            f"{sales:.0f} counted as reserved, but Redis has {winners} winners", file=sys.stderr
-        )
+        print(f"{sales:.0f} counted as reserved, but Redis has {winners} winners", file=sys.stderr)
         return 1
     return 0
 

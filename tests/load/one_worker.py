@@ -32,7 +32,7 @@ class OneWorkerGateway:
     def __init__(
         self, home: Path, stock: StockServer, core: str, settings: Mapping[str, str] | None = None
     ) -> None:
-        """`core`: the processor nginx is bound to, as taskset takes it; `settings`: more SLUICE_*."""
+        """`core`: the processor of nginx, as taskset takes it; `settings`: more SLUICE_*."""
         self._home, self._stock, self._core = home, stock, core
         self._settings = dict(settings or {})
         self.port, self.hello_port, self._internal = free_port(), free_port(), free_port()

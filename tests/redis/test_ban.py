@@ -160,7 +160,9 @@ def test_a_key_of_a_wrong_type_changes_nothing(arm: Arm) -> None:
 def test_without_its_check_a_banned_shopper_would_buy(arm: Arm) -> None:
     shard = arm()
     ban(shard, "eve")
-    shard.replace(shard.script, without(shard.script, "bans and (tonumber(bans[i]) or 0) > now_ms()"))
+    shard.replace(
+        shard.script, without(shard.script, "bans and (tonumber(bans[i]) or 0) > now_ms()")
+    )
     assert shard.reserve(Request("eve")) == Answer("R")
 
 

@@ -1,0 +1,93 @@
+"""Counting in bounded memory: sliding rates, different ones seen lately, and who is kept."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """One `T` for each of the `most` values that were met last; the rest are forgotten."""
+
+    def __init__(self, most: int, new: Callable[[], T]) -> None:
+        self._most = most
+        self._new = new
+        self._all: OrderedDict[str, T] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, value: str) -> T:
+        found = self._all.get(value)
+        if found is None:
+            found = self._all[value] = self._new()
+            if len(self._all) > self._most:
+                self._all.popitem(last=False)
+        else:
+            self._all.move_to_end(value)
+        return found
+
+
+class Lately:
+    """Different members seen lately: exact up to `most`, then it knows only that they are more.
+
+    Ordered by when each was seen last, so that old ones go from the front.
+    """
+
+    __slots__ = ("_most", "_seen")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: dict[str, int] = {}
+
+    def add(self, member: str, at_ms: int, within_ms: int) -> int:
+        """Note one; how many were seen within the time, itself included, at most `most`."""
+        seen = self._seen
+        seen.pop(member, None)
+        seen[member] = at_ms
+        if len(seen) > self._most:
+            del seen[next(iter(seen))]
+        return self.count(at_ms, within_ms)
+
+    def count(self, at_ms: int, within_ms: int) -> int:
+        """How many were seen within the time, at most `most`; forgets the others."""
+        seen = self._seen
+        while seen and seen[oldest := next(iter(seen))] <= at_ms - within_ms:
+            del seen[oldest]
+        return len(seen)
+
+
+class Rates:
+    """Requests and refusals of one subject over the last `window_ms`.
+
+    The count of the window before, as far as it reaches into the last window_ms, is taken to have
+    come evenly. So six numbers do for any rate; a burst at the edge of a window is over- or
+    underestimated by at most that window's count.
+    """
+
+    __slots__ = ("_before", "_now", "_window")
+
+    def __init__(self) -> None:
+        self._window = 0
+        self._now = [0, 0, 0]
+        self._before = [0, 0, 0]
+
+    def add(
+        self, at_ms: int, window_ms: int, weight: int, bad: bool, limited: bool
+    ) -> tuple[float, float, float]:
+        """Note one; requests, bad tokens and rate-limited ones over the last window."""
+        window, into_ms = divmod(at_ms, window_ms)
+        if window > self._window:
+            self._before = self._now if window == self._window + 1 else [0, 0, 0]
+            self._now, self._window = [0, 0, 0], window
+        now, before = self._now, self._before
+        now[0] += weight
+        now[1] += weight * bad
+        now[2] += weight * limited
+        share = 1 - into_ms / window_ms if window == self._window else 0
+        return (
+            now[0] + before[0] * share,
+            now[1] + before[1] * share,
+            now[2] + before[2] * share,
+        )
