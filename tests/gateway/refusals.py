@@ -12,9 +12,12 @@ STATUS = {
     "bad_token": 401,
     "bad_request": 400,
     "not_found": 404,
+    "challenge": 403,
+    "denied": 403,
+    "rate_limited": 429,
     "busy": 503,
 }
-WITH_WAIT = {"not_started", "busy"}
+WITH_WAIT = {"not_started", "rate_limited", "busy"}
 
 
 def assert_refused(answer: Answer, code: str) -> None:

@@ -50,7 +50,7 @@ def test_an_event_that_comes_late_spoils_nothing():
 
 
 def test_who_was_met_longest_ago_is_forgotten_first():
-    kept = Kept(2, list)
+    kept: Kept[list[int]] = Kept(2, list)
     kept["a"].append(1)
     kept["b"].append(1)
     kept["a"].append(1)

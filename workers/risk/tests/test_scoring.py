@@ -10,10 +10,10 @@ NOW_MS = 1_800_000_000_000
 LIMITS = Thresholds()
 
 
-def scorer(**changed):
+def scorer(mode="enforce", **changed):
     """One that enforces, with `changed` configuration."""
     one = Scorer()
-    one.configure(Configuration(**({"version": 1, "mode": "enforce"} | changed)))
+    one.configure(Configuration(1, mode, **changed))
     return one
 
 

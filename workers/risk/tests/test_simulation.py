@@ -2,6 +2,7 @@
 
 import pytest
 
+from workers.risk.settings import Thresholds
 from workers.risk.tests.simulation import Figures, play
 
 SEEDS = (1, 2, 3)
