@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+_NONE = (0, 0, 0)
+
 
 class Kept(Generic[T]):
     """One `T` for each of the `most` values that were met last; the rest are forgotten."""
@@ -44,6 +46,9 @@ class Lately:
     def add(self, member: str, at_ms: int, within_ms: int) -> int:
         """Note one; how many were seen within the time, itself included, at most `most`."""
         seen = self._seen
+        if len(seen) <= 1 and (not seen or member in seen):  # as most are
+            seen[member] = at_ms
+            return 1
         seen.pop(member, None)
         seen[member] = at_ms
         if len(seen) > self._most:
@@ -70,8 +75,8 @@ class Rates:
 
     def __init__(self) -> None:
         self._window = 0
-        self._now = [0, 0, 0]
-        self._before = [0, 0, 0]
+        self._now: tuple[int, int, int] = _NONE
+        self._before: tuple[int, int, int] = _NONE
 
     def add(
         self, at_ms: int, window_ms: int, weight: int, bad: bool, limited: bool
@@ -79,15 +84,21 @@ class Rates:
         """Note one; requests, bad tokens and rate-limited ones over the last window."""
         window, into_ms = divmod(at_ms, window_ms)
         if window > self._window:
-            self._before = self._now if window == self._window + 1 else [0, 0, 0]
-            self._now, self._window = [0, 0, 0], window
-        now, before = self._now, self._before
-        now[0] += weight
-        now[1] += weight * bad
-        now[2] += weight * limited
-        share = 1 - into_ms / window_ms if window == self._window else 0
+            self._before = self._now if window == self._window + 1 else _NONE
+            self._now, self._window = _NONE, window
+        requests, bads, limiteds = self._now
+        if bad:
+            bads += weight
+        elif limited:
+            limiteds += weight
+        requests += weight
+        now = self._now = (requests, bads, limiteds)
+        before = self._before
+        if before is _NONE or window != self._window:
+            return now
+        share = 1 - into_ms / window_ms
         return (
-            now[0] + before[0] * share,
-            now[1] + before[1] * share,
-            now[2] + before[2] * share,
+            requests + before[0] * share,
+            bads + before[1] * share,
+            limiteds + before[2] * share,
         )
