@@ -123,11 +123,7 @@ function _M.read(getenv)
     internal_token = secret(getenv, "SLUICE_INTERNAL_TOKEN"),
     reservation_key = secret(getenv, "SLUICE_RESERVATION_KEY"),
     var_dir = required(getenv, "SLUICE_VAR_DIR"),
-    -- Which gateway it is to whoever counts over several.
     instance = name_of(getenv, "SLUICE_INSTANCE", "gateway"),
-    -- Without brokers the risk scorer hears nothing of this gateway.
-    kafka_brokers = optional_endpoints(getenv, "SLUICE_KAFKA_BROKERS"),
-    kafka_prefix = name_of(getenv, "SLUICE_KAFKA_PREFIX", ""),
     -- One script call holds Redis for about 3 µs a request; 512 is 1.5 ms.
     batch_max = integer(getenv, "SLUICE_BATCH_MAX", 512, 1, 1024),
     -- Requests one worker may hold for one node while it works; beyond it they hear `busy` at once.
@@ -135,6 +131,9 @@ function _M.read(getenv)
     reserve_timeout_ms = integer(getenv, "SLUICE_RESERVE_TIMEOUT_MS", 1000, 10, 60000),
     -- What a gateway does that has not heard of the control plane for longer than its lease.
     without_lease = one_of(getenv, "SLUICE_WITHOUT_LEASE", "sell", { "sell", "refuse" }),
+    -- Without brokers the risk scorer hears nothing of this gateway.
+    kafka_brokers = optional_endpoints(getenv, "SLUICE_KAFKA_BROKERS"),
+    kafka_prefix = name_of(getenv, "SLUICE_KAFKA_PREFIX", ""),
   }
   if config.batch_max > config.queue_max then
     fail("SLUICE_BATCH_MAX", "must not exceed SLUICE_QUEUE_MAX")

@@ -9,6 +9,10 @@ local FLUSH_S = 1
 
 -- Family → name, type, label name or nil, help.
 local FAMILIES = {
+  events = {
+    "sluice_gateway_events_total", "counter", "result",
+    "Events for the risk scorer: sent, or dropped because the buffer was full or Kafka away.",
+  },
   buys = { "sluice_gateway_buys_total", "counter", "outcome", "Buy requests by outcome." },
   redis_errors = {
     "sluice_gateway_redis_errors_total", "counter", "verdict", "Reserve calls without a result.",
@@ -20,10 +24,6 @@ local FAMILIES = {
   batches = { "sluice_gateway_batches_total", "counter", nil, "Reserve script calls answered." },
   batched_requests = {
     "sluice_gateway_batched_requests_total", "counter", nil, "Requests in those calls.",
-  },
-  events = {
-    "sluice_gateway_events_total", "counter", "result",
-    "Events for the risk scorer: sent, or dropped because the buffer was full or Kafka away.",
   },
   snapshot = {
     "sluice_gateway_snapshot_version", "gauge", "worker", "Snapshot that the worker runs.",

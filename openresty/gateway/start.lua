@@ -13,12 +13,12 @@ end
 function _M.worker()
   local config = _M.config
   require("gateway.metrics").start()
+  require("gateway.events").start(config)
   require("gateway.lease").configure(config)
   require("gateway.batch").configure(config)
   require("gateway.sources").configure(config)
   require("gateway.reservation_id").configure(config)
   require("gateway.reservation").configure(config)
-  require("gateway.events").start(config)
   require("gateway.snapshot").start(config)
 end
 
