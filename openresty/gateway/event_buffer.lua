@@ -33,7 +33,7 @@ end
 
 --- Forget what is in it.
 function _M:clear()
-  self.count, self.length = 0, 0
+  self.count, self.length, self.from[0] = 0, 0, 0
 end
 
 --- Whether another event finds room.
@@ -67,7 +67,7 @@ end
 -- escapes. The key is the device, or the address where no token told a device.
 function _M:add(head, at_ms, claims, address, risk, agent, tail)
   local at, device = self.count, claims.dev
-  self.from[at] = self.length
+  self.length = self.from[at] -- not behind what one that failed has left
   put(self, head)
   put(self, at_ms)
   put(self, ',"shopper":"')

@@ -40,6 +40,16 @@ it("a user agent cannot write into the JSON", function()
   assert.equal(string.rep("x", 80), cjson.decode(buffer:text(1)).ua)
 end)
 
+it("one that fails leaves nothing behind", function()
+  local buffer = event_buffer.new(10)
+  add(buffer, ANN)
+  assert.has_error(function() buffer:add(HEAD, "1", ANN, "10.0.0.1", nil, "ua", '"}') end)
+  add(buffer, NOBODY)
+  assert.equal(2, buffer.count)
+  assert.equal("ann", cjson.decode(buffer:text(0)).shopper)
+  assert.equal("", cjson.decode(buffer:text(1)).shopper)
+end)
+
 it("it is full after as many events as it was made for", function()
   local buffer = event_buffer.new(10)
   local count = 0
