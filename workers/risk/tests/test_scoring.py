@@ -115,6 +115,11 @@ def test_a_network_is_never_banned_for_volume():
     assert verdicts(scorer(), turns(20, 500, outcome="sold_out")) == set()
 
 
+def test_a_network_from_which_people_buy_is_not_banned():
+    people = turns(20, 2, outcome="reserved")
+    assert verdicts(scorer(), sorted([*turns(20, 11), *people])) == set()
+
+
 def test_a_few_addresses_are_no_network():
     found = verdicts(scorer(), turns(LIMITS.addresses_per_network - 1, 39))
     assert found == set()
