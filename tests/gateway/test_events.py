@@ -1,5 +1,6 @@
 """What the gateway tells the risk scorer, through a real Kafka; no purchase waits for it."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -133,6 +134,17 @@ def test_without_kafka_sales_go_on_and_what_is_dropped_is_counted(
         until(lambda: gateway.counted("events", "away") == 50, "all are counted")
         assert gateway.errors().count("gateway-events") == 1, "said once, not once a flush"
         assert gateway.counted("events", "sent") == 0
+
+
+def test_a_kafka_that_hangs_holds_up_nobody(shop: Shop, tmp_path: Path) -> None:
+    """It takes connections and answers nothing, as a frozen broker does."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as mute:
+        hangs = f"127.0.0.1:{mute.getsockname()[1]}"
+        with shop.before(tmp_path, shop.stock.address, SLUICE_KAFKA_BROKERS=hangs) as gateway:
+            item = shop.put_up(units=60)
+            for number in range(50):
+                assert_reserved(item.buy(f"shopper-{number}"), item)
+            until(lambda: gateway.counted("events", "away") == 50, "all are counted")
 
 
 def test_a_topic_that_is_made_later_is_told(shop: Shop, tmp_path: Path) -> None:
