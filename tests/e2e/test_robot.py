@@ -5,7 +5,9 @@ import uuid
 
 import pytest
 import redis
+from confluent_kafka.admin import AdminClient, ConfigResource
 
+from deploy.local.servers import kafka
 from tests.e2e.conftest import wait_for
 from tests.e2e.test_campaign_on_time import ask, entered
 
@@ -74,3 +76,12 @@ def told(stack_environment, device):
     with redis.Redis.from_url(stack_environment["SLUICE_WORK_REDIS_URL"]) as client:
         found = client.xrevrange("sluice:bans", count=100)
     return any(fields.get(b"value") == device.encode() for _, fields in found)
+
+
+def test_events_of_gateways_are_kept_for_minutes_only(stack_environment):
+    admin = AdminClient({"bootstrap.servers": stack_environment["SLUICE_KAFKA_BROKERS"]})
+    topic = ConfigResource(ConfigResource.Type.TOPIC, "gateway-events")
+    (asked,) = admin.describe_configs([topic]).values()
+    settings = {name: entry.value for name, entry in asked.result(10).items()}
+    wanted = kafka.SETTINGS["gateway-events"]
+    assert {name: settings[name] for name in wanted} == wanted
