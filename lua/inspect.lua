@@ -4,13 +4,14 @@
 -- Costs O(grants + reclaims), not O(winners). The flag lets it run where nothing can be written (full, or
 -- without replicas): that is when somebody wants to look.
 --
--- KEYS  1 ctl · 2 avail · 3 buyers · 4 outbox · 5 grants · 6 reclaims
+-- KEYS  1 ctl · 2 avail · 3 buyers · 4 outbox · 5 grants · 6 reclaims · 7 bans
 -- ARGV  1 epoch
--- Returns {avail, sold, granted, winners, outbox length, sold_out, reclaimed, balanced, lacking, fault}
+-- Returns {avail, sold, granted, winners, outbox length, sold_out, reclaimed, balanced, lacking, bans,
+--         fault}
 --         avail is -1 when it is missing or no count; winners are the shoppers known, ended ones among them;
 --         sold_out (0 or 1) is a mark with nothing left that reserve.lua would believe now; balanced (0 or 1)
---         is the invariant; fault says why the scripts would answer FENCED, "" when they would not.
---         A missing hash or stream counts as empty.
+--         is the invariant; bans are the shoppers in that hash, over or not; fault says why the scripts would
+--         answer FENCED, "" when they would not. A missing hash or stream counts as empty.
 -- Invariant granted − reclaimed = avail + sold.
 -- Reads only.
 
@@ -57,5 +58,6 @@ return {
   reclaimed,
   (avail or -1) + (sold or 0) == granted - reclaimed and 1 or 0,
   tonumber(ctl[6]) or 0,
+  redis.call("HLEN", KEYS[7]),
   fault,
 }

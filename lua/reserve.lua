@@ -10,11 +10,14 @@
 -- first write, and XADD, the only write that could still fail (wrong type), comes first.
 --
 -- KEYS  1 ctl · 2 avail · 3 buyers · 4 outbox        all with the hash tag @TAG@
+--       It also reads @TAG@:bans, which has their slot. As a fifth key it would part gateways from epochs
+--       that are older or newer than they; and most sales never have it.
 -- ARGV  a line a request, 1 to 1024 of them, none with a newline:
 --       "shopper reservation_id=qty device level at_ms", qty an integer ≥ 1; what follows it passes through
 -- Returns {codes, again}: codes is one byte per request, in order:
 --       R reserved now     A reserved before by the same reservation_id (the stored qty stands in again;
 --       L limit_reached      0 when what came of it has ended)
+--       B the shopper is banned, by ban.lua and the node's clock
 --       S sold out         P fewer units are left in all shards together than this request asks for
 --       E not here now, other units may still come
 --       S and P only while the agent's mark is younger than 1 s; again is the stored qty of each A, in
@@ -38,7 +41,7 @@ if n < 1 or n > MAX_REQUESTS then
 end
 
 local ctl = redis.call("HMGET", KEYS[1], "epoch", "disarmed", "life", "limit",
-  "sold", "lacking", "sold_out", "left")
+  "sold", "lacking", "sold_out", "left", "bans")
 -- Plain digits only: tonumber also takes "1e3" and " 5", on which DECRBY would fail after XADD.
 local avail = tonumber(string.match(redis.call("GET", KEYS[2]) or "", "^%d+$"))
 local life = "\nmaster_replid:" .. (ctl[3] or "") .. "\r\n"
@@ -80,14 +83,31 @@ local function units_of(reservations)
   return sum
 end
 
+-- The node's clock, read when it is needed and once a batch.
+local read_ms
+local function now_ms()
+  if not read_ms then
+    local time = redis.call("TIME")
+    read_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return read_ms
+end
+
+-- Until when each shopper of the batch is banned, false for most; nil when no ban of this shard can stand.
+local function ends_of_bans()
+  local latest_ms = tonumber(ctl[9])
+  if latest_ms and now_ms() < latest_ms then
+    return redis.call("HMGET", TAG .. ":bans", unpack(shoppers))
+  end
+end
+
 -- How many units are free in all shards together, as far as a mark says so; else there may be any number.
 local function left_anywhere()
   local marked_ms, left = tonumber(ctl[7]), tonumber(ctl[8])
   if not marked_ms or not left then
     return math.huge
   end
-  local time = redis.call("TIME")
-  local age_ms = time[1] * 1000 + math.floor(time[2] / 1000) - marked_ms
+  local age_ms = now_ms() - marked_ms
   -- A mark from the future is one from before the clock was set back.
   return age_ms >= 0 and age_ms < MARK_LIFE_MS and left or math.huge
 end
@@ -95,6 +115,7 @@ end
 local codes, again, lines, buyers, taken, bought = {}, {}, {}, {}, 0, {}
 local won = 0
 local left, lacking
+local bans = ends_of_bans()
 for i = 1, n do
   local shopper, qty = shoppers[i], quantities[i]
   -- bought first: an earlier request of this very batch may be of the same shopper.
@@ -104,6 +125,8 @@ for i = 1, n do
   if known then
     codes[i] = "A"
     again[#again + 1] = match(mine, "^%d+", known + #id)
+  elseif bans and (tonumber(bans[i]) or 0) > now_ms() then
+    codes[i] = "B"
   elseif qty + (mine and units_of(mine) or 0) > limit then
     codes[i] = "L"
   elseif taken + qty > avail then

@@ -73,10 +73,12 @@ NEEDED = {
     "relay": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "order-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "inventory-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
+    "risk-scorer": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "gateway": (
         *_COMMON,
         *_STOCK,
         *_SNAPSHOT_READER,
+        *_KAFKA,
         "SLUICE_WORK_REDIS_URL",
         "SLUICE_RESERVATION_KEY",
         "SLUICE_VAR_DIR",

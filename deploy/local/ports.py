@@ -19,6 +19,7 @@ BASE_PORTS = {
     "order-consumer": 9203,
     "inventory-consumer": 9204,
     "queue-controller": 9205,
+    "risk-scorer": 9206,
 }
 # The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
 # port + 10000, the stock port of profile `test`.

@@ -30,6 +30,7 @@ def steps(site: Site) -> tuple[Process | OneShot, ...]:
         workers.ORDER_CONSUMER,
         workers.INVENTORY_CONSUMER,
         workers.QUEUE_CONTROLLER,
+        workers.RISK_SCORER,
         gateway.PROCESS,
         edge.PROCESS,
     )

@@ -1,5 +1,6 @@
 -- A purchase: the steps, in order. The first that returns an outcome ends it; the cheapest come first.
 
+local events = require "gateway.events"
 local lobby = require "gateway.queue.lobby"
 local outcome = require "gateway.outcome"
 local queued = require "gateway.queue.queued"
@@ -55,6 +56,7 @@ function _M.handle()
   }
   local code, detail, retry_after_ms = run(req)
   metrics.count("buys", code)
+  events.note(req, code)
   if req.is_from_memory then
     ngx.var.sluice_logged = "" -- conf/http.d/log.conf
   end

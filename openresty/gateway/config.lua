@@ -56,6 +56,18 @@ local function optional_endpoints(getenv, name)
   return text and text ~= "" and endpoints(name, text) or nil
 end
 
+-- A name that stands in topics, metrics and messages as it is.
+local function name_of(getenv, name, default)
+  local value = getenv(name)
+  if not value or value == "" then
+    return default
+  end
+  if #value > 100 or not string.find(value, "^[%w%._%-]+$") then
+    fail(name, "must be up to 100 of A-Z a-z 0-9 . _ -, not " .. value)
+  end
+  return value
+end
+
 local function one_of(getenv, name, default, words)
   local value = getenv(name)
   if not value or value == "" then
@@ -155,6 +167,9 @@ function _M.read(getenv, port)
     breaker_failures = integer(getenv, "SLUICE_BREAKER_FAILURES", 3, 1, 1000000),
     -- What a gateway does that has not heard of the control plane for longer than its lease.
     without_lease = one_of(getenv, "SLUICE_WITHOUT_LEASE", "sell", { "sell", "refuse" }),
+    -- Without brokers the risk scorer hears nothing of this gateway.
+    kafka_brokers = optional_endpoints(getenv, "SLUICE_KAFKA_BROKERS"),
+    kafka_prefix = name_of(getenv, "SLUICE_KAFKA_PREFIX", ""),
   }
   if config.batch_max > config.queue_max then
     fail("SLUICE_BATCH_MAX", "must not exceed SLUICE_QUEUE_MAX")

@@ -9,6 +9,10 @@ local FLUSH_S = 1
 
 -- Family → name, type, label name, or names with | between, or nil, help.
 local FAMILIES = {
+  events = {
+    "sluice_gateway_events_total", "counter", "result",
+    "Events for the risk scorer: sent, or dropped because the buffer was full or Kafka away.",
+  },
   buys = { "sluice_gateway_buys_total", "counter", "outcome", "Buy requests by outcome." },
   redis_errors = {
     "sluice_gateway_redis_errors_total", "counter", "verdict", "Reserve calls without a result.",
@@ -64,9 +68,8 @@ local FAMILIES = {
 }
 local ORDER = {
   "buys", "limit_reports", "risk", "bans", "bans_met", "queue", "queue_errors", "batches",
-  "batched_requests", "redis_errors", "database_errors", "breaker", "heartbeats", "console",
-  "console_breaker", "snapshot", "generation",
-  "heard",
+  "batched_requests", "redis_errors", "database_errors", "events", "breaker", "heartbeats", "console",
+  "console_breaker", "snapshot", "generation", "heard",
 }
 
 local _M = {}
@@ -78,6 +81,12 @@ local batches, batched_requests = 0, 0
 function _M.count(family, label)
   local key = family .. "|" .. label
   pending[key] = (pending[key] or 0) + 1
+end
+
+--- Count `count` events of a family with one label value.
+function _M.add(family, label, count)
+  local key = family .. "|" .. label
+  pending[key] = (pending[key] or 0) + count
 end
 
 --- Count one answered script call of `size` requests.

@@ -31,6 +31,7 @@ function _M.worker()
   local config = _M.config
   require("gateway.metrics").start()
   require("gateway.breaker").configure(config)
+  require("gateway.events").start(config)
   require("gateway.lease").configure(config)
   require("gateway.batch").configure(config)
   require("gateway.sources").configure(config)

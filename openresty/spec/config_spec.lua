@@ -48,6 +48,14 @@ it("reads a second version of the control plane where there is one", function()
   assert.is_nil(read({ SLUICE_CONTROL_PLANE_GREEN_URL = "" }).control_plane_green)
 end)
 
+it("tells no risk scorer unless brokers are given", function()
+  assert.is_nil(read().kafka_brokers)
+  local config_read = read({ SLUICE_KAFKA_BROKERS = "10.0.0.1:9092,kafka-2:9093", SLUICE_INSTANCE = "gw-1" })
+  assert.same({ { host = "10.0.0.1", port = 9092 }, { host = "kafka-2", port = 9093 } },
+    config_read.kafka_brokers)
+  assert.same({ "gw-1", "" }, { config_read.instance, config_read.kafka_prefix })
+end)
+
 it("reads a standby cluster where there is one", function()
   local standby = read({ SLUICE_STOCK_STANDBY_REDIS = "127.0.0.1:7051" }).stock_standby_redis
   assert.same({ { host = "127.0.0.1", port = 7051 } }, standby)
@@ -88,6 +96,9 @@ describe("a wrong value", function()
       "127.0.0.1:7001,", ",", "127.0.0.1:7001,,127.0.0.1:7002", "127.0.0.1:7001 127.0.0.1:7002",
       "redis://127.0.0.1:7001", "host:port" },
     SLUICE_STOCK_STANDBY_REDIS = { "127.0.0.1", "127.0.0.1:7051,", "redis://127.0.0.1:7051" },
+    SLUICE_KAFKA_BROKERS = { "127.0.0.1", "127.0.0.1:9092,", "kafka://127.0.0.1:9092" },
+    SLUICE_KAFKA_PREFIX = { "a/b", "a b", string.rep("x", 101) },
+    SLUICE_INSTANCE = { 'a"b', "a b", string.rep("x", 101) },
     SLUICE_WITHOUT_LEASE = { "no", "Sell", "sell ", "1" },
     SLUICE_WORK_REDIS_URL = { "127.0.0.1:7100", "redis://", "redis://127.0.0.1",
       "redis://127.0.0.1:7100/x", "redis://127.0.0.1:99999/0", "rediss://127.0.0.1:7100/0",

@@ -88,23 +88,21 @@ def main() -> int:
             shard.grant(UNITS)
             empty = ArmedShard(stock, SOLD_OUT_SHARD, limit=1)
             empty.arm()
-            gateway.start(_document(shard, empty))
+            gateway.start(document(shard, empty))
             with _kept_marked(empty):
                 # The first touches memory and compiles traces; it is not counted.
                 rounds = [
                     _round(home, gateway, arguments, number)
                     for number in range(arguments.rounds + 1)
                 ][1:]
-            counted = gateway.counters()[RESERVED]
+            sales = gateway.counters()[RESERVED]
             winners = shard.books().winners
         finally:
             gateway.stop()
             stock.stop()
     _report(rounds, arguments)
-    if winners < counted:
-        print(
-            f"{counted:.0f} counted as reserved, but Redis has {winners} winners", file=sys.stderr
-        )
+    if winners < sales:
+        print(f"{sales:.0f} counted as reserved, but Redis has {winners} winners", file=sys.stderr)
         return 1
     return 0
 
@@ -140,11 +138,11 @@ def _round(
     home: Path, gateway: OneWorkerGateway, arguments: argparse.Namespace, number: int
 ) -> Round:
     requests, late = home / "requests", home / "late"
-    length = _prepare(requests, SHARD, arguments, number)
+    length = prepare(requests, SHARD, arguments, number)
     hello, hello_us = _wrk(gateway, gateway.hello_port, requests, length, arguments)
-    sold_per_s, sold_us, sold = _counted(gateway, requests, length, arguments)
-    length = _prepare(late, SOLD_OUT_SHARD, arguments, number)
-    refused_per_s, refused_us, refused = _counted(gateway, late, length, arguments)
+    sold_per_s, sold_us, sold = counted(gateway, requests, length, arguments)
+    length = prepare(late, SOLD_OUT_SHARD, arguments, number)
+    refused_per_s, refused_us, refused = counted(gateway, late, length, arguments)
     buys, refusals = _buys(sold), _buys(refused)
     done = Round(
         hello_per_s=hello,
@@ -166,7 +164,7 @@ def _round(
     return done
 
 
-def _prepare(path: Path, shard: Shard, arguments: argparse.Namespace, number: int) -> int:
+def prepare(path: Path, shard: Shard, arguments: argparse.Namespace, number: int) -> int:
     count = REQUESTS_PER_S * arguments.seconds
     return purchases.write(
         path,
@@ -179,7 +177,7 @@ def _prepare(path: Path, shard: Shard, arguments: argparse.Namespace, number: in
     )
 
 
-def _counted(
+def counted(
     gateway: OneWorkerGateway, requests: Path, length: int, arguments: argparse.Namespace
 ) -> tuple[float, float, dict[str, float]]:
     """Answers a second, the worker's µs for each, and what each counter gained."""
@@ -225,7 +223,7 @@ def _wrk(
     return float(rate[1]), took_s * 1e6 / int(answers[1])
 
 
-def _document(*armed: ArmedShard) -> dict[str, object]:
+def document(*armed: ArmedShard) -> dict[str, object]:
     now_ms = int(time.time() * 1000)
     times = {"start_ms": now_ms - 1000, "end_ms": now_ms + 86_400_000, "state": "live"}
     items = {str(one.shard.item): _item(one) | times for one in armed}

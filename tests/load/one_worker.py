@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.servers.gateway import binary, render_tree
@@ -28,9 +29,12 @@ server {{
 class OneWorkerGateway:
     """The real configuration and code, a second server that says hello, and one worker."""
 
-    def __init__(self, home: Path, stock: StockServer, core: str) -> None:
-        """`core`: the processor nginx is bound to, as taskset takes it."""
+    def __init__(
+        self, home: Path, stock: StockServer, core: str, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`core`: the processor of nginx, as taskset takes it; `settings`: more SLUICE_*."""
         self._home, self._stock, self._core = home, stock, core
+        self._settings = dict(settings or {})
         self.port, self.hello_port, self._internal = free_port(), free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -97,6 +101,7 @@ class OneWorkerGateway:
             "SLUICE_INTERNAL_TOKEN": "internal-token-of-the-measured-gateway",
             "SLUICE_RESERVATION_KEY": "reservation-key-of-the-measured-gateway",
             "SLUICE_VAR_DIR": str(self._home),
+            **self._settings,
         }
 
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +120,12 @@ class ArmedShard:
         version_ms = self.server.now_ms() if version_ms is None else version_ms
         return int(self.call(scripts.MARK_SOLD_OUT, keys, self.shard.epoch, version_ms, left))
 
+    def ban(self, ends_ms: Mapping[str, int | str]) -> int:
+        """Run ban.lua: shopper → end in ms, 0 lifts."""
+        keys = [self.shard.ctl, self.shard.avail, self.shard.bans]
+        arguments = [word for one in ends_ms.items() for word in one]
+        return int(self.call(scripts.BAN, keys, self.shard.epoch, *arguments))
+
     def reserve(self, *requests: Request, client: Client | None = None) -> Answer:
         """One batch."""
         return self.evalsha(*self.arguments(*requests), client=client)
@@ -186,8 +192,7 @@ class ArmedShard:
         raw = self.server.client("operator")
         raw.connection_pool.connection_kwargs["decode_responses"] = False
         with raw:
-            keys = [*self.keys, self.shard.grants, self.shard.reclaims]
-            stored = {key: raw.dump(key) for key in keys}
+            stored = {key: raw.dump(key) for key in self.shard.keys}
             if raw.type(self.shard.ctl) == b"hash":
                 stored[self.shard.ctl] = raw.hgetall(self.shard.ctl)
                 stored[self.shard.ctl].pop(b"lacking", None)

@@ -16,7 +16,7 @@ from workers.stock.shard import Books
 
 def books_of(client: Client, shard: Shard) -> Books:
     """One atomic reading."""
-    keys = [shard.ctl, shard.avail, shard.buyers, shard.outbox, shard.grants, shard.reclaims]
+    keys = shard.keys
     return Books(*client.eval(scripts.INSPECT.text, len(keys), *keys, shard.epoch))
 
 

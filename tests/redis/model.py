@@ -20,6 +20,8 @@ class Model:
     held: dict[str, dict[str, int]] = field(default_factory=dict)
     grants: dict[str, int] = field(default_factory=dict)
     reclaims: dict[str, int] = field(default_factory=dict)
+    # Shopper → end in ms.
+    bans: dict[str, int] = field(default_factory=dict)
 
     def reserve(self, now_ms: int, *requests: Request) -> Answer:
         """The answer to one batch."""
@@ -30,6 +32,8 @@ class Model:
             if request.key in mine:
                 codes += "A"
                 again.append(mine[request.key])
+            elif self.bans.get(request.shopper, 0) > now_ms:
+                codes += "B"
             elif sum(mine.values()) + qty > self.limit:
                 codes += "L"
             elif qty <= self.avail:
@@ -67,6 +71,12 @@ class Model:
         changed = mine.get(request.key) != 0
         mine[request.key] = 0
         return int(changed)
+
+    def ban(self, ends_ms: dict[str, int]) -> int:
+        """How many stand written; 0 lifts."""
+        self.bans |= ends_ms
+        self.bans = {shopper: end for shopper, end in self.bans.items() if end}
+        return len(self.bans)
 
     def mark_sold_out(self, version_ms: int, left: int) -> int:
         """1 when this mark stands."""

@@ -15,6 +15,9 @@ SHOPPERS = 12
 # Of marks, in ms: of now, of a second ago, of before the clock was set back.
 AGES_MS = (0, 0, 0, 1500, -5000)
 
+# Of bans: over already, lifted, standing.
+AHEAD_MS = (-1000, 0, 0, 60_000)
+
 
 def play(shard: ArmedShard, seed: int) -> Model:
     """One life of an armed shard; AssertionError at the first difference from the model."""
@@ -50,12 +53,13 @@ class _Player:
 
     def step(self) -> None:
         """One call."""
-        calls = [self._reserve, self._grant, self._reclaim, self._release, self._mark]
-        (call,) = self._rng.choices(calls, [5, 2, 2, 3, 3])
+        calls = [self._reserve, self._grant, self._reclaim, self._release, self._mark, self._ban]
+        (call,) = self._rng.choices(calls, [5, 2, 2, 3, 3, 1])
         call()
         books = self.shard.books()
-        seen = (books.avail, books.sold, books.lacking, books.balanced)
-        self._agree(seen, (self.model.avail, self.model.sold, self.model.lacking, 1))
+        seen = (books.avail, books.sold, books.lacking, books.bans, books.balanced)
+        model = self.model
+        self._agree(seen, (model.avail, model.sold, model.lacking, len(model.bans), 1))
 
     def compare_all(self) -> None:
         """Every key."""
@@ -111,6 +115,15 @@ class _Player:
             self.shard.mark_sold_out(left, version_ms),
             self.model.mark_sold_out(version_ms, left),
         )
+
+    def _ban(self) -> None:
+        now_ms = self.shard.server.now_ms()
+        shoppers = [f"s{number}" for number in self._rng.sample(range(SHOPPERS), 4)]
+        ends_ms = {
+            one: now_ms + ahead_ms if (ahead_ms := self._rng.choice(AHEAD_MS)) else 0
+            for one in shoppers
+        }
+        self._agree(self.shard.ban(ends_ms), self.model.ban(ends_ms))
 
     def _id(self, known: dict[str, int]) -> str:
         """A new one, or one that was used before."""

@@ -26,6 +26,7 @@ CALLS: dict[str, Callable[[ArmedShard], Any]] = {
     "reclaim": lambda shard: shard.reclaim(5),
     "release": lambda shard: shard.release(Request("ann")),
     "mark_sold_out": lambda shard: shard.mark_sold_out(left=100),
+    "ban": lambda shard: shard.ban({"ann": 1}),
 }
 FIELDS = {
     "another epoch": ("epoch", "2"),

@@ -42,18 +42,19 @@ def empty_outbox(shard: ArmedShard) -> None:
 
 @pytest.fixture
 def sold(arm_unchecked: Arm) -> ArmedShard:
-    """All six keys, everything in the outbox relayed and trimmed; not disarmed yet."""
+    """All seven keys, everything in the outbox relayed and trimmed; not disarmed yet."""
     shard = arm_unchecked()
     shard.reserve(Request("ann"))
     shard.reclaim(2)
+    shard.ban({"eve": shard.server.now_ms() + 60_000})
     empty_outbox(shard)
-    assert left(shard) == ["ctl", "avail", "buyers", "outbox", "grants", "reclaims"]
+    assert left(shard) == ["ctl", "avail", "buyers", "outbox", "grants", "reclaims", "bans"]
     return shard
 
 
-def test_of_six_keys_the_record_is_left_for_a_day(sold: ArmedShard) -> None:
+def test_of_seven_keys_the_record_is_left_for_a_day(sold: ArmedShard) -> None:
     sold.disarm()
-    assert forget(sold) == 5
+    assert forget(sold) == 6
     assert left(sold) == ["ctl"]
     assert DAY_S - 60 < sold.server.worker.ttl(sold.shard.ctl) <= DAY_S
 
@@ -77,7 +78,7 @@ def test_an_armed_epoch_is_not_forgotten(sold: ArmedShard) -> None:
     with sold.refuses("NOTOVER"):
         forget(sold)
     mutant = without(scripts.FORGET, ARMED_HERE)
-    assert forget(sold, mutant) == 5, "without the check a shard that sells would lose its stock"
+    assert forget(sold, mutant) == 6, "without the check a shard that sells would lose its stock"
 
 
 @pytest.mark.parametrize("read", [False, True])
@@ -99,13 +100,13 @@ def test_what_waits_in_the_outbox_stays(arm_unchecked: Arm, read: bool, lost_rec
 def test_one_of_another_life_is_forgotten(sold: ArmedShard) -> None:
     """An older replica was promoted: it has the keys, and does not know that they are disarmed."""
     sold.server.operator.hset(sold.shard.ctl, "life", "f" * 40)
-    assert forget(sold) == 5
+    assert forget(sold) == 6
     assert sold.ctl()["disarmed"] == "1"
 
 
 def test_without_its_record_it_is_forgotten_too(sold: ArmedShard) -> None:
     sold.server.operator.delete(sold.shard.ctl)
-    assert forget(sold) == 5
+    assert forget(sold) == 6
     assert sold.ctl() == {"epoch": "1", "disarmed": "1"}
 
 
@@ -129,6 +130,7 @@ def test_nobody_arms_or_sells_it_again(sold: ArmedShard) -> None:
         lambda: sold.release(Request("ann")),
         lambda: sold.reserve(Request("bob")),
         sold.mark_sold_out,
+        lambda: sold.ban({"eve": 1}),
     ):
         with sold.refuses("FENCED"):
             refused()
@@ -178,7 +180,7 @@ def test_without_the_flag_a_full_server_refuses(sold: ArmedShard, script: Script
         sold.call(mutant, sold.shard.keys, sold.shard.epoch)
 
 
-@pytest.mark.parametrize("keys", [0, 5])
+@pytest.mark.parametrize("keys", [0, 6])
 def test_a_call_that_is_wrong_is_refused(sold: ArmedShard, keys: int) -> None:
     sold.disarm()
     with sold.refuses("BADCALL"):

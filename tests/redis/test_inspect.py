@@ -23,6 +23,7 @@ EMPTY = Books(
     reclaimed=0,
     balanced=1,
     lacking=0,
+    bans=0,
     fault="",
 )
 
@@ -76,6 +77,12 @@ def test_a_mark_of_some_units_is_not_sold_out(arm: Arm) -> None:
     shard = arm(units=0)
     shard.mark_sold_out(left=2)
     assert shard.books() == but(sold_out=0)
+
+
+def test_it_counts_who_is_banned(arm: Arm) -> None:
+    shard = arm(units=0)
+    shard.ban({"ann": shard.server.now_ms() + 60_000, "bob": 1})
+    assert shard.books() == but(bans=2)
 
 
 def test_missing_keys_are_empty_and_missing_stock_is_not_zero(
@@ -152,7 +159,7 @@ def test_it_can_be_run_when_the_server_is_full(arm: Arm) -> None:
         assert shard.books().fault == ""
         as_a_writer = replaced(scripts.INSPECT, "#!lua flags=no-writes", "#!lua")
         shard.replace(scripts.INSPECT, as_a_writer)
-        keys = [*shard.keys, shard.shard.grants, shard.shard.reclaims]
+        keys = shard.shard.keys
         with pytest.raises(Exception, match="maxmemory"):
             shard.call(scripts.INSPECT, keys, 1)
     finally:

@@ -18,6 +18,8 @@ def test_the_gateway_may_do_all_it_has_to(arm: Arm) -> None:
     assert shard.reserve(*asked, client=gateway) == Answer("REA", (1,))
     shard.mark_sold_out()
     assert shard.reserve(Request("bob"), client=gateway) == Answer("S")
+    shard.ban({"bob": shard.server.now_ms() + 60_000})
+    assert shard.reserve(Request("bob"), client=gateway) == Answer("B")
     assert gateway.hget(shard.shard.buyers, "ann") == shard.reservation_id(Request("ann")) + "=1"
     assert gateway.execute_command("CLUSTER", "SLOTS")
     assert gateway.info("replication")["role"] == "master"
@@ -78,11 +80,19 @@ def test_the_gateway_may_not(server: StockServer, command: tuple[str | int, ...]
     "key",
     [
         *("secret", "{q7}:counter", "i7", "{j7:s00:e1}:avail", "i7:s00:e1:avail"),
-        *("{i7:s00:e1}:grants", "{i7:s00:e1}:reclaims", "{i7:s00:e1}:bans", "{i7:s00:e1}"),
+        *("{i7:s00:e1}:grants", "{i7:s00:e1}:reclaims", "{i7:s00:e1}"),
     ],
 )
 def test_the_gateway_reads_and_writes_no_other_keys(server: StockServer, key: str) -> None:
     for command in (("GET", key), ("HSET", key, "a", 1), ("DECRBY", key, 1)):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            server.gateway.execute_command(*command)
+
+
+def test_the_gateway_bans_nobody_and_lifts_no_ban(server: StockServer) -> None:
+    bans = "{i7:s00:e1}:bans"
+    assert server.gateway.hget(bans, "ann") is None
+    for command in (("HSET", bans, "ann", 1), ("DECRBY", bans, 1), ("XADD", bans, "*", "a", 1)):
         with pytest.raises(redis.exceptions.NoPermissionError):
             server.gateway.execute_command(*command)
 
@@ -122,7 +132,8 @@ def test_nobody_comes_in_without_his_password(server: StockServer, user: str) ->
         (scripts.ARM, ("ctl", "avail", "outbox"), (1, "f" * 40, 9, 1)),
         (scripts.REBUILD, ("ctl", "avail", "buyers", "outbox"), (1, "f" * 40, "ann", "a", 0)),
         (scripts.TRIM, ("outbox",), ("1-0",)),
-        (scripts.FORGET, ("ctl", "avail", "buyers", "outbox", "grants", "reclaims"), (1,)),
+        (scripts.BAN, ("ctl", "avail", "bans"), (1, "ann", 1)),
+        (scripts.FORGET, ("ctl", "avail", "buyers", "outbox", "grants", "reclaims", "bans"), (1,)),
     ],
 )
 def test_the_agents_scripts_do_nothing_for_the_gateway(

@@ -40,6 +40,11 @@ class Names:
         return f"{self.prefix}order-events"
 
     @property
+    def gateway_events(self) -> str:
+        """What became of every purchase, as the gateways tell the risk scorer."""
+        return f"{self.prefix}gateway-events"
+
+    @property
     def dead_letters(self) -> str:
         """Messages nobody understood."""
         return f"{self.prefix}reservations.dlq"

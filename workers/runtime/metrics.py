@@ -84,6 +84,28 @@ STOCK_REDIS_ERRORS = Counter(
     "sluice_stock_redis_errors", "Calls to the stock Redis that failed.", ["process", "kind"]
 )
 
+# Risk scorer ---------------------------------------------------------------------------------
+
+RISK_EVENTS = Counter(
+    "sluice_risk_events",
+    "Events of the gateways: scored, late (older than the windows) or invalid.",
+    ["result"],
+)
+RISK_BEHIND_SECONDS = Gauge(
+    "sluice_risk_behind_seconds", "Age of the event that was read last, by the gateway's clock."
+)
+RISK_VERDICTS = Counter(
+    "sluice_risk_verdicts",
+    "Bans that a rule asked for; in mode shadow nobody was banned for it.",
+    ["kind", "rule", "mode"],
+)
+RISK_REMEMBERED = Gauge("sluice_risk_remembered", "How many the windows know now.", ["kind"])
+RISK_BANS_TOLD = Counter("sluice_risk_bans_told", "Entries written to the stream of bans.")
+RISK_BANS_ACTIVE = Gauge("sluice_risk_bans_active", "Bans in force, by whomever.")
+RISK_UNRECORDED = Counter(
+    "sluice_risk_bans_unrecorded", "Bans that were told and could not be written to PostgreSQL."
+)
+
 # Stock agent ---------------------------------------------------------------------------------
 
 AGENT_LEADS = Gauge("sluice_agent_leads", "1 in the one agent that holds the lock.")

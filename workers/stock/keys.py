@@ -56,9 +56,17 @@ class Shard:
         return f"{self.tag}:reclaims"
 
     @property
+    def bans(self) -> str:
+        """Hash: shopper → end of his ban in ms."""
+        return f"{self.tag}:bans"
+
+    @property
     def keys(self) -> list[str]:
         """All of them, the control record first."""
-        return [self.ctl, self.avail, self.buyers, self.outbox, self.grants, self.reclaims]
+        return [
+            *(self.ctl, self.avail, self.buyers, self.outbox),
+            *(self.grants, self.reclaims, self.bans),
+        ]
 
 
 def slot_of(tag: str) -> int:

@@ -6,7 +6,7 @@ its master takes no writes. All of `workers.stock.cluster`, which names the erro
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,6 +21,8 @@ from workers.stock.keys import RELAY_GROUP, Shard, slot_of
 
 # Of one call of rebuild.lua.
 REBUILD_MAX = 1000
+# Of one call of ban.lua.
+BANS_MAX = 1000
 # HSCAN's hint: a reply of this many shoppers holds up the node for some 100 µs.
 SCAN_COUNT = 500
 # With three masters a number whose slot lies on the wanted one is among the next 20 (1 in 3000 is
@@ -64,6 +66,7 @@ class Books:
     reclaimed: int
     balanced: int
     lacking: int
+    bans: int
     fault: str
 
 
@@ -179,6 +182,28 @@ def mark_sold_out(cluster: StockCluster, shard: Shard, version_ms: int, left: in
     return bool(cluster.run(shard, scripts.MARK_SOLD_OUT, keys, epoch, version_ms, left))
 
 
+def ban(cluster: StockCluster, shard: Shard, ends_ms: Mapping[str, int]) -> int:
+    """Ban shoppers until then, or lift their bans (0); at most BANS_MAX. How many stand written."""
+    keys = [shard.ctl, shard.avail, shard.bans]
+    arguments = [word for one in ends_ms.items() for word in one]
+    reply = cluster.run(shard, scripts.BAN, keys, str(shard.epoch), *arguments)
+    with _readable(shard):
+        return int(reply)
+
+
+def bans_of(cluster: StockCluster, shard: Shard) -> dict[str, int]:
+    """Who stands written there, and until when in ms; nobody when the key is gone."""
+    node = cluster.node_of(shard)
+    try:
+        found: Any = node.hgetall(shard.bans)
+    except redis.RedisError as error:
+        if is_refusal(error):
+            raise
+        raise cluster.failed(error, node) from error
+    with _readable(shard):
+        return {shopper.decode(): int(until_ms) for shopper, until_ms in found.items()}
+
+
 def buyers_of(cluster: StockCluster, shard: Shard) -> Iterator[list[Reservation]]:
     """Who holds what in an epoch, in portions; nobody when its keys are gone.
 
@@ -238,7 +263,7 @@ def is_drained(cluster: StockCluster, shard: Shard) -> bool:
 
 def inspect(cluster: StockCluster, shard: Shard) -> Books:
     """The shard's books, whatever its state."""
-    reply = cluster.run(shard, scripts.INSPECT, _inspected(shard), str(shard.epoch))
+    reply = cluster.run(shard, scripts.INSPECT, shard.keys, str(shard.epoch))
     with _readable(shard):
         return _books(reply)
 
@@ -298,7 +323,7 @@ def _ask_about(node: Node, shards: list[tuple[Shard, str]]) -> list[Any]:
     pipeline.info("replication")
     pipeline.script_exists(*(sha for _, sha in shards))
     for shard, _ in shards:
-        keys = _inspected(shard)
+        keys = shard.keys
         pipeline.evalsha(scripts.INSPECT.sha, len(keys), *keys, str(shard.epoch))
     replies: list[Any] = pipeline.execute(raise_on_error=False)
     return replies
@@ -341,10 +366,6 @@ def _readable(shard: Shard) -> Iterator[None]:
         yield
     except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise ShardFenced(f"a reply of {shard.tag} cannot be read: {error}") from error
-
-
-def _inspected(shard: Shard) -> list[str]:
-    return [shard.ctl, shard.avail, shard.buyers, shard.outbox, shard.grants, shard.reclaims]
 
 
 def _reservation(text: str) -> tuple[str, int]:

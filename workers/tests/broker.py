@@ -12,7 +12,7 @@ from workers.runtime import kafka
 from workers.runtime.kafka import Names
 
 DEADLINE_S = 30.0
-PARTITIONS = {"reservations": 8, "order_events": 8, "dead_letters": 1}
+PARTITIONS = {"reservations": 8, "order_events": 8, "gateway_events": 4, "dead_letters": 1}
 
 
 class Broker:

@@ -6,7 +6,13 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+)
 
 from deploy.local.process import CannotStart, Process, Unhealthy
 from deploy.local.site import ROOT, Site
@@ -16,6 +22,17 @@ LOGGING = ROOT / "deploy" / "kafka" / "log4j2.xml"
 
 # Partitions bound how many consumers can share a topic; dead letters are read by a person.
 TOPICS = {"reservations": 8, "order-events": 8, "gateway-events": 4, "reservations.dlq": 1}
+# What differs from the broker's own settings. Nobody reads an event of the gateways again after the
+# scorer's longest window, and a flood of them is 10 MB a second.
+SETTINGS = {
+    "gateway-events": {
+        "retention.ms": str(10 * 60 * 1000),
+        "retention.bytes": str(256 * 1024 * 1024),
+        # Only whole segments are dropped.
+        "segment.ms": str(60 * 1000),
+        "segment.bytes": str(64 * 1024 * 1024),
+    }
+}
 
 _HEAP_MB = 512
 
@@ -97,6 +114,22 @@ def create_topics(site: Site) -> None:
             future.result()
         except KafkaException as error:
             raise CannotStart(f"topic {name}: {error}") from error
+    for name in SETTINGS:
+        _configure(admin, name)
+
+
+def _configure(admin: AdminClient, topic: str) -> None:
+    """Also a topic of an older stack; may be repeated."""
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in SETTINGS[topic].items()
+    ]
+    wanted = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    (future,) = admin.incremental_alter_configs([wanted]).values()
+    try:
+        future.result()
+    except KafkaException as error:
+        raise CannotStart(f"topic {topic}: {error}") from error
 
 
 def healthy(site: Site) -> None:

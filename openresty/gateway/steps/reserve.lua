@@ -14,6 +14,7 @@ local OUTCOMES = {
   L = "limit_reached",
   S = "sold_out",
   P = "sold_out", -- for him, with this quantity
+  B = "denied", -- the shopper is banned
   E = "busy", -- this shard has too few now, but units may still come to it
   unknown = "pending",
   full = "busy",

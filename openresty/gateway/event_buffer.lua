@@ -1,0 +1,99 @@
+-- What the risk scorer is told, as JSON texts one behind the other in memory that was taken once.
+--
+-- No string is made for an event: LuaJIT would intern it, and the events of one sale are alike just where its
+-- hash looks (gateway/base64url.lua). The texts are copied from buffer to buffer until they are in a request.
+
+local ffi = require "ffi"
+
+local copy, string_of = ffi.copy, ffi.string
+
+-- 250 bytes are usual.
+local BYTES_AN_EVENT = 400
+local AGENT_MAX = 80
+-- Strings of the largest event: gateway 100, shopper 64, device 64, level 32, address 45, agent.
+local LONGEST = 1024
+local FILLER = 63 -- "?"
+
+local _M = {}
+_M.__index = _M
+
+--- A buffer for up to `events` events.
+function _M.new(events)
+  return setmetatable({
+    bytes = ffi.new("unsigned char[?]", events * BYTES_AN_EVENT),
+    size = events * BYTES_AN_EVENT,
+    from = ffi.new("int32_t[?]", events + 1), -- where each event begins; one more: where the last ends
+    key_from = ffi.new("int32_t[?]", events),
+    key_length = ffi.new("int32_t[?]", events),
+    events = events,
+    count = 0,
+    length = 0,
+  }, _M)
+end
+
+--- Forget what is in it.
+function _M:clear()
+  self.count, self.length, self.from[0] = 0, 0, 0
+end
+
+--- Whether another event finds room.
+function _M:has_room()
+  return self.count < self.events and self.length + LONGEST <= self.size
+end
+
+local function put(self, text)
+  local length = #text
+  copy(self.bytes + self.length, text, length)
+  self.length = self.length + length
+end
+
+-- A client's own bytes: what needs an escape or is not ASCII becomes "?", and what is longer is cut.
+local function put_foreign(self, text)
+  local length = #text
+  length = length < AGENT_MAX and length or AGENT_MAX
+  local to = self.bytes + self.length
+  copy(to, text, length)
+  for i = 0, length - 1 do
+    local char = to[i]
+    if char < 32 or char > 126 or char == 34 or char == 92 then
+      to[i] = FILLER
+    end
+  end
+  self.length = self.length + length
+end
+
+--- Add an event; there must be room. head: what stands before the time; claims: of the token, or their like;
+-- tail: from the quote behind the user agent. All but the agent are of checked character sets, which need no
+-- escapes. The key is the device, or the address where no token told a device.
+function _M:add(head, at_ms, claims, address, risk, agent, tail)
+  local at, device = self.count, claims.dev
+  self.length = self.from[at] -- not behind what one that failed has left
+  put(self, head)
+  put(self, at_ms)
+  put(self, ',"shopper":"')
+  put(self, claims.sub)
+  put(self, '","device":"')
+  self.key_from[at], self.key_length[at] = self.length, #device
+  put(self, device)
+  put(self, '","address":"')
+  if device == "" then
+    self.key_from[at], self.key_length[at] = self.length, #address
+  end
+  put(self, address)
+  put(self, '","level":"')
+  put(self, claims.lvl)
+  put(self, '","rs":')
+  put(self, risk)
+  put(self, ',"ua":"')
+  put_foreign(self, agent)
+  put(self, tail)
+  self.count = at + 1
+  self.from[at + 1] = self.length
+end
+
+--- The text of event number `at`, from 0; for tests.
+function _M:text(at)
+  return string_of(self.bytes + self.from[at], self.from[at + 1] - self.from[at])
+end
+
+return _M

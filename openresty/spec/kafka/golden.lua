@@ -1,0 +1,22 @@
+-- Bytes of others. The batch is librdkafka's (2.x, two messages, idempotence off), as Kafka 4.3 wrote it to
+-- its log; the answers are that broker's.
+
+local function bytes(hex)
+  return (string.gsub(hex, "%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+
+local BATCH = "00000000000000000000011b000000000225630cfd000000000001000001a20320a27b000001a20320a27b"
+  .. "ffffffffffffffffffffffffffff0000000230000000166465766963652d303030310e7b2276223a317d009e0300000201"
+  .. "9003" .. string.rep("78", 200) .. "00"
+local BROKERS = "0000000700000000000000010000000100093132372e302e302e3100004a94ffff"
+  .. "001653354b2d41527169542d43496d39393566344c57346700000001"
+
+return {
+  AT_MS = 1795348800123,
+  BATCH = bytes(BATCH),
+  METADATA_REQUEST = bytes("000000180003000400000007000163000000010006676f6c64656e00"),
+  METADATA = bytes(BROKERS .. "0000000100000006676f6c64656e0000000002"
+    .. "0000" .. "00000000" .. "00000001" .. "0000000100000001" .. "0000000100000001"
+    .. "0000" .. "00000001" .. "00000001" .. "0000000100000001" .. "0000000100000001"),
+  METADATA_UNKNOWN = bytes(BROKERS .. "00000001000300046e6f6e650000000000"),
+}
