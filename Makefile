@@ -44,6 +44,7 @@ bench-redis: setup
 
 bench-gateway: up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reserve
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_switches --profile $(PROFILE)
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")
