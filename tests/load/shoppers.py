@@ -17,6 +17,8 @@ PATIENCE_S = 60.0
 # Early shoppers come this long before the start.
 EARLY_S = (0.3, 2.0)
 PLAIN_BODY = b'{"qty":1}'
+# workerd closes a connection that was idle for five seconds, and what is sent just then is lost.
+KEEPALIVE_S = 2.0
 
 
 class Kind(enum.Enum):
@@ -283,7 +285,9 @@ class Sale:
         """Connections that come from this shopper's own address."""
         own = self._own.get(shopper.name)
         if not own:
-            connector = aiohttp.TCPConnector(local_addr=(shopper.address, 0))
+            connector = aiohttp.TCPConnector(
+                local_addr=(shopper.address, 0), keepalive_timeout=KEEPALIVE_S
+            )
             own = aiohttp.ClientSession(connector=connector, timeout=self._http.timeout)
             self._own[shopper.name] = own
         return own
