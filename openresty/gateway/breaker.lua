@@ -113,7 +113,9 @@ function Breaker:failed()
   elseif self.state == "half open" and not self.probe then
     pause(self)
   elseif self.state == "closed" and self.probe and not self.is_checking then
-    self.is_checking = ngx.timer.at(0, check, self) or false
+    -- The first at once, the others apart: a refused connection fails in no time.
+    local delay_s = self.failures == 1 and 0 or PAUSE_FIRST_S
+    self.is_checking = ngx.timer.at(delay_s, check, self) or false
   end
 end
 

@@ -53,7 +53,7 @@ describe("with a probe", function()
     one:failed()
     assert.equal(0, fire())
     assert.is_true(one:admits())
-    assert.equal(0, fire())
+    assert.is_true(fire() > 0)
     assert.is_true(one:is_open())
   end)
 
