@@ -57,10 +57,13 @@ def open_late(item_id: int) -> Draw:
 
 
 def draw_of(item: Item) -> Json | None:
-    """The section `item.queue.draw` of the snapshot: seed and sizes only once they are revealed."""
-    draw = Draw.objects.filter(pk=item.pk).first()
-    if draw is None:
+    """The section `item.queue.draw` of the snapshot: seed and sizes only once they are revealed.
+
+    As `item.draw` has it, which the snapshot reads for all items at once.
+    """
+    if not hasattr(item, "draw"):
         return None
+    draw: Draw = item.draw
     is_revealed = draw.revealed_at is not None
     return {
         "commit": draw.commit,

@@ -50,7 +50,7 @@ def _campaigns(now: datetime) -> QuerySet[Campaign]:
     armed = selling.filter(~Q(script_sha="") | Q(source=Source.DATABASE)).order_by("shard")
     items = (
         Item.objects.order_by("pk")
-        .select_related("pool")
+        .select_related("pool", "draw")
         .prefetch_related(Prefetch("allocations", queryset=armed, to_attr="armed_allocations"))
     )
     return (

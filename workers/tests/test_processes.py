@@ -11,13 +11,14 @@ from workers.tests import running
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
 
-WORKERS = ["stock_agent", "relay", "order_consumer", "inventory_consumer"]
+WORKERS = ["stock_agent", "relay", "order_consumer", "inventory_consumer", "queue_controller"]
 # A name of each worker's own, to see that it serves its figures.
 METRICS = {
     "stock_agent": "sluice_agent_leads 1.0",
     "relay": "sluice_relay_outboxes",
     "order_consumer": "sluice_reservations_decided_total",
     "inventory_consumer": "sluice_stock_deductions_total",
+    "queue_controller": "sluice_queue_leads 1.0",
 }
 
 
@@ -68,6 +69,7 @@ AWAY = {
     "relay": ("SLUICE_KAFKA_BROKERS", "Kafka: "),
     "order_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "inventory_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
+    "queue_controller": ("SLUICE_SALE_DSN", "tick: "),
 }
 
 

@@ -117,14 +117,13 @@ def test_at_the_start_the_lobby_is_closed_and_the_draw_revealed(stage: Stage) ->
     stage.published.queue |= {"mode": "draw", "buckets": BUCKETS}
     controller = stage.controller()
     assert controller.tick() is None
-    assert queues.draw_of(stage.item) == {"commit": draw.commit, "sizes": None, "seed": None}
+    assert stage.draw() == {"commit": draw.commit, "sizes": None, "seed": None}
     stage.join(1, 30)
     controller.tick()
     assert stage.look().window == [line.Called(0, 0)] * 2
     stage.clock.turn(5)
     controller.tick()
-    shown = queues.draw_of(stage.item)
-    assert shown is not None
+    shown = stage.draw()
     assert shown["sizes"] == [0, 30]
     assert commit_of(bytes.fromhex(shown["seed"])) == draw.commit
     stage.clock.turn(TICK_S)
@@ -133,7 +132,7 @@ def test_at_the_start_the_lobby_is_closed_and_the_draw_revealed(stage: Stage) ->
     assert window[1].served_until >= 30
     # A second controller changes nothing of it.
     stage.controller().tick()
-    assert queues.draw_of(stage.item) == shown
+    assert stage.draw() == shown
     assert not stage.look().lobby_is_open
 
 
@@ -150,7 +149,7 @@ def test_a_lobby_that_is_lost_goes_on_with_other_numbers(stage: Stage) -> None:
     assert not set(first) & set(second)
     stage.clock.turn(5)
     controller.tick()
-    assert Draw.objects.get(pk=stage.item.pk).sizes[0] == marks.LOBBY_AHEAD + 30
+    assert Draw.objects.get(pk=stage.item.pk).sizes == [marks.LOBBY_AHEAD + 30]
 
 
 def test_a_lobby_that_is_lost_at_the_start_ends_where_it_was_seen(stage: Stage) -> None:

@@ -21,6 +21,11 @@ NAMES = ["vip", "regular"]
 pytestmark = pytest.mark.django_db
 
 
+def told(item: Item) -> dict[str, Any] | None:
+    """What the snapshot says now."""
+    return services.draw_of(Item.objects.get(pk=item.pk))
+
+
 @pytest.fixture
 def draw(item: Item) -> Draw:
     """Of an item, not revealed."""
@@ -43,16 +48,16 @@ def test_the_approval_makes_it_where_the_item_is_drawn(
 
 
 def test_before_the_reveal_only_the_commitment_is_told(item: Item, draw: Draw) -> None:
-    assert services.draw_of(item) == {"commit": draw.commit, "sizes": None, "seed": None}
+    assert told(item) == {"commit": draw.commit, "sizes": None, "seed": None}
 
 
 def test_an_item_without_a_draw_has_none(item: Item) -> None:
-    assert services.draw_of(item) is None
+    assert told(item) is None
 
 
 def test_the_reveal_tells_seed_and_sizes(item: Item, draw: Draw) -> None:
     assert services.reveal(item.pk, [3, 4], NAMES, NOW)
-    assert services.draw_of(item) == {"commit": draw.commit, "sizes": [3, 4], "seed": draw.seed}
+    assert told(item) == {"commit": draw.commit, "sizes": [3, 4], "seed": draw.seed}
 
 
 def test_the_first_reveal_stands(item: Item, draw: Draw) -> None:
