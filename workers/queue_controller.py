@@ -31,6 +31,7 @@ _log = logging.getLogger("workers.queue_controller")
 
 def run(
     controller: QueueController,
+    pipeline: Pipeline,
     leadership: Leadership,
     clock: Clock,
     stop: Event,
@@ -39,6 +40,7 @@ def run(
     """Ticks until stopped, while we lead; the second one is ready when it could take over."""
     pause_s = 0.0
     while not stop.wait(pause_s):
+        pipeline.check()
         started = clock.monotonic()
         leads = leadership.held()
         metrics.QUEUE_LEADS.set(leads)
@@ -69,8 +71,7 @@ def main() -> None:
     pipeline.start()
     clusters = StockClusters.connect(env.stock_sources, "queue-controller")
     controller = QueueController(clusters, clock, lambda: pipeline.newest)
-    run(controller, Leadership(LEADER_LOCK), clock, started.stop, started.readiness)
-    pipeline.check()
+    run(controller, pipeline, Leadership(LEADER_LOCK), clock, started.stop, started.readiness)
 
 
 if __name__ == "__main__":

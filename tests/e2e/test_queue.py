@@ -44,8 +44,8 @@ class Sale:
     def buy(self, shopper, ticket=None, deadline_s=60):
         """Enter and ask until it is decided: the last answer, and every place he was told."""
         entry = wait_for(lambda: self._entered(shopper), f"{shopper} to be let in")
-        places: list[int] = []
         url, give_up = f"{self.edge}{entry['buy_url']}", time.monotonic() + deadline_s
+        places: list[int] = []
         while True:
             body = json.dumps({"qty": 1} | ({"ticket": ticket} if ticket else {})).encode()
             status, answer = ask(url, method="POST", body=body, token=entry["entry_token"])

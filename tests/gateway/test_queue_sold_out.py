@@ -86,6 +86,14 @@ def test_a_mark_that_nobody_repeats_ends_by_itself(line: WaitingLine) -> None:
     until(lambda: line.buy("bob", ticket).status == 202, "bob waits again")
 
 
+def test_an_old_mark_is_not_believed_while_redis_is_silent(line: WaitingLine, shop: Shop) -> None:
+    ticket = line.queued("bob")["ticket"]
+    sell_out(line)
+    until(lambda: line.buy("bob", ticket).status == 410, "bob hears it")
+    shop.stock.freeze()
+    until(lambda: line.buy("bob", ticket).status == 202, "bob waits: nobody knows")
+
+
 def test_a_frozen_redis_is_never_sold_out(line: WaitingLine, shop: Shop) -> None:
     ticket = line.queued("bob")["ticket"]
     shop.stock.freeze()

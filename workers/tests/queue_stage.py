@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_plane.campaigns.models import Item
+from control_plane.queues.draws import draw_of
 from control_plane.queues.models import QueueState
 from workers.queue import line
 from workers.queue.control import QueueController
@@ -58,6 +59,10 @@ class Stage:
     def free(self) -> int:
         """Units in the shard."""
         return shards.inspect(self.cluster, self.stock).avail
+
+    def draw(self) -> dict[str, Any]:
+        """What the snapshot says of it now."""
+        return draw_of(Item.objects.get(pk=self.item.pk)) or {}
 
     def look(self) -> Looked:
         """The queue as it is in Redis."""

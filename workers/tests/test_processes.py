@@ -11,7 +11,14 @@ from workers.tests import running
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
 
-WORKERS = ["stock_agent", "relay", "order_consumer", "inventory_consumer", "risk_scorer"]
+WORKERS = [
+    "stock_agent",
+    "relay",
+    "order_consumer",
+    "inventory_consumer",
+    "queue_controller",
+    "risk_scorer",
+]
 # A name of each worker's own, to see that it serves its figures.
 METRICS = {
     "stock_agent": "sluice_agent_leads 1.0",
@@ -19,6 +26,7 @@ METRICS = {
     "order_consumer": "sluice_reservations_decided_total",
     "inventory_consumer": "sluice_stock_deductions_total",
     "risk_scorer": 'sluice_risk_remembered{kind="device"}',
+    "queue_controller": "sluice_queue_leads 1.0",
 }
 
 
@@ -70,6 +78,7 @@ AWAY = {
     "order_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "inventory_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "risk_scorer": ("SLUICE_KAFKA_BROKERS", "turn: Kafka: "),
+    "queue_controller": ("SLUICE_SALE_DSN", "tick: "),
 }
 
 

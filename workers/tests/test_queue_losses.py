@@ -1,24 +1,15 @@
 """The queue controller when something is lost, changed or revealed; on real servers."""
 
-from typing import Any
-
 import pytest
 
 from control_plane.campaigns import services as campaigns
-from control_plane.campaigns.models import Item
 from control_plane.queues import services as queues
-from control_plane.queues.draws import draw_of
 from control_plane.queues.models import Draw, QueueState
 from control_plane.queues.places import commit_of
 from workers.queue import line, marks
 from workers.runtime.verdicts import Unavailable
 from workers.tests.queue_crowd import BUCKETS, TICK_S, Shopper
 from workers.tests.queue_stage import Stage
-
-
-def _shown(item: Item) -> dict[str, Any] | None:
-    """What a snapshot that is built now would say of its draw."""
-    return draw_of(Item.objects.get(pk=item.pk))
 
 
 def test_without_a_controller_the_last_window_stands(stage: Stage) -> None:
@@ -126,18 +117,13 @@ def test_at_the_start_the_lobby_is_closed_and_the_draw_revealed(stage: Stage) ->
     stage.published.queue |= {"mode": "draw", "buckets": BUCKETS}
     controller = stage.controller()
     assert controller.tick() is None
-    assert _shown(stage.item) == {
-        "commit": draw.commit,
-        "sizes": None,
-        "seed": None,
-    }
+    assert stage.draw() == {"commit": draw.commit, "sizes": None, "seed": None}
     stage.join(1, 30)
     controller.tick()
     assert stage.look().window == [line.Called(0, 0)] * 2
     stage.clock.turn(5)
     controller.tick()
-    shown = _shown(stage.item)
-    assert shown is not None
+    shown = stage.draw()
     assert shown["sizes"] == [0, 30]
     assert commit_of(bytes.fromhex(shown["seed"])) == draw.commit
     stage.clock.turn(TICK_S)
@@ -146,7 +132,7 @@ def test_at_the_start_the_lobby_is_closed_and_the_draw_revealed(stage: Stage) ->
     assert window[1].served_until >= 30
     # A second controller changes nothing of it.
     stage.controller().tick()
-    assert _shown(stage.item) == shown
+    assert stage.draw() == shown
     assert not stage.look().lobby_is_open
 
 
@@ -163,8 +149,7 @@ def test_a_lobby_that_is_lost_goes_on_with_other_numbers(stage: Stage) -> None:
     assert not set(first) & set(second)
     stage.clock.turn(5)
     controller.tick()
-    sizes = Draw.objects.get(pk=stage.item.pk).sizes
-    assert sizes and sizes[0] == marks.LOBBY_AHEAD + 30
+    assert Draw.objects.get(pk=stage.item.pk).sizes == [marks.LOBBY_AHEAD + 30]
 
 
 def test_a_lobby_that_is_lost_at_the_start_ends_where_it_was_seen(stage: Stage) -> None:

@@ -128,6 +128,15 @@ local function list_of(text)
   return list
 end
 
+-- Not by unpack: there may be more than fit onto Lua's stack.
+local function forget_told(line)
+  local came, rest = line.came, {}
+  for i = line.came_sent + 1, #came do
+    rest[#rest + 1] = came[i]
+  end
+  line.came, line.came_sent = rest, 0
+end
+
 function Line:finish(requests, reply)
   local window = type(reply) == "table" and #reply == 6 and read_window(reply, self.last)
   if not window then
@@ -135,8 +144,7 @@ function Line:finish(requests, reply)
     return batch.finish_all(requests, "unknown")
   end
   self.window = window
-  self.came = { unpack(self.came, self.came_sent + 1) }
-  self.came_sent = 0
+  forget_told(self)
   local firsts, answers = list_of(reply[5]), list_of(reply[6])
   for i = 1, #requests do
     local wish = requests[i].line
