@@ -28,6 +28,7 @@ export function item_row(item: Item, words: Messages): [HTMLElement, (phase: Pha
   let phase: Phase = "before";
   let running = false;
   let news: News | null = null;
+  let known = "";
 
   const update = () => {
     const bought = news !== null && NEWS_TONES[news] === "good";
@@ -36,13 +37,14 @@ export function item_row(item: Item, words: Messages): [HTMLElement, (phase: Pha
     set_text(button, running ? words.working : bought ? words.done : (settled ?? idle));
     button.disabled = running || bought || settled !== null || phase !== "open";
   };
-  const tell = (told: News, order = "") => {
+  const tell = (told: News, detail = "") => {
     // Saying the same twice would make a screen reader say it twice.
-    if (told === news) return;
+    if (told === news && detail === known) return;
     news = told;
+    known = detail;
     const [headline, sentence] = words.news[told];
     status.className = `status ${NEWS_TONES[told]}`;
-    status.replaceChildren(el("b", {}, headline), sentence.replace("{order}", order));
+    status.replaceChildren(el("b", {}, headline), sentence.replace(/\{(order|place)\}/, detail));
   };
   button.onclick = async () => {
     running = true;

@@ -10,6 +10,7 @@ export const NEWS_TONES = {
   reserved: "info",
   pending: "info",
   queued: "info",
+  in_line: "info",
   confirmed: "good",
   paid: "good",
   expired: "bad",
@@ -32,7 +33,7 @@ export const NEWS_TONES = {
 
 export type News = keyof typeof NEWS_TONES;
 
-/** A headline and a sentence. `{order}` becomes the order number. */
+/** A headline and a sentence. `{order}` becomes the order number, `{place}` how many are before him. */
 type Words = readonly [headline: string, sentence: string];
 
 export interface Messages {
@@ -93,6 +94,10 @@ export const en: Messages = {
     reserved: ["Reserved for you", "The unit is set aside. We are writing your order."],
     pending: ["Not certain yet", "The answer is taking longer than usual. We keep asking."],
     queued: ["You are in the queue", "Keep this page open, it moves by itself."],
+    in_line: [
+      "You are in the queue",
+      "{place} before you. Keep this page open, it moves by itself.",
+    ],
     confirmed: ["It is yours", "Your order is {order}."],
     paid: ["Paid", "Thank you. Your order is {order}."],
     expired: ["The time to pay has passed", "The unit went back to the others."],
@@ -143,6 +148,7 @@ export const zh: Messages = {
     reserved: ["已为您预留", "商品已锁定，正在生成订单。"],
     pending: ["结果待确认", "返回结果比平时慢，我们会继续查询。"],
     queued: ["排队中", "请保持页面打开，进度会自动更新。"],
+    in_line: ["排队中", "前面还有 {place} 人。请保持页面打开，进度会自动更新。"],
     confirmed: ["抢购成功", "您的订单号：{order}。"],
     paid: ["已付款", "谢谢。您的订单号：{order}。"],
     expired: ["付款时间已过", "商品已退回给其他买家。"],

@@ -63,6 +63,48 @@ test("a purchase goes from session to entry to buy to the order", async () => {
   expect(told).toEqual([["entering"], ["buying"], ["reserved"], ["confirmed", "S1"]]);
 });
 
+test("who is queued shows his newest ticket until it is his turn", async () => {
+  script["/v1/items/7/key/buy"] = [
+    [202, { outcome: "queued", ticket: "t1", retry_after_ms: 500 }],
+    [202, { outcome: "queued", ticket: "t2", place: 12, retry_after_ms: 400 }],
+    [503, { code: "busy", retry_after_ms: 300 }],
+    [200, RESERVED],
+  ];
+  expect(await purchase()).toBe("confirmed");
+  const bodies = sent.filter(({ path }) => path.endsWith("/buy")).map(({ body }) => body);
+  const last = { qty: 1, ticket: "t2" };
+  expect(bodies).toEqual([{ qty: 1 }, { qty: 1, ticket: "t1" }, last, last]);
+  expect(waited).toEqual([500, 400, 300]);
+  expect(told).toContainEqual(["queued"]);
+  expect(told).toContainEqual(["in_line", "12"]);
+});
+
+test("who waits longer than his token lives enters again and keeps his place", async () => {
+  script["/v1/items/7/key/buy"] = [
+    [202, { outcome: "queued", ticket: "t1", place: 3 }],
+    [401, { code: "bad_token" }],
+    [410, { code: "sold_out" }],
+  ];
+  expect(await purchase()).toBe("sold_out");
+  expect(sent.filter(({ path }) => path.endsWith("/entry"))).toHaveLength(2);
+  expect(sent.at(-1)?.body).toEqual({ qty: 1, ticket: "t1" });
+});
+
+test("a place that is refused with a new token is the end", async () => {
+  script["/v1/items/7/key/buy"] = [
+    [202, { outcome: "queued", ticket: "t1", place: 3 }],
+    [401, { code: "bad_token" }],
+  ];
+  expect(await purchase()).toBe("bad_token");
+  expect(sent.filter(({ path }) => path.endsWith("/entry"))).toHaveLength(2);
+});
+
+test("a token that is refused without a place is the end", async () => {
+  script["/v1/items/7/key/buy"] = [[401, { code: "bad_token" }]];
+  expect(await purchase()).toBe("bad_token");
+  expect(sent.filter(({ path }) => path.endsWith("/entry"))).toHaveLength(1);
+});
+
 test("the status is asked for until it is decided, gaps in the connection included", async () => {
   script["/v1/items/7/key/buy"] = [[202, { ...RESERVED, outcome: "pending" }]];
   script["/v1/reservations/r"] = [

@@ -3,8 +3,8 @@
 import { type Answer, ask } from "./api.ts";
 import { NEWS_TONES, type News } from "./messages.ts";
 
-/** Tells the shopper something; `order` once there is one. */
-export type Tell = (news: News, order?: string) => void;
+/** Tells the shopper something; `detail`: the order's number, or how many are before him. */
+export type Tell = (news: News, detail?: string) => void;
 
 export interface Visitor {
   shopper: string;
@@ -17,6 +17,8 @@ const passes = ({ ok, code }: Answer) => PASSING.has(code) || (!ok && !(code in 
 const UNDECIDED: ReadonlySet<string> = new Set(["reserved", "pending", "queued", ...PASSING]);
 const TRIES = 20;
 const STATUS_TRIES = 120;
+/** The server says when to ask again, at most every 0.3 s; the end of the sale ends the queue. */
+const QUEUE_TRIES = 5000;
 
 /** Waits; tests pass one that does not. */
 export type Pause = (ms: number) => Promise<void>;
@@ -49,9 +51,9 @@ export async function buy(
   pause: Pause = pause_for,
 ): Promise<News> {
   let last: News = "entering";
-  const tell: Tell = (news, order) => {
+  const tell: Tell = (news, detail) => {
     last = news;
-    tell_page(news, order);
+    tell_page(news, detail);
   };
   tell("entering");
   const { shopper, device } = visitor;
@@ -61,23 +63,59 @@ export async function buy(
     return last;
   }
   const session = String(demo.body.session);
-  const door = `/v1/items/${item}/entry`;
-  const entry = await insist(() => ask(door, session, { device }), tell, pause);
+  const enter = () =>
+    insist(() => ask(`/v1/items/${item}/entry`, session, { device }), tell, pause);
+  const entry = await enter();
   if (!entry.ok) {
     tell(as_news(entry.code));
     return last;
   }
-  const token = String(entry.body.entry_token);
   tell("buying");
-  const buy_url = String(entry.body.buy_url);
-  const bought = await insist(
-    (is_repeated) => ask(buy_url, token, { qty: 1 }, is_repeated ? AGAIN : {}),
-    tell,
-    pause,
-  );
+  const [bought, token] = await buy_in_turn(entry, enter, tell, pause);
   tell(as_news(bought.code));
-  if (bought.ok) await follow(String(bought.body.status_url), token, tell, pause);
+  if (bought.ok && bought.body.status_url !== undefined) {
+    await follow(String(bought.body.status_url), token, tell, pause);
+  }
   return last;
+}
+
+/**
+ * Buys, with the ticket of the answer before while the answer is a place in the queue. A place
+ * outlives the entry token, so who waits longer than that enters again and keeps it. Resolves to
+ * the answer that ends the waiting, and the token it was given to.
+ */
+async function buy_in_turn(
+  first_entry: Answer,
+  enter: () => Promise<Answer>,
+  tell: Tell,
+  pause: Pause,
+): Promise<[Answer, string]> {
+  let entry = first_entry;
+  let wish: { qty: number; ticket?: string } = { qty: 1 };
+  let is_new = true;
+  for (let tried = 1; ; tried += 1) {
+    const token = String(entry.body.entry_token);
+    const buy_url = String(entry.body.buy_url);
+    const answer = await insist(
+      (is_repeated) => ask(buy_url, token, wish, is_repeated ? AGAIN : {}),
+      tell,
+      pause,
+    );
+    if (tried === QUEUE_TRIES) return [answer, token];
+    if (answer.code === "bad_token" && !is_new) {
+      entry = await enter();
+      if (!entry.ok) return [entry, token];
+      is_new = true;
+      continue;
+    }
+    if (answer.code !== "queued") return [answer, token];
+    is_new = false;
+    wish = { qty: 1, ticket: String(answer.body.ticket) };
+    const { place } = answer.body;
+    if (place === undefined) tell("queued");
+    else tell("in_line", String(place));
+    await pause(answer.retry_after_ms);
+  }
 }
 
 /** Asks for the reservation until it is decided. A gap in the connection changes nothing. */
