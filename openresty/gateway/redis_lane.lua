@@ -67,7 +67,7 @@ local function finish_with_error(node, one, reply)
     node.cluster:refresh()
   end
   if verdict == "broken" or verdict == "unknown" then
-    ngx.log(ngx.ERR, "script call on ", node.address, ": ", reply)
+    ngx.log(ngx.ERR, node.kind, " call on ", node.address, ": ", reply)
   end
   batch.finish_all(one.requests, verdict)
 end
@@ -124,6 +124,7 @@ function _M.node_of(cluster, slot, kind)
       cluster = cluster,
       address = address,
       breaker = cluster:breaker(address),
+      kind = kind,
       needs_lease = is_reserve, -- a number sells nothing
       errors = is_reserve and "redis_errors" or "queue_errors",
     }, Node))

@@ -8,7 +8,7 @@ import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { Item } from "../../snapshot/document.ts";
 import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
-import { authenticate, find_item } from "../visitor/visitor.ts";
+import { authenticate, find_item } from "../../visitor/visitor.ts";
 import { read_device } from "./body.ts";
 
 export interface EntryOptions {

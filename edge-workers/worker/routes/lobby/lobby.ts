@@ -9,8 +9,8 @@ import { send_to_origin } from "../../pass_through/pass_through.ts";
 import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
+import { authenticate, find_item } from "../../visitor/visitor.ts";
 import { read_device } from "../entry/body.ts";
-import { authenticate, find_item } from "../visitor/visitor.ts";
 
 export interface LobbyOptions {
   store: Pick<SnapshotStore, "current">;

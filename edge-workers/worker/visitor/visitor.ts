@@ -1,9 +1,9 @@
 /** Who asks for what: the item of a path and the shopper of a session, for the doors of a sale. */
 
-import { Refusal } from "../../problem/problem.ts";
-import type { Item } from "../../snapshot/document.ts";
-import type { Snapshot } from "../../snapshot/envelope.ts";
-import { type Session, verify_session } from "../../tokens/session.ts";
+import { Refusal } from "../problem/problem.ts";
+import type { Item } from "../snapshot/document.ts";
+import type { Snapshot } from "../snapshot/envelope.ts";
+import { type Session, verify_session } from "../tokens/session.ts";
 
 const ITEM_ID = /^[1-9][0-9]{0,14}$/;
 const BEARER = /^Bearer ([A-Za-z0-9._-]+)$/;
