@@ -40,6 +40,22 @@ run_tests() {
   limited 300 busted busted
   limited 600 vitest npm --prefix edge-workers test
   limited 3600 pytest "$BIN/pytest"
+  again_if_few
+}
+
+# A test that fails on a busy machine is not the same as one that fails: up to five get a second try, by
+# themselves. What passes only then is named at the end, since it may also be a rare fault of ours.
+readonly SECOND_TRIES=5
+LASTFAILED=var/cache/pytest/v/cache/lastfailed
+
+again_if_few() {
+  [ "${failed[*]: -1}" = pytest ] || return 0
+  local names
+  names=$("$BIN/python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' "$LASTFAILED")
+  [ -n "$names" ] && [ "$(wc -l <<<"$names")" -le "$SECOND_TRIES" ] || return 0
+  unset 'failed[-1]'
+  limited 900 "pytest, what failed once more" "$BIN/pytest" --last-failed
+  printf '\nfailed at the first try, and has to be looked at:\n%s\n' "$names" >&2
 }
 
 run_checks() {
