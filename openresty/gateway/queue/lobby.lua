@@ -172,7 +172,7 @@ function _M.handle()
     return outcome.refuse("ended", "the lobby is closed, the sale has begun")
   elseif item.queue.opens_ms and now_ms < item.queue.opens_ms then
     return outcome.refuse("not_started", nil, math.ceil(item.queue.opens_ms - now_ms))
-  elseif not view.switches.sale_enabled then
+  elseif not item.switches.sale_enabled then
     return outcome.refuse("busy")
   elseif not is_plain_post() then
     return outcome.refuse("bad_request", "POST without a body or a query")
