@@ -4,10 +4,10 @@
 
 The limit is the same nginx worker printing "hello" from Lua, asked by the same client with the same
 requests. The product is the whole purchase ending in `reserved`: real signed tokens, each used
-once, all steps on, a stock Redis with `appendfsync always`. Rounds alternate, so that a slow minute
-of the machine hits both; medians and the range are printed and left in `var/bench/report.json`, and
-nothing fails on a time. Only what the gateway counted as `reserved` is a sale, and all of them must
-be winners in Redis (P1).
+once, limits and risk rules on, events to Kafka where the stack has one, no queue, a stock Redis
+with `appendfsync always`. Rounds alternate, so that a slow minute of the machine hits both; medians
+and the range are printed and left in `var/bench/report.json`, and nothing fails on a time. Only
+what the gateway counted as `reserved` is a sale, and all of them must be winners in Redis (P1).
 
 A second item is sold out, and its mark is kept as fresh as the stock agent keeps it: the refusals a
 second of the same requests are P2.
@@ -50,6 +50,14 @@ PATH_KEY = "p" * 22
 NGINX_CORE, CLIENT_CORE = "0", "1"
 # More than any worker here can serve in one round.
 REQUESTS_PER_S = 60_000
+# Rules that meet nobody here, so that each is looked at.
+_RULE = {"item": None, "mode": "enforce", "action": "deny", "until_ms": None}
+RULES = [
+    _RULE | {"id": 1, "kind": "cidr", "cidr": "203.0.113.0/24"},
+    _RULE | {"id": 2, "kind": "device", "value": "device-of-a-robot"},
+    _RULE | {"id": 3, "kind": "user_agent", "value": "robot"},
+    _RULE | {"id": 4, "kind": "score", "min_score": 90, "action": "challenge"},
+]
 BUYS = "sluice_gateway_buys_total"
 RESERVED = f'{BUYS}{{outcome="reserved"}}'
 SOLD_OUT = f'{BUYS}{{outcome="sold_out"}}'
@@ -235,6 +243,7 @@ def document(*armed: ArmedShard) -> dict[str, object]:
         "items": items,
         "entry_keys": [{"kid": KID, "secret": secret, "sign": True}],
         "switches": {"sale_enabled": True},
+        "risk_rules": RULES,
         "stock": {"source": SHARD.source, "generation": 0, "lease_ms": 2000},
     }
 
