@@ -12,7 +12,13 @@ from tests.gateway.gateway import Gateway
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import SWITCHES, Item, Shop
 from tests.gateway.work_redis import WorkRedis
+from tests.redis.server import PASSWORDS
 from tests.redis.waiting import until
+from workers.risk.penalties import Ban
+from workers.risk.settings import configuration_of
+from workers.risk.shopper_bans import ShopperBans
+from workers.runtime.env import StockRedis
+from workers.stock.cluster import StockClusters
 
 STREAM = "sluice:bans"
 WORKERS = 2
@@ -129,6 +135,38 @@ def test_bans_are_watched_or_ignored_as_risk_is(
     if risk_mode == "shadow":
         until(lambda: shop.gateway.counted("bans_met", "shopper|shadow"), "it is counted")
     shop.publish(switches=SWITCHES)
+
+
+def test_who_is_banned_in_the_list_and_in_his_shard_buys_once_risk_is_off(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item = shop.put_up()
+    address = StockRedis((("127.0.0.1", shop.stock.port),), "worker", PASSWORDS["worker"])
+    shards = ShopperBans(
+        StockClusters.connect({"primary": address}, "test"), lambda: {item.shard.shard: 1}
+    )
+    eve = Ban("shopper", "eve-of-both", shop.stock.now_ms() + 600_000, "test")
+
+    def keeper_turns() -> None:
+        assert shards.sync([eve], configuration_of(shop.document)) is None
+
+    keeper_turns()
+    # The shard alone refuses, before the list is there.
+    assert_refused(item.buy("eve-of-both"), "denied")
+    ban(work, "shopper", "eve-of-both")
+    met = shop.gateway.counted("bans_met", "shopper|enforce")
+
+    def is_listed() -> bool:
+        assert_refused(item.buy("eve-of-both"), "denied")
+        return shop.gateway.counted("bans_met", "shopper|enforce") > met
+
+    until(is_listed, "the list has her too")
+    shop.publish(switches=SWITCHES | {"risk_mode": "off"})
+    keeper_turns()
+    assert item.buy("eve-of-both").outcome == "reserved"
+    shop.publish(switches=SWITCHES)
+    keeper_turns()
+    assert_refused(item.buy("eve-of-both"), "denied")
 
 
 def test_what_is_no_ban_is_passed_over_and_the_next_one_counts(shop: Shop, work: WorkRedis) -> None:

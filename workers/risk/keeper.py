@@ -74,7 +74,7 @@ class BanKeeper(SideThread):
                 self._read_configuration()
                 self._record_all()
                 self.active = ledger.active(self._clock.now())
-            problem = self._shopper_bans.sync(self.active)
+            problem = self._shopper_bans.sync(self.active, self.configuration)
             self._carry()
         except Unavailable as error:
             problem = str(error)
