@@ -4,6 +4,7 @@
 -- shared memory; there every worker looks. While the work Redis is away the known bans stay until
 -- they end. An entry that cannot be read is passed over, and counted.
 
+local ban_networks = require "gateway.ban_networks"
 local breaker = require "gateway.breaker"
 local metrics = require "gateway.metrics"
 local network = require "gateway.network"
@@ -17,7 +18,7 @@ local READ_S, TIMEOUT_MS = 0.2, 300
 local READ_MAX = 1000
 -- How long a worker may think that there are none.
 local LOOK_S = 0.1
--- The networks that a request is looked up in: /24 of IPv4, /64 of IPv6.
+-- The networks that are found at once, as the scorer bans them: /24 of IPv4, /64 of IPv6. Others are listed.
 local NETWORK_BYTES = { [4] = 3, [16] = 8 }
 -- A scorer that bans for longer has made a mistake; an operator has rules.
 local LONGEST_S = 86400
@@ -43,12 +44,14 @@ local KEYS = {
     if prefix and length == 8 * NETWORK_BYTES[size] then
       return "address", prefix
     end
+    return "listed", prefix and value
   end,
   device = function(value) return "device", value end,
   shopper = function(value) return "shopper", value end,
 }
 
--- fields: {name, value, name, value, …}. Returns true, or nil when it is no ban.
+-- fields: {name, value, name, value, …}. Returns "taken", "full" when there is no room for it, or
+-- "unreadable" when it is no ban.
 local function apply(fields)
   local ban = {}
   for i = 1, #fields, 2 do
@@ -56,19 +59,21 @@ local function apply(fields)
   end
   local until_ms, key_of = tonumber(ban.until_ms), KEYS[ban.kind]
   if not until_ms or not key_of or not ban.value or ban.value == "" or #ban.value > 64 then
-    return nil
+    return "unreadable"
   end
   local name, key = key_of(ban.value)
   if not key then
-    return nil
+    return "unreadable"
   end
-  local left_s = until_ms / 1000 - ngx.now()
-  if left_s <= 0 then
+  local left_s = math.min(until_ms / 1000 - ngx.now(), LONGEST_S)
+  if name == "listed" then
+    return ban_networks.set(key, ngx.now() + left_s) and "taken" or "full"
+  elseif left_s <= 0 then
     dictionary(name):delete(key) -- over, or taken back
   else
-    dictionary(name):set(key, true, math.min(left_s, LONGEST_S))
+    dictionary(name):set(key, true, left_s)
   end
-  return true
+  return "taken"
 end
 
 -- Read what is new. Returns true, or nil and the error.
@@ -87,9 +92,9 @@ local function read()
     end
     for _, entry in ipairs(entries) do
       last_id = entry[1]
-      local is_ban = type(entry[2]) == "table" and apply(entry[2])
-      metrics.count("bans", is_ban and "taken" or "unreadable")
+      metrics.count("bans", type(entry[2]) == "table" and apply(entry[2]) or "unreadable")
     end
+    ban_networks.publish()
   until #entries < READ_MAX
   work_redis.keep(client)
   return true
@@ -112,7 +117,7 @@ local function poll(premature)
 end
 
 local function look()
-  has_some = false
+  has_some = ban_networks.look()
   for _, name in ipairs({ "address", "device", "shopper" }) do
     has_some = has_some or #dictionary(name):get_keys(1) > 0
   end
@@ -126,7 +131,7 @@ function _M.of(address, device, shopper)
   local addresses = dictionary("address")
   if addresses:get(address) then
     return "address"
-  elseif addresses:get(sub(address, 1, NETWORK_BYTES[#address] or 0)) then
+  elseif addresses:get(sub(address, 1, NETWORK_BYTES[#address] or 0)) or ban_networks.has(address) then
     return "network"
   elseif dictionary("device"):get(device) then
     return "device"

@@ -112,6 +112,55 @@ def test_a_ban_reaches_every_worker_of_every_gateway(
     assert item.buy("bystander", headers=other, dev="device-elsewhere").outcome == "reserved"
 
 
+NETWORKS = {
+    "8.0.0.0/7": ("9.1.2.3", "203.0.113.3"),
+    "100.64.0.0/16": ("100.64.255.1", "100.65.0.1"),
+    "192.0.2.128/25": ("192.0.2.129", "192.0.2.127"),
+    "192.0.2.77/32": ("192.0.2.77", "192.0.2.78"),
+    "2001:db8:7::/48": ("2001:db8:7:ffff::1", "2001:db8:8::1"),
+    "2001:db8:9::1/128": ("2001:db8:9::1", "2001:db8:9::2"),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_network_of_any_length_is_banned_until_it_is_let_in(
+    shop: Shop, work: WorkRedis, network: str
+) -> None:
+    inside, outside = NETWORKS[network]
+    item = shop.put_up(units=200, limit=100)
+
+    def all_hear(address: str, outcome: str) -> Callable[[], bool]:
+        headers = {"X-Forwarded-For": address}
+        return lambda: all(
+            answer.outcome == outcome
+            for answer in tries(item, shop.gateway, "neighbour", headers=headers)
+        )
+
+    ban(work, "network", network)
+    until(all_hear(inside, "denied"), "every worker refuses it")
+    assert all_hear(outside, "reserved")()
+    ban(work, "network", network, -1)
+    until(all_hear(inside, "reserved"), "every worker lets it in again")
+    ban(work, "network", network, 1)
+    until(all_hear(inside, "denied"), "it is banned for a moment")
+    until(all_hear(inside, "reserved"), "it is over by itself")
+
+
+def test_a_network_and_an_address_that_is_all_of_it_are_two_bans(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item, inside = shop.put_up(), {"X-Forwarded-For": "192.0.2.99"}
+    ban(work, "network", "192.0.2.99/32")
+    ban(work, "address", "192.0.2.99")
+    until(lambda: item.buy("ann", headers=inside).outcome == "denied", "it is in force")
+    ban(work, "address", "192.0.2.99", -1)
+    ban(work, "shopper", "afterwards")
+    until(denied(item, "afterwards"), "the lifting was read")
+    assert_refused(item.buy("ann", headers=inside), "denied")
+    ban(work, "network", "192.0.2.99/32", -1)
+    until(lambda: item.buy("ann", headers=inside).outcome == "reserved", "both are lifted")
+
+
 def test_a_ban_ends_by_itself_and_can_be_taken_back(shop: Shop, work: WorkRedis) -> None:
     item = shop.put_up(units=200)
     ban(work, "shopper", "for-a-moment", 0.8)
@@ -173,8 +222,8 @@ def test_what_is_no_ban_is_passed_over_and_the_next_one_counts(shop: Shop, work:
     for kind, value in (
         ("colour", "red"),
         ("address", "192.0.2"),
-        ("network", "10.0.0.0/8"),
         ("network", "10.0.0.1/24"),
+        ("network", "10.0.0.0/33"),
         ("shopper", ""),
         ("shopper", "x" * 65),
     ):
