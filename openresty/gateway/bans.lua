@@ -20,7 +20,8 @@ local READ_MAX = 1000
 local LOOK_S = 0.1
 -- The networks that are found at once, as the scorer bans them: /24 of IPv4, /64 of IPv6. Others are listed.
 local NETWORK_BYTES = { [4] = 3, [16] = 8 }
--- A scorer that bans for longer has made a mistake; an operator has rules.
+-- What is in force for longer is told again every hour (workers/risk/keeper.py). So this ends only a ban
+-- whose lifting was lost with the work Redis, or a mistake in until_ms.
 local LONGEST_S = 86400
 
 local _M = {}

@@ -29,6 +29,11 @@ PAUSE_SHARE = 4
 # A flood of bans that PostgreSQL does not take; more are told and not written down.
 UNRECORDED_MAX = 10_000
 RECORDED_A_TURN_MAX = 200
+# The stream keeps its last 100,000 entries, and a gateway believes what it heard for a day: what it
+# lost, or dropped for want of memory, it has again after this.
+ALL_TOLD_EVERY_S = 3600
+# Of a ban that ends now the scorer may be telling a longer one, and the last word counts.
+ENDS_SOON_MS = 5000
 BANS = "bans"
 
 _log = logging.getLogger(__name__)
@@ -54,6 +59,8 @@ class BanKeeper(SideThread):
         self._unrecorded: Queue[Ban] = Queue(UNRECORDED_MAX)
         # The last word that the gateways have of each (kind, value) in the ledger.
         self._told: dict[tuple[str, str], int] = {}
+        self._all_told_s = clock.monotonic()
+        self._ever_told = 0
         # Both are replaced, never changed: the other thread reads them.
         self.active: list[Ban] = []
         self.configuration = Configuration()
@@ -109,12 +116,21 @@ class BanKeeper(SideThread):
             self._told[ban.kind, ban.value] = ban.until_ms
 
     def _carry(self) -> None:
-        """Tell the gateways what the ledger has and they have not: bans of people, liftings."""
-        now_ms = to_ms(self._clock.now())
-        if not self._stream.is_there():
-            self._told.clear()
+        """Tell the gateways what the ledger has and they have not: bans of people, liftings.
+
+        Now and then, and when the stream is not the one it was, all that is in force.
+        """
+        now_ms, now_s = to_ms(self._clock.now()), self._clock.monotonic()
+        ever_told = self._stream.ever_told()
+        is_lost = ever_told < self._ever_told or ever_told == 0
+        is_time = is_lost or now_s - self._all_told_s >= ALL_TOLD_EVERY_S
         active = {(ban.kind, ban.value): ban for ban in self.active}
-        news = [ban for key, ban in active.items() if self._told.get(key) != ban.until_ms]
+        news = [
+            ban
+            for key, ban in active.items()
+            if self._told.get(key) != ban.until_ms
+            or (is_time and (is_lost or ban.until_ms > now_ms + ENDS_SOON_MS))
+        ]
         lifted = [
             Ban(*key, 0, "lifted")
             for key, until_ms in self._told.items()
@@ -123,5 +139,8 @@ class BanKeeper(SideThread):
         if news or lifted:
             self._stream.tell([*news, *lifted])
             metrics.RISK_BANS_TOLD.inc(len(news) + len(lifted))
+        if is_time:
+            self._all_told_s = now_s
+        self._ever_told = ever_told
         self._told = {key: ban.until_ms for key, ban in active.items()}
         metrics.RISK_BANS_ACTIVE.set(len(active))
