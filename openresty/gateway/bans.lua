@@ -29,7 +29,7 @@ local _M = {}
 local last_id = "-"
 local upstream
 local is_running = false
-local has_some = false
+local has_addresses, has_visitors = false, false
 
 local function dictionary(kind)
   return ngx.shared["sluice_bans_" .. kind]
@@ -117,28 +117,49 @@ local function poll(premature)
   upstream:failed()
 end
 
-local function look()
-  has_some = ban_networks.look()
-  for _, name in ipairs({ "address", "device", "shopper" }) do
-    has_some = has_some or #dictionary(name):get_keys(1) > 0
-  end
+local function is_any(name)
+  return #dictionary(name):get_keys(1) > 0
 end
 
---- What of a request is banned: "address", "network", "device", "shopper", or nil. address: 4 or 16 bytes.
-function _M.of(address, device, shopper)
-  if not has_some then
-    return nil
-  end
+local function look()
+  local are_listed = ban_networks.look()
+  has_addresses = are_listed or is_any("address")
+  has_visitors = is_any("device") or is_any("shopper")
+end
+
+--- Whether any address or network is banned.
+function _M.has_addresses()
+  return has_addresses
+end
+
+--- Why an address is banned: "address", "network", or nil. address: 4 or 16 bytes.
+function _M.of_address(address)
   local addresses = dictionary("address")
   if addresses:get(address) then
     return "address"
   elseif addresses:get(sub(address, 1, NETWORK_BYTES[#address] or 0)) or ban_networks.has(address) then
     return "network"
+  end
+end
+
+--- What of a token is banned: "device", "shopper", or nil.
+function _M.of_visitor(device, shopper)
+  if not has_visitors then
+    return nil
   elseif dictionary("device"):get(device) then
     return "device"
   elseif dictionary("shopper"):get(shopper) then
     return "shopper"
   end
+end
+
+--- What follows from it: "denied" or nil. what: as these return it, also nil; mode: "enforce" or "shadow".
+function _M.meet(what, mode)
+  if not what then
+    return nil
+  end
+  metrics.count("bans_met", what .. "|" .. mode)
+  return mode == "enforce" and "denied" or nil
 end
 
 --- Start looking, and in worker 0 reading.

@@ -218,6 +218,27 @@ def test_who_is_banned_in_the_list_and_in_his_shard_buys_once_risk_is_off(
     assert_refused(item.buy("eve-of-both"), "denied")
 
 
+def test_a_banned_address_is_refused_before_its_token_is_verified(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item = shop.put_up()
+    forged = {"Authorization": "Bearer a.b.c", "X-Forwarded-For": "192.0.2.200"}
+    assert_refused(item.buy("ann", headers=forged), "bad_token")
+    ban(work, "address", "192.0.2.200")
+    until(lambda: item.buy("ann", headers=forged).outcome == "denied", "it is in force")
+    with item.untouched():
+        assert_refused(item.buy("ann", b"{", headers=forged), "denied")
+        assert_refused(item.buy("ann", headers={"X-Forwarded-For": "192.0.2.200"}), "denied")
+    neighbour = forged | {"X-Forwarded-For": "192.0.2.201"}
+    assert_refused(item.buy("ann", headers=neighbour), "bad_token")
+    for mode in ("shadow", "off"):
+        shop.publish(switches=SWITCHES | {"risk_mode": mode})
+        assert_refused(item.buy("ann", headers=forged), "bad_token")
+    shop.publish(switches=SWITCHES)
+    ban(work, "address", "192.0.2.200", -1)
+    until(lambda: item.buy("ann", headers=forged).outcome == "bad_token", "it is lifted")
+
+
 def test_what_is_no_ban_is_passed_over_and_the_next_one_counts(shop: Shop, work: WorkRedis) -> None:
     for kind, value in (
         ("colour", "red"),

@@ -211,6 +211,23 @@ def test_a_banned_shopper_does_not_get_in(lobby: WaitingLine, shop: Shop, work: 
     until(lambda: lobby.join("banned-joiner").status == 200, "it is lifted")
 
 
+def test_a_banned_address_does_not_get_to_show_its_token(
+    lobby: WaitingLine, work: WorkRedis
+) -> None:
+    until_ms = int((time.time() + 600) * 1000)
+    ban = {"kind": "address", "value": "192.0.2.60", "until_ms": until_ms, "reason": "test"}
+    work.client.xadd("sluice:bans", ban)
+    from_there = {"X-Forwarded-For": "192.0.2.60"}
+
+    def hears(outcome: str) -> bool:
+        return bool(lobby.join("ann", headers=from_there, exp=1).outcome == outcome)
+
+    until(lambda: hears("denied"), "it is in force")
+    assert_refused(lobby.join("ann", exp=1), "bad_token")
+    work.client.xadd("sluice:bans", ban | {"until_ms": 0})
+    until(lambda: hears("bad_token"), "it is lifted")
+
+
 @pytest.mark.usefixtures("again_without_rules")
 @pytest.mark.parametrize("risk_mode", ["enforce", "shadow", "off"])
 def test_a_device_that_a_rule_denies_does_not_get_in_unless_it_is_only_watched(

@@ -190,6 +190,7 @@ end
 -- As those of a purchase (gateway/buy.lua): the first that returns an outcome ends it.
 local STEPS = {
   find_item,
+  require "gateway.steps.banned_address",
   check_shape,
   check_token,
   require "gateway.steps.rate_limit",
