@@ -239,6 +239,25 @@ def test_a_banned_address_is_refused_before_its_token_is_verified(
     until(lambda: item.buy("ann", headers=forged).outcome == "bad_token", "it is lifted")
 
 
+def test_a_winner_whom_the_list_bans_hears_denied_and_his_status_says_that_it_is_his(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item = shop.put_up()
+    won = item.buy("winner-of-before", key="her-key-0001")
+    assert won.outcome == "reserved"
+    ban(work, "shopper", "winner-of-before")
+
+    def again() -> Answer:
+        return item.buy("winner-of-before", key="her-key-0001")
+
+    until(lambda: again().outcome == "denied", "it is in force")
+    reservation = won.json["reservation_id"]
+    assert item.knows(reservation, "winner-of-before") == "reserved"
+    ban(work, "shopper", "winner-of-before", -1)
+    until(lambda: again().outcome == "reserved", "it is lifted")
+    assert again().json["reservation_id"] == reservation
+
+
 def test_what_is_no_ban_is_passed_over_and_the_next_one_counts(shop: Shop, work: WorkRedis) -> None:
     for kind, value in (
         ("colour", "red"),

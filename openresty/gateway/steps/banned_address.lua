@@ -1,5 +1,5 @@
--- Is the address banned? Asked before anything of the request is read, so that a flood of forged tokens, which
--- no limit behind the token ever meets, costs a look. While no address is banned, not even that.
+-- Is the address banned? Asked before anything of the request is read, so that a flood of forged tokens,
+-- which no limit behind the token ever meets, costs a look. While no address is banned, not even that.
 
 local bans = require "gateway.bans"
 
