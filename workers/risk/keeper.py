@@ -59,7 +59,7 @@ class BanKeeper(SideThread):
         self._unrecorded: Queue[Ban] = Queue(UNRECORDED_MAX)
         # The last word that the gateways have of each (kind, value) in the ledger.
         self._told: dict[tuple[str, str], int] = {}
-        self._all_told_s = clock.monotonic()
+        self._all_told_s: float | None = None
         self._ever_told = 0
         # Both are replaced, never changed: the other thread reads them.
         self.active: list[Ban] = []
@@ -118,12 +118,14 @@ class BanKeeper(SideThread):
     def _carry(self) -> None:
         """Tell the gateways what the ledger has and they have not: bans of people, liftings.
 
-        Now and then, and when the stream is not the one it was, all that is in force.
+        First, every hour, and when the stream is not the one it was: all that is in force, and all
+        that was lifted before its end, which a gateway may have missed.
         """
         now_ms, now_s = to_ms(self._clock.now()), self._clock.monotonic()
         ever_told = self._stream.ever_told()
-        is_lost = ever_told < self._ever_told or ever_told == 0
-        is_time = is_lost or now_s - self._all_told_s >= ALL_TOLD_EVERY_S
+        is_lost = ever_told < self._ever_told
+        is_first = self._all_told_s is None
+        is_time = is_lost or now_s - (self._all_told_s or now_s) >= ALL_TOLD_EVERY_S
         active = {(ban.kind, ban.value): ban for ban in self.active}
         news = [
             ban
@@ -131,16 +133,16 @@ class BanKeeper(SideThread):
             if self._told.get(key) != ban.until_ms
             or (is_time and (is_lost or ban.until_ms > now_ms + ENDS_SOON_MS))
         ]
-        lifted = [
-            Ban(*key, 0, "lifted")
-            for key, until_ms in self._told.items()
-            if key not in active and until_ms > now_ms
-        ]
+        gone = {key for key, until_ms in self._told.items() if until_ms > now_ms}
+        if is_time or is_first:
+            with unavailable_when_down("default"):
+                gone |= ledger.lifted(self._clock.now())
+        lifted = [Ban(*key, 0, "lifted") for key in gone - active.keys()]
         if news or lifted:
             self._stream.tell([*news, *lifted])
             metrics.RISK_BANS_TOLD.inc(len(news) + len(lifted))
-        if is_time:
+        if is_time or is_first:
             self._all_told_s = now_s
-        self._ever_told = ever_told
+        self._ever_told = ever_told + len(news) + len(lifted)
         self._told = {key: ban.until_ms for key, ban in active.items()}
         metrics.RISK_BANS_ACTIVE.set(len(active))

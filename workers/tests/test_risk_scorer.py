@@ -261,6 +261,22 @@ def test_a_lifting_of_the_moment_in_which_the_stream_was_lost_is_told(
     assert [int(one["until_ms"]) for one in told(device)][1:] == [0]
 
 
+def test_what_was_lifted_while_no_scorer_ran_is_told_by_the_next(
+    env, clusters, clock, stop, device, told
+):
+    again = f"{device}-2"
+    for value in (device, again):
+        ledger.record(ban_for(clock, value))
+        _lift(value)
+    ledger.record(ban_for(clock, again, seconds=90))
+    stream, readiness = BanStream.connect(env.work_redis_url), Readiness(clock, [])
+    keeper = BanKeeper(stream, ShopperBans(clusters), clock, stop, readiness=readiness)
+    keeper.turn()
+    keeper.turn()
+    assert [int(one["until_ms"]) for one in told(device)] == [0]
+    assert [int(one["until_ms"]) > 0 for one in told(again)] == [True]
+
+
 class LaterClock(SystemClock):
     """The machine's, but ahead."""
 
