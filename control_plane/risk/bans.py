@@ -71,6 +71,11 @@ def active_bans(now: datetime) -> list[Ban]:
     return list(Ban.objects.filter(ended_at=None, until__gt=now).order_by("pk"))
 
 
+def lifted_bans(now: datetime) -> list[Ban]:
+    """Those that would be in force now, had they not been lifted; some may be banned again."""
+    return list(Ban.objects.filter(ended_at__isnull=False, until__gt=now).order_by("pk"))
+
+
 def bans_changed_since(moment: datetime) -> list[Ban]:
     """Created, extended or lifted since `moment`, the oldest change first.
 

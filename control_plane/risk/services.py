@@ -7,6 +7,7 @@ from control_plane.risk.bans import (
     bans_changed_since,
     close_run_out,
     lift,
+    lifted_bans,
 )
 from control_plane.risk.limits import (
     LimitGone,
@@ -39,5 +40,6 @@ __all__ = [
     "end_rule",
     "ensure_default_limits",
     "lift",
+    "lifted_bans",
     "remove_limit",
 ]

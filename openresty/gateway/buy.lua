@@ -11,6 +11,7 @@ local match = string.match
 
 local STEPS = {
   require "gateway.steps.item_state",
+  require "gateway.steps.banned_address",
   require "gateway.steps.shape",
   require "gateway.steps.path_key",
   require "gateway.steps.token",

@@ -37,7 +37,10 @@ local FAMILIES = {
     "sluice_gateway_risk_total", "counter", "rule|action|mode",
     "Matches of risk rules: enforced ones that decided, and all of those that are only watched.",
   },
-  bans = { "sluice_gateway_bans_total", "counter", "result", "Entries read from the stream of bans." },
+  bans = {
+    "sluice_gateway_bans_total", "counter", "result",
+    "Entries read from the stream of bans; full: a network for which the list has no room.",
+  },
   bans_met = {
     "sluice_gateway_bans_met_total", "counter", "kind|mode", "Requests of somebody who is banned.",
   },

@@ -7,12 +7,12 @@ local step = require "gateway.steps.risk"
 
 before_each(function()
   stub(metrics, "count")
-  stub(bans, "of")
+  stub(bans, "of_visitor")
 end)
 
 after_each(function()
   metrics.count:revert()
-  bans.of:revert()
+  bans.of_visitor:revert()
   if type(risk.decide) == "table" then
     risk.decide:revert()
   end
@@ -76,10 +76,10 @@ end)
 
 it("denies who is banned before any rule can allow it, and watches or looks away as told", function()
   matching("allow")
-  bans.of:revert()
-  stub(bans, "of", function() return "device" end)
+  bans.of_visitor:revert()
+  stub(bans, "of_visitor", function() return "device" end)
   assert.equal("denied", step(request()))
   assert.is_nil(step(request("ann", nil, { risk_mode = "shadow" })))
   assert.is_nil(step(request("ann", nil, { risk_mode = "off" })))
-  assert.stub(bans.of).was.called(2)
+  assert.stub(bans.of_visitor).was.called(2)
 end)

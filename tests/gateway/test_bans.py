@@ -12,7 +12,13 @@ from tests.gateway.gateway import Gateway
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import SWITCHES, Item, Shop
 from tests.gateway.work_redis import WorkRedis
+from tests.redis.server import PASSWORDS
 from tests.redis.waiting import until
+from workers.risk.penalties import Ban
+from workers.risk.settings import configuration_of
+from workers.risk.shopper_bans import ShopperBans
+from workers.runtime.env import StockRedis
+from workers.stock.cluster import StockClusters
 
 STREAM = "sluice:bans"
 WORKERS = 2
@@ -106,6 +112,55 @@ def test_a_ban_reaches_every_worker_of_every_gateway(
     assert item.buy("bystander", headers=other, dev="device-elsewhere").outcome == "reserved"
 
 
+NETWORKS = {
+    "8.0.0.0/7": ("9.1.2.3", "203.0.113.3"),
+    "100.64.0.0/16": ("100.64.255.1", "100.65.0.1"),
+    "192.0.2.128/25": ("192.0.2.129", "192.0.2.127"),
+    "192.0.2.77/32": ("192.0.2.77", "192.0.2.78"),
+    "2001:db8:7::/48": ("2001:db8:7:ffff::1", "2001:db8:8::1"),
+    "2001:db8:9::1/128": ("2001:db8:9::1", "2001:db8:9::2"),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_network_of_any_length_is_banned_until_it_is_let_in(
+    shop: Shop, work: WorkRedis, network: str
+) -> None:
+    inside, outside = NETWORKS[network]
+    item = shop.put_up(units=200, limit=100)
+
+    def all_hear(address: str, outcome: str) -> Callable[[], bool]:
+        headers = {"X-Forwarded-For": address}
+        return lambda: all(
+            answer.outcome == outcome
+            for answer in tries(item, shop.gateway, "neighbour", headers=headers)
+        )
+
+    ban(work, "network", network)
+    until(all_hear(inside, "denied"), "every worker refuses it")
+    assert all_hear(outside, "reserved")()
+    ban(work, "network", network, -1)
+    until(all_hear(inside, "reserved"), "every worker lets it in again")
+    ban(work, "network", network, 1)
+    until(all_hear(inside, "denied"), "it is banned for a moment")
+    until(all_hear(inside, "reserved"), "it is over by itself")
+
+
+def test_a_network_and_an_address_that_is_all_of_it_are_two_bans(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item, inside = shop.put_up(), {"X-Forwarded-For": "192.0.2.99"}
+    ban(work, "network", "192.0.2.99/32")
+    ban(work, "address", "192.0.2.99")
+    until(lambda: item.buy("ann", headers=inside).outcome == "denied", "it is in force")
+    ban(work, "address", "192.0.2.99", -1)
+    ban(work, "shopper", "afterwards")
+    until(denied(item, "afterwards"), "the lifting was read")
+    assert_refused(item.buy("ann", headers=inside), "denied")
+    ban(work, "network", "192.0.2.99/32", -1)
+    until(lambda: item.buy("ann", headers=inside).outcome == "reserved", "both are lifted")
+
+
 def test_a_ban_ends_by_itself_and_can_be_taken_back(shop: Shop, work: WorkRedis) -> None:
     item = shop.put_up(units=200)
     ban(work, "shopper", "for-a-moment", 0.8)
@@ -131,12 +186,84 @@ def test_bans_are_watched_or_ignored_as_risk_is(
     shop.publish(switches=SWITCHES)
 
 
+def test_who_is_banned_in_the_list_and_in_his_shard_buys_once_risk_is_off(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item = shop.put_up()
+    address = StockRedis((("127.0.0.1", shop.stock.port),), "worker", PASSWORDS["worker"])
+    shards = ShopperBans(
+        StockClusters.connect({"primary": address}, "test"), lambda: {item.shard.shard: 1}
+    )
+    eve = Ban("shopper", "eve-of-both", shop.stock.now_ms() + 600_000, "test")
+
+    def keeper_turns() -> None:
+        assert shards.sync([eve], configuration_of(shop.document)) is None
+
+    keeper_turns()
+    # The shard alone refuses, before the list is there.
+    assert_refused(item.buy("eve-of-both"), "denied")
+    ban(work, "shopper", "eve-of-both")
+    met = shop.gateway.counted("bans_met", "shopper|enforce")
+
+    def is_listed() -> bool:
+        assert_refused(item.buy("eve-of-both"), "denied")
+        return shop.gateway.counted("bans_met", "shopper|enforce") > met
+
+    until(is_listed, "the list has her too")
+    shop.publish(switches=SWITCHES | {"risk_mode": "off"})
+    keeper_turns()
+    assert item.buy("eve-of-both").outcome == "reserved"
+    shop.publish(switches=SWITCHES)
+    keeper_turns()
+    assert_refused(item.buy("eve-of-both"), "denied")
+
+
+def test_a_banned_address_is_refused_before_its_token_is_verified(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item = shop.put_up()
+    forged = {"Authorization": "Bearer a.b.c", "X-Forwarded-For": "192.0.2.200"}
+    assert_refused(item.buy("ann", headers=forged), "bad_token")
+    ban(work, "address", "192.0.2.200")
+    until(lambda: item.buy("ann", headers=forged).outcome == "denied", "it is in force")
+    with item.untouched():
+        assert_refused(item.buy("ann", b"{", headers=forged), "denied")
+        assert_refused(item.buy("ann", headers={"X-Forwarded-For": "192.0.2.200"}), "denied")
+    neighbour = forged | {"X-Forwarded-For": "192.0.2.201"}
+    assert_refused(item.buy("ann", headers=neighbour), "bad_token")
+    for mode in ("shadow", "off"):
+        shop.publish(switches=SWITCHES | {"risk_mode": mode})
+        assert_refused(item.buy("ann", headers=forged), "bad_token")
+    shop.publish(switches=SWITCHES)
+    ban(work, "address", "192.0.2.200", -1)
+    until(lambda: item.buy("ann", headers=forged).outcome == "bad_token", "it is lifted")
+
+
+def test_a_winner_whom_the_list_bans_hears_denied_and_his_status_says_that_it_is_his(
+    shop: Shop, work: WorkRedis
+) -> None:
+    item = shop.put_up()
+    won = item.buy("winner-of-before", key="her-key-0001")
+    assert won.outcome == "reserved"
+    ban(work, "shopper", "winner-of-before")
+
+    def again() -> Answer:
+        return item.buy("winner-of-before", key="her-key-0001")
+
+    until(lambda: again().outcome == "denied", "it is in force")
+    reservation = won.json["reservation_id"]
+    assert item.knows(reservation, "winner-of-before") == "reserved"
+    ban(work, "shopper", "winner-of-before", -1)
+    until(lambda: again().outcome == "reserved", "it is lifted")
+    assert again().json["reservation_id"] == reservation
+
+
 def test_what_is_no_ban_is_passed_over_and_the_next_one_counts(shop: Shop, work: WorkRedis) -> None:
     for kind, value in (
         ("colour", "red"),
         ("address", "192.0.2"),
-        ("network", "10.0.0.0/8"),
         ("network", "10.0.0.1/24"),
+        ("network", "10.0.0.0/33"),
         ("shopper", ""),
         ("shopper", "x" * 65),
     ):

@@ -12,6 +12,7 @@ from tests.gateway.kafka import EventTopic
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import Shop
 from tests.gateway.test_reserved import assert_reserved
+from tests.gateway.waiting_line import put_in_line, starts_later
 from tests.redis.ports import free_port
 from tests.redis.waiting import until
 
@@ -74,6 +75,16 @@ def test_refusals_are_told_and_without_a_token_the_address_is_the_key(
     assert sorted(told) == [
         (outcome, "", "", "127.0.0.1") for outcome in ("bad_request", "bad_token", "not_found")
     ]
+
+
+def test_joining_the_lobby_is_told_like_a_purchase(shop: Shop, topic: EventTopic) -> None:
+    line = put_in_line(shop, mode="draw", **starts_later(shop))
+    line.join("ann")
+    line.join("ann", exp=1)
+    told = {
+        (one["outcome"], one["shopper"], one["device"]) for one in topic.wait_for(line.item.id, 2)
+    }
+    assert told == {("queued", "ann", "device-0001"), ("bad_token", "", "")}
 
 
 def test_every_event_of_a_device_is_in_one_partition(shop: Shop, topic: EventTopic) -> None:

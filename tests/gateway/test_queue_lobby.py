@@ -1,5 +1,7 @@
 """The lobby of a draw: joined once, closed at the start, and what a ticket of it is worth then."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from control_plane.queues.places import Places, commit_of
 from tests.gateway.client import send
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import HOUR_MS, Shop
+from tests.gateway.shop import HOUR_MS, SWITCHES, Shop
 from tests.gateway.test_reserved import assert_reserved
 from tests.gateway.waiting_line import (
     SEED,
@@ -17,6 +19,7 @@ from tests.gateway.waiting_line import (
     put_in_line,
     starts_later,
 )
+from tests.gateway.work_redis import WorkRedis
 from tests.redis.waiting import until
 from workers.queue import line as lines
 
@@ -187,3 +190,83 @@ def test_a_frozen_redis_turns_nobody_away_for_good(lobby: WaitingLine, shop: Sho
     finally:
         shop.stock.thaw()
     until(lambda: lobby.join("ann").status == 200, "she is in")
+
+
+@pytest.fixture
+def again_without_rules(shop: Shop) -> Iterator[None]:
+    """What a case has published for all items is taken back."""
+    yield
+    shop.publish(rate_limits=[], risk_rules=[], switches=SWITCHES)
+
+
+def test_a_banned_shopper_does_not_get_in(lobby: WaitingLine, shop: Shop, work: WorkRedis) -> None:
+    until_ms = int((time.time() + 600) * 1000)
+    ban = {"kind": "shopper", "value": "banned-joiner", "until_ms": until_ms, "reason": "test"}
+    assert joined(lobby, "banned-joiner")["lobby_number"] == 0
+    work.client.xadd("sluice:bans", ban)
+    until(lambda: lobby.join("banned-joiner").status == 403, "it is in force")
+    assert_refused(lobby.join("banned-joiner"), "denied")
+    assert joined(lobby, "ann")["lobby_number"] == 1
+    work.client.xadd("sluice:bans", ban | {"until_ms": 0})
+    until(lambda: lobby.join("banned-joiner").status == 200, "it is lifted")
+
+
+def test_a_banned_address_does_not_get_to_show_its_token(
+    lobby: WaitingLine, work: WorkRedis
+) -> None:
+    until_ms = int((time.time() + 600) * 1000)
+    ban = {"kind": "address", "value": "192.0.2.60", "until_ms": until_ms, "reason": "test"}
+    work.client.xadd("sluice:bans", ban)
+    from_there = {"X-Forwarded-For": "192.0.2.60"}
+
+    def hears(outcome: str) -> bool:
+        return bool(lobby.join("ann", headers=from_there, exp=1).outcome == outcome)
+
+    until(lambda: hears("denied"), "it is in force")
+    assert_refused(lobby.join("ann", exp=1), "bad_token")
+    work.client.xadd("sluice:bans", ban | {"until_ms": 0})
+    until(lambda: hears("bad_token"), "it is lifted")
+
+
+@pytest.mark.usefixtures("again_without_rules")
+@pytest.mark.parametrize("risk_mode", ["enforce", "shadow", "off"])
+def test_a_device_that_a_rule_denies_does_not_get_in_unless_it_is_only_watched(
+    lobby: WaitingLine, shop: Shop, risk_mode: str
+) -> None:
+    denies = {"id": 1, "kind": "device", "value": "device-of-robots", "action": "deny"}
+    rule = denies | {"item": None, "until_ms": None, "mode": "enforce"}
+    shop.publish(risk_rules=[rule], switches=SWITCHES | {"risk_mode": risk_mode})
+    if risk_mode == "enforce":
+        assert_refused(lobby.join("ann", dev="device-of-robots"), "denied")
+        assert lobby.look().lobby == [0, 0]
+    else:
+        joined(lobby, "ann", dev="device-of-robots")
+    joined(lobby, "bob", dev="device-of-bob")
+
+
+@pytest.mark.usefixtures("again_without_rules")
+def test_who_is_slowed_down_joins_the_slow_bucket(shop: Shop) -> None:
+    line = put_in_line(shop, "vip", "slow", "regular", mode="draw", **starts_later(shop))
+    slows = {"id": 1, "kind": "device", "value": "device-doubtful", "action": "slow"}
+    shop.publish(risk_rules=[slows | {"item": None, "until_ms": None, "mode": "enforce"}])
+    assert joined(line, "ann", dev="device-doubtful", lvl="vip")["bucket"] == "slow"
+    assert joined(line, "bob", lvl="vip")["bucket"] == "vip"
+
+
+@pytest.mark.usefixtures("again_without_rules")
+def test_too_many_joins_of_one_address_are_told_to_wait(lobby: WaitingLine, shop: Shop) -> None:
+    limit = {"by": "address", "level": "", "per_s": 0.01, "burst": 2}
+    shop.publish(rate_limits=[limit], switches=SWITCHES | {"rate_limits": 1})
+
+    def come_from(address: str) -> list[int]:
+        headers = {"X-Forwarded-For": address}
+        joins = [
+            lobby.join(f"s-{address[-2:]}-{n}", headers=headers, dev=f"device-{address[-2:]}-{n}")
+            for n in range(4)
+        ]
+        assert_refused(joins[-1], "rate_limited")
+        return [answer.status for answer in joins]
+
+    assert come_from("192.0.2.50") == [200, 200, 429, 429]
+    assert come_from("192.0.2.51") == [200, 200, 429, 429]
+    assert lobby.look().lobby == [0, 4]

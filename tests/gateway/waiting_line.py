@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from control_plane.queues.places import commit_of
-from tests.gateway.client import Answer, send
+from tests.gateway.client import Answer, Headers, send
 from tests.gateway.shop import HOUR_MS, Item, Shop, signed
 from tests.redis.server import PASSWORDS
 from tests.vectors.queue_ticket import Ticket
@@ -106,14 +106,17 @@ class WaitingLine:
         """What a ticket of this shop's gateway says."""
         return read_ticket(ticket, entry_secrets(self.shop), now=0)
 
-    def join(self, shopper: str = "ann", **claims: Any) -> Answer:
+    def join(
+        self, shopper: str = "ann", *, headers: Headers | None = None, **claims: Any
+    ) -> Answer:
         """Join the lobby."""
         token = lobby_token(self.item, shopper, **claims)
+        usual = {"Authorization": f"Bearer {token}", "Content-Length": "0"}
         return send(
             self.shop.gateway.port,
             "POST",
             f"/v1/items/{self.item.id}/lobby",
-            {"Authorization": f"Bearer {token}", "Content-Length": "0"},
+            usual | dict(headers or {}),
         ).answer()
 
 

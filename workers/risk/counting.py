@@ -62,6 +62,11 @@ class Lately:
             del seen[oldest]
         return len(seen)
 
+    def keep(self, at_ms: int, within_ms: int) -> None:
+        """Take those who were seen within the time as seen now."""
+        if self.count(at_ms, within_ms):
+            self._seen = dict.fromkeys(self._seen, at_ms)
+
 
 class Rates:
     """Requests and refusals of one subject over the last `window_ms`.

@@ -29,6 +29,11 @@ PAUSE_SHARE = 4
 # A flood of bans that PostgreSQL does not take; more are told and not written down.
 UNRECORDED_MAX = 10_000
 RECORDED_A_TURN_MAX = 200
+# The stream keeps its last 100,000 entries, and a gateway believes what it heard for a day: what it
+# lost, or dropped for want of memory, it has again after this.
+ALL_TOLD_EVERY_S = 3600
+# Of a ban that ends now the scorer may be telling a longer one, and the last word counts.
+ENDS_SOON_MS = 5000
 BANS = "bans"
 
 _log = logging.getLogger(__name__)
@@ -54,6 +59,8 @@ class BanKeeper(SideThread):
         self._unrecorded: Queue[Ban] = Queue(UNRECORDED_MAX)
         # The last word that the gateways have of each (kind, value) in the ledger.
         self._told: dict[tuple[str, str], int] = {}
+        self._all_told_s: float | None = None
+        self._ever_told = 0
         # Both are replaced, never changed: the other thread reads them.
         self.active: list[Ban] = []
         self.configuration = Configuration()
@@ -74,7 +81,7 @@ class BanKeeper(SideThread):
                 self._read_configuration()
                 self._record_all()
                 self.active = ledger.active(self._clock.now())
-            problem = self._shopper_bans.sync(self.active)
+            problem = self._shopper_bans.sync(self.active, self.configuration)
             self._carry()
         except Unavailable as error:
             problem = str(error)
@@ -109,19 +116,33 @@ class BanKeeper(SideThread):
             self._told[ban.kind, ban.value] = ban.until_ms
 
     def _carry(self) -> None:
-        """Tell the gateways what the ledger has and they have not: bans of people, liftings."""
-        now_ms = to_ms(self._clock.now())
-        if not self._stream.is_there():
-            self._told.clear()
+        """Tell the gateways what the ledger has and they have not: bans of people, liftings.
+
+        First, every hour, and when the stream is not the one it was: all that is in force, and all
+        that was lifted before its end, which a gateway may have missed.
+        """
+        now_ms, now_s = to_ms(self._clock.now()), self._clock.monotonic()
+        ever_told = self._stream.ever_told()
+        is_lost = ever_told < self._ever_told
+        is_first = self._all_told_s is None
+        is_time = is_lost or now_s - (self._all_told_s or now_s) >= ALL_TOLD_EVERY_S
         active = {(ban.kind, ban.value): ban for ban in self.active}
-        news = [ban for key, ban in active.items() if self._told.get(key) != ban.until_ms]
-        lifted = [
-            Ban(*key, 0, "lifted")
-            for key, until_ms in self._told.items()
-            if key not in active and until_ms > now_ms
+        news = [
+            ban
+            for key, ban in active.items()
+            if self._told.get(key) != ban.until_ms
+            or (is_time and (is_lost or ban.until_ms > now_ms + ENDS_SOON_MS))
         ]
+        gone = {key for key, until_ms in self._told.items() if until_ms > now_ms}
+        if is_time or is_first:
+            with unavailable_when_down("default"):
+                gone |= ledger.lifted(self._clock.now())
+        lifted = [Ban(*key, 0, "lifted") for key in gone - active.keys()]
         if news or lifted:
             self._stream.tell([*news, *lifted])
             metrics.RISK_BANS_TOLD.inc(len(news) + len(lifted))
+        if is_time or is_first:
+            self._all_told_s = now_s
+        self._ever_told = ever_told + len(news) + len(lifted)
         self._told = {key: ban.until_ms for key, ban in active.items()}
         metrics.RISK_BANS_ACTIVE.set(len(active))

@@ -21,3 +21,8 @@ def active(now: datetime) -> list[Ban]:
         Ban(one.kind, one.value, round(one.until.timestamp() * 1000), one.reason)
         for one in services.active_bans(now)
     ]
+
+
+def lifted(now: datetime) -> set[tuple[str, str]]:
+    """Kind and value of those whose end had been later; some may be banned again."""
+    return {(one.kind, one.value) for one in services.lifted_bans(now)}

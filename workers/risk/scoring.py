@@ -12,7 +12,7 @@ DEVICES_MAX = SHOPPERS_MAX = ADDRESSES_MAX = 100_000
 NETWORKS_MAX = 50_000
 # An operator's rule may ask for more different ones; then it counts so far and no further.
 DISTINCT_MAX = 10_000
-BAD, LIMITED = "bad_token", "rate_limited"
+BAD, LIMITED, DENIED = "bad_token", "rate_limited", "denied"
 
 
 class Verdict(NamedTuple):
@@ -142,6 +142,10 @@ class Scorer:
             event.at_ms, self._window_ms, event.weight, bad, limited
         )
         within_ms = limits.shoppers_within_s * 1000
+        if event.outcome == DENIED and not event.device:
+            # A ban of the address is met before the token is read: who is behind it is not told
+            # until it ends, and then it is as shared as it was.
+            place.members.keep(event.at_ms, within_ms)
         devices = place.members.add(event.device, event.at_ms, within_ms) if event.device else 0
         if not bad and not limited:
             return False

@@ -1,6 +1,7 @@
 """Bans on the way to the gateways: the stream `sluice:bans` of the work Redis."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 import redis
 
@@ -11,6 +12,8 @@ STREAM = "sluice:bans"
 # A gateway that starts reads it from the first entry; more bans than this are not in force at once.
 LENGTH_MAX = 100_000
 TIMEOUT_S = 0.5
+# So many are on their way at once: the time-out is for one pipeline.
+TOLD_AT_ONCE = 2_000
 
 
 class BanStream:
@@ -28,19 +31,26 @@ class BanStream:
         return cls(client)
 
     def tell(self, bans: Iterable[Ban]) -> None:
-        """In one pipeline; raises Unavailable, then some may have been told. May be repeated."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for ban in bans:
-            fields = {name: str(value) for name, value in ban._asdict().items()}
-            pipeline.xadd(STREAM, fields, maxlen=LENGTH_MAX, approximate=True)  # type: ignore[arg-type]
-        try:
-            pipeline.execute()
-        except redis.RedisError as error:
-            raise Unavailable(f"work Redis: {error}") from error
+        """In pipelines; raises Unavailable, then some may have been told. May be repeated."""
+        rest = iter(bans)
+        while some := list(islice(rest, TOLD_AT_ONCE)):
+            pipeline = self._redis.pipeline(transaction=False)
+            for ban in some:
+                fields = {name: str(value) for name, value in ban._asdict().items()}
+                pipeline.xadd(STREAM, fields, maxlen=LENGTH_MAX, approximate=True)  # type: ignore[arg-type]
+            try:
+                pipeline.execute()
+            except redis.RedisError as error:
+                raise Unavailable(f"work Redis: {error}") from error
 
-    def is_there(self) -> bool:
-        """False after the work Redis has lost its data; raises Unavailable."""
+    def ever_told(self) -> int:
+        """How many entries were ever added to the stream; raises Unavailable.
+
+        Fewer than before: the work Redis has lost data. Trimming does not change it.
+        """
         try:
-            return bool(self._redis.exists(STREAM))
+            if not self._redis.exists(STREAM):
+                return 0
+            return int(self._redis.xinfo_stream(STREAM)["entries-added"])
         except redis.RedisError as error:
             raise Unavailable(f"work Redis: {error}") from error

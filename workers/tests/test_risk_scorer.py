@@ -13,14 +13,14 @@ from tests.redis.waiting import until
 from workers import risk_scorer
 from workers.risk import ledger
 from workers.risk.feed import Feed, consumer_settings
-from workers.risk.keeper import BanKeeper
+from workers.risk.keeper import ALL_TOLD_EVERY_S, BanKeeper
 from workers.risk.penalties import Ban
 from workers.risk.settings import Configuration, Thresholds
 from workers.risk.shopper_bans import ShopperBans
 from workers.risk.stream import STREAM, BanStream
 from workers.risk_scorer import RiskScorer
 from workers.runtime import kafka
-from workers.runtime.clock import to_ms
+from workers.runtime.clock import SystemClock, to_ms
 from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import Unavailable
 from workers.tests.running import free_port
@@ -238,9 +238,82 @@ def test_when_the_work_redis_has_lost_the_stream_all_is_told_again(
     ledger.record(ban_for(clock, device))
     keeper.turn()
     assert len(told(device)) == 1
-    monkeypatch.setattr(keeper._stream, "is_there", lambda: False)
     keeper.turn()
-    assert len(told(device)) == 2
+    assert len(told(device)) == 1
+    for ever_told in (0, keeper._ever_told - 1):
+        monkeypatch.setattr(keeper._stream, "ever_told", lambda known=ever_told: known)
+        before = len(told(device))
+        keeper.turn()
+        assert len(told(device)) == before + 1
+        monkeypatch.undo()
+        keeper.turn()
+        assert len(told(device)) == before + 1
+
+
+def test_a_lifting_of_the_moment_in_which_the_stream_was_lost_is_told(
+    keeper, clock, device, told, monkeypatch
+):
+    ledger.record(ban_for(clock, device))
+    keeper.turn()
+    _lift(device)
+    monkeypatch.setattr(keeper._stream, "ever_told", lambda: 0)
+    keeper.turn()
+    assert [int(one["until_ms"]) for one in told(device)][1:] == [0]
+
+
+def test_what_was_lifted_while_no_scorer_ran_is_told_by_the_next(
+    env, clusters, clock, stop, device, told
+):
+    again = f"{device}-2"
+    for value in (device, again):
+        ledger.record(ban_for(clock, value))
+        _lift(value)
+    ledger.record(ban_for(clock, again, seconds=90))
+    stream, readiness = BanStream.connect(env.work_redis_url), Readiness(clock, [])
+    keeper = BanKeeper(stream, ShopperBans(clusters), clock, stop, readiness=readiness)
+    keeper.turn()
+    keeper.turn()
+    assert [int(one["until_ms"]) for one in told(device)] == [0]
+    assert [int(one["until_ms"]) > 0 for one in told(again)] == [True]
+
+
+class LaterClock(SystemClock):
+    """The machine's, but ahead."""
+
+    ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
+
+
+def test_every_hour_all_that_lasts_is_told_again(env, clusters, stop, device, told):
+    clock, ending = LaterClock(), f"{device}-2"
+    stream, readiness = BanStream.connect(env.work_redis_url), Readiness(clock, [])
+    keeper = BanKeeper(stream, ShopperBans(clusters), clock, stop, readiness=readiness)
+    ban = ban_for(clock, device, seconds=30 * 86400)
+    ledger.record(ban)
+    ledger.record(ban_for(clock, ending, seconds=4))
+    keeper.turn()
+    clock.ahead_s = ALL_TOLD_EVERY_S - 30
+    keeper.turn()
+    assert len(told(device)) == 1
+    clock.ahead_s = ALL_TOLD_EVERY_S + 30
+    keeper.turn()
+    keeper.turn()
+    assert [int(one["until_ms"]) for one in told(device)] == [ban.until_ms] * 2
+    assert len(told(ending)) == 1, "the scorer may be telling a longer one"
+
+
+def test_the_stream_says_how_much_it_ever_had_and_nothing_when_it_is_away(work_redis, monkeypatch):
+    name = f"test:{uuid.uuid4().hex}"
+    monkeypatch.setattr("workers.risk.stream.STREAM", name)
+    stream = BanStream(work_redis)
+    assert stream.ever_told() == 0
+    stream.tell([Ban("device", f"d{number}", 1, "y") for number in range(2500)])
+    work_redis.xtrim(name, maxlen=1)
+    assert stream.ever_told() == 2500
+    work_redis.delete(name)
+    assert stream.ever_told() == 0
 
 
 def test_the_snapshot_says_what_is_in_force(keeper, campaign):
@@ -303,6 +376,6 @@ def _full():
 
 def test_a_redis_that_is_away_is_unavailable():
     stream = BanStream(redis.Redis(port=free_port(), socket_timeout=0.2))
-    for call in (stream.is_there, lambda: stream.tell([Ban("device", "x", 1, "y")])):
+    for call in (stream.ever_told, lambda: stream.tell([Ban("device", "x", 1, "y")])):
         with pytest.raises(Unavailable, match="work Redis"):
             call()

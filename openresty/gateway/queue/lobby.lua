@@ -5,6 +5,7 @@
 
 local batch = require "gateway.batch"
 local bearer = require "gateway.bearer"
+local events = require "gateway.events"
 local hmac = require "gateway.hmac"
 local outcome = require "gateway.outcome"
 local redis_cluster = require "gateway.redis_cluster"
@@ -23,6 +24,7 @@ local ngx = ngx
 local AUDIENCE = "sluice-lobby"
 local POSITIONS = 4
 local POSITION_MAX = 2 ^ 26 -- bits, 8 MB: join_lobby.lua
+local CLOSED = "the lobby is closed, the sale has begun"
 local DOMAIN = "sluice-lobby-1"
 -- How long an answer is remembered, so that a retry whose first answer was lost gets the same ticket.
 local REMEMBERED_S = 600
@@ -101,29 +103,26 @@ function Lane.finish(_, requests, reply)
   end
 end
 
-local function answer(body)
-  -- 200 and not 202: joining is done, what comes of it begins at the start.
-  return outcome.read(body)
-end
-
-local function join(item, view, claims)
+-- Returns "queued" and the answer's body, or a refusal.
+local function join(req)
+  local item, view, claims = req.item, req.view, req.claims
   local queue = item.queue
   local lane = lane_of(item, view.stock.source)
   if not lane or not queue.draw.commit then
-    return outcome.refuse("busy")
+    return "busy"
   end
   local key = item.id .. " " .. claims.sub
   local shared = ngx.shared.sluice_lobby
   local remembered = shared:get(key)
   if remembered then
-    return answer(remembered)
+    return "queued", remembered
   end
-  local bucket = views.bucket_of(queue, claims.lvl)
+  local bucket = views.bucket_of(queue, req.bucket or claims.lvl)
   local kind, given = batch.reserve(lane, bucket .. " " .. _M.positions(item.id, claims.sub))
   if kind == "closed" then
-    return outcome.refuse("ended", "the lobby is closed, the sale has begun")
+    return "ended", CLOSED
   elseif kind ~= "L" and kind ~= "F" then
-    return outcome.refuse("busy")
+    return "busy"
   end
   local is_in_draw = kind == "L"
   local ticket = tickets.sign(view.ticket_keys, {
@@ -140,7 +139,30 @@ local function join(item, view, claims)
     is_in_draw and format('"lobby_number":%d,', given.number) or "", queue.draw.commit, item.start_ms)
   -- A second lost answer is worth less than the memory: what is full forgets its oldest.
   shared:set(key, body, REMEMBERED_S)
-  return answer(body)
+  return "queued", body
+end
+
+-- Whether its lobby is open now. Fills view and item.
+local function find_item(req)
+  local view = snapshot.current()
+  if not view then
+    return "busy"
+  end
+  local item = view.items[req.item_id]
+  req.view, req.item = view, item
+  if not item or not item.queue or item.queue.mode ~= "draw" then
+    return "not_found"
+  end
+  local now_ms = ngx.now() * 1000
+  if item.state == "ended" or now_ms >= item.end_ms then
+    return "ended"
+  elseif now_ms >= item.start_ms then
+    return "ended", CLOSED
+  elseif item.queue.opens_ms and now_ms < item.queue.opens_ms then
+    return "not_started", nil, math.ceil(item.queue.opens_ms - now_ms)
+  elseif not item.switches.sale_enabled then
+    return "busy"
+  end
 end
 
 local function is_plain_post()
@@ -150,38 +172,59 @@ local function is_plain_post()
     and not var.http_transfer_encoding
 end
 
+local function check_shape()
+  if not is_plain_post() then
+    return "bad_request", "POST without a body or a query"
+  end
+end
+
+-- Fills claims.
+local function check_token(req)
+  local claims = bearer.claims(req.view.entry_keys, 0, AUDIENCE)
+  if not claims or claims.item ~= req.item.id then
+    return "bad_token"
+  end
+  req.claims = claims
+end
+
+-- As those of a purchase (gateway/buy.lua): the first that returns an outcome ends it.
+local STEPS = {
+  find_item,
+  require "gateway.steps.banned_address",
+  check_shape,
+  check_token,
+  require "gateway.steps.rate_limit",
+  require "gateway.steps.risk",
+  join,
+}
+
+local function run(req)
+  for i = 1, #STEPS do
+    local code, detail, retry_after_ms = STEPS[i](req)
+    if code then
+      return code, detail, retry_after_ms
+    end
+  end
+end
+
 --- Content handler of what is under /v1/items/ and no purchase.
 function _M.handle()
   local item_id = match(ngx.var.uri, "^/v1/items/([1-9]%d*)/lobby$")
-  local view = snapshot.current()
   if not item_id then
     return outcome.refuse("not_found")
-  elseif not view then
-    return outcome.refuse("busy")
   end
   ngx.var.sluice_route = "lobby"
-  local item = view.items[item_id]
-  if not item or not item.queue or item.queue.mode ~= "draw" then
-    return outcome.refuse("not_found")
-  end
   ngx.var.sluice_item = item_id
-  local now_ms = ngx.now() * 1000
-  if item.state == "ended" or now_ms >= item.end_ms then
-    return outcome.refuse("ended")
-  elseif now_ms >= item.start_ms then
-    return outcome.refuse("ended", "the lobby is closed, the sale has begun")
-  elseif item.queue.opens_ms and now_ms < item.queue.opens_ms then
-    return outcome.refuse("not_started", nil, math.ceil(item.queue.opens_ms - now_ms))
-  elseif not item.switches.sale_enabled then
-    return outcome.refuse("busy")
-  elseif not is_plain_post() then
-    return outcome.refuse("bad_request", "POST without a body or a query")
+  local req = {
+    item_id = item_id, view = false, item = false, claims = false, address = false, site = false,
+  }
+  local code, detail, retry_after_ms = run(req)
+  events.note(req, code)
+  if code == "queued" then
+    -- 200 and not 202: joining is done, what comes of it begins at the start.
+    return outcome.read(detail)
   end
-  local claims = bearer.claims(view.entry_keys, 0, AUDIENCE)
-  if not claims or claims.item ~= item.id then
-    return outcome.refuse("bad_token")
-  end
-  return join(item, view, claims)
+  return outcome.refuse(code, detail, retry_after_ms)
 end
 
 return _M

@@ -1,7 +1,6 @@
--- Step 6: bans and risk rules. Fills bucket = "slow" for the queue.
+-- Step 6: bans of devices and shoppers, and risk rules. Fills bucket = "slow" for the queue.
 
 local bans = require "gateway.bans"
-local metrics = require "gateway.metrics"
 local outcome = require "gateway.outcome"
 local risk = require "gateway.risk"
 
@@ -29,20 +28,11 @@ local function slow(req, now_ms)
   return "busy", nil, SLOW_RETRY_MS + math.random(0, SLOW_RETRY_MS)
 end
 
-local function is_banned(req, mode)
-  local claims = req.claims
-  local what = bans.of(req.address, claims.dev, claims.sub)
-  if not what then
-    return false
-  end
-  metrics.count("bans_met", what .. "|" .. mode)
-  return mode == "enforce"
-end
-
 local function check(req, mode)
   local claims, now_ms = req.claims, ngx.now() * 1000
-  if is_banned(req, mode) then
-    return "denied"
+  local denied = bans.meet(bans.of_visitor(claims.dev, claims.sub), mode)
+  if denied then
+    return denied
   end
   local plan = req.view.risk
   local rule = plan.has_rules and risk.decide(plan, mode, {

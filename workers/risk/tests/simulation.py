@@ -171,6 +171,8 @@ class _Sale:
         if denied:
             caught = self._figures.robots_caught if visitor.is_robot else None
             (self._figures.humans_denied if caught is None else caught).add(visitor.name)
+        if denied and self._is_place_banned(at_ms, address):
+            shopper = device = ""  # refused before its token was read
         event = Event(at_ms, 7, outcome, shopper, device, address)
         for verdict in self._scorer.look(event):
             ban = self._penalties.punish(verdict, at_ms)
@@ -179,23 +181,26 @@ class _Sale:
                 self._figures.rules[verdict.rule] += 1
 
     def _outcome(self, at_ms: int, address: str, device: str, shopper: str, good: bool) -> str:
-        network = network_of(address)
-        assert network
-        subjects = [("address", address), ("network", network[0])]
-        if any(self._is_banned(one, at_ms) for one in subjects):
+        if self._is_place_banned(at_ms, address):
             return "denied"
         if not good:
             return "bad_token"
         mine = [("device", device), ("shopper", shopper)]
         if any(self._is_banned(one, at_ms) for one in mine):
             return "denied"
-        passed = [self._may_pass(one, at_ms) for one in (subjects[0], *mine)]
+        passed = [self._may_pass(one, at_ms) for one in (("address", address), *mine)]
         if not all(passed):
             return "rate_limited"
         if self._left:
             self._left -= 1
             return "reserved"
         return "sold_out"
+
+    def _is_place_banned(self, at_ms: int, address: str) -> bool:
+        network = network_of(address)
+        assert network
+        places = (("address", address), ("network", network[0]))
+        return any(self._is_banned(one, at_ms) for one in places)
 
     def _is_banned(self, subject: tuple[str, str], at_ms: int) -> bool:
         since_ms, until_ms = self._bans.get(subject, (0, 0))

@@ -98,6 +98,15 @@ def test_a_crowd_with_a_forger_in_it_is_not_banned_for_him():
     assert verdicts(scorer(), both) == set()
 
 
+@pytest.mark.parametrize(("asked_meanwhile", "is_banned"), [(True, False), (False, True)])
+def test_a_shared_address_is_as_shared_after_its_ban_as_before(asked_meanwhile, is_banned):
+    """A gateway refuses a banned address before it knows the device."""
+    denied = [event(10 + n, outcome="denied", shopper="", device="") for n in range(300)]
+    limited = [event(310 + n / 10, outcome="rate_limited") for n in range(50)]
+    found = verdicts(scorer(), [*crowd(), *denied * asked_meanwhile, *limited])
+    assert (("address", "10.0.0.1", "refusals_per_address") in found) == is_banned
+
+
 def turns(addresses, each, outcome="bad_token"):
     """Addresses of one /24 that take turns."""
     for number in range(addresses * each):
