@@ -5,13 +5,13 @@ local outcome = require "gateway.outcome"
 local ceil, floor, max, min, random = math.ceil, math.floor, math.max, math.min, math.random
 local format = string.format
 
-local MIN_RETRY_MS, MAX_RETRY_MS = 300, 30000
+local MIN_RETRY_MS, MAX_RETRY_MS = 300, 30000 -- purchase_charge.lua lets him ask as often
 -- While nothing is known of the speed yet: 100 places a second.
 local GUESSED_PER_KS = 100000
 -- Before a draw is revealed nobody has a place; it takes as long as the snapshot that reveals it.
 local REVEAL_RETRY_MS = 500
 
-local _M = {}
+local _M = { MIN_RETRY_MS = MIN_RETRY_MS }
 
 --- How long the wait is about, in ms. ahead: places before him; per_ks: places called in 1000 s.
 function _M.eta_ms(ahead, per_ks)

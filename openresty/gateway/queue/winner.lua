@@ -10,9 +10,14 @@ local ngx = ngx
 
 local _M = {}
 
+--- Whether he says that he asks again.
+function _M.says_so()
+  return ngx.var.http_purchase_retry ~= nil
+end
+
 --- Returns true, false, or nil when nobody can say now. False at once, and for nothing, without the header.
 function _M.is_known(req)
-  if not ngx.var.http_purchase_retry then
+  if not _M.says_so() then
     return false
   end
   local shopper = req.claims.sub
