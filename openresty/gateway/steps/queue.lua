@@ -56,7 +56,17 @@ local function go_on(req, line, bucket, place)
   metrics.count("queue", "admitted")
 end
 
+-- Whether he has won already; nil while nobody can say.
+local function has_won(req)
+  local is_winner = winner.is_known(req)
+  req.may_have_won = is_winner == nil
+  return is_winner
+end
+
 local function hear_sold_out(req)
+  if req.may_have_won then
+    return "busy" -- "sold out" might be untrue for him
+  end
   metrics.count("queue", "sold_out")
   sold_out.note(req.item_id)
   return "sold_out"
@@ -91,7 +101,7 @@ end
 
 -- Without a ticket.
 local function come_new(req, line, bucket)
-  if winner.is_known(req) then
+  if has_won(req) then
     return nil -- he went straight on, so he has no ticket, and his answer was lost
   end
   if line.window and lines.is_sold_out(line.window) then
@@ -109,11 +119,8 @@ local function come_too_late(req)
   if code then
     return code, detail, retry_after_ms
   end
-  local is_winner = winner.is_known(req)
-  if is_winner then
+  if has_won(req) then
     return nil
-  elseif is_winner == nil then
-    return "busy" -- perhaps he is: "sold out" might be untrue
   end
   return hear_sold_out(req)
 end
@@ -129,7 +136,7 @@ local function come_in_turn(req, line, claims, place)
     return code, detail, retry_after_ms
   end
   local came, number = line:take_again(bucket, place)
-  if came or winner.is_known(req) then
+  if came or has_won(req) then
     return nil -- a retry of who had come in time is the same purchase
   elseif number then
     return begin_with(req, line, bucket, number)
