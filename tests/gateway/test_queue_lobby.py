@@ -10,6 +10,7 @@ from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import HOUR_MS, Shop
 from tests.gateway.test_reserved import assert_reserved
 from tests.gateway.waiting_line import (
+    MANY,
     SEED,
     Called,
     WaitingLine,
@@ -187,3 +188,14 @@ def test_a_frozen_redis_turns_nobody_away_for_good(lobby: WaitingLine, shop: Sho
     finally:
         shop.stock.thaw()
     until(lambda: lobby.join("ann").status == 200, "she is in")
+
+
+def test_who_comes_behind_a_draw_has_no_gap_before_him(lobby: WaitingLine) -> None:
+    for n in range(3):
+        joined(lobby, f"s{n}")
+    sizes = begin(lobby)
+    assert lobby.queued("late")["place"] == 3
+    lobby.open(numbers=[MANY, MANY], ceiling=2 * MANY)
+    told = lobby.queued("later")
+    assert (told["place"], sizes) == (4, [0, 3])
+    assert lobby.read(told["ticket"]).number == 3 + MANY
