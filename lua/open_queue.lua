@@ -14,6 +14,9 @@
 -- Returns "opened", or "again" where this generation is open in this life; nothing changes then.
 -- Errors FENCED: another life, a newer generation, or this generation in an earlier life. BADCALL.
 -- Invariant a number is handed out once in all generations, if (5) is at least every earlier (6).
+-- Between the counter that is found here and the next one (5) lie numbers that nobody holds; take_numbers.lua
+-- tells them, so that nobody is told that they are before him. A counter that was lost counts as 0, which
+-- tells later ones too small a place: nothing here knows better.
 -- Repeat safe. What came is kept from one generation to the next, and forgotten with its tickets (3 = 1).
 
 local generation, oldest = tonumber(ARGV[1]), tonumber(ARGV[3])
@@ -50,10 +53,27 @@ if stored >= generation then
   return redis.error_reply("FENCED generation " .. stored .. " is open")
 end
 
+local gaps = {}
+if oldest < generation then
+  local counted = {}
+  for b = 1, buckets do
+    counted[b] = tonumber(redis.call("HGET", KEYS[2], b - 1) or nil) or 0
+    if counted[b] < tonumber(numbers[b]) then
+      gaps[#gaps + 1] = string.format("%d:%.0f:%s", b - 1, counted[b], numbers[b])
+    end
+  end
+  -- Those of before, but for who counts from 0 again: his new one covers them.
+  for b, first, beyond in string.gmatch(redis.call("HGET", KEYS[1], "gaps") or "", "(%d+):(%d+):(%d+)") do
+    if (counted[b + 1] or 0) >= tonumber(beyond) then
+      gaps[#gaps + 1] = b .. ":" .. first .. ":" .. beyond
+    end
+  end
+end
+
 redis.call("DEL", KEYS[1], KEYS[2], KEYS[3])
 redis.call("HSET", KEYS[1], "generation", generation, "life", ARGV[2], "oldest", oldest,
   "buckets", buckets, "window", ARGV[4], "ceilings", ARGV[6], "lobby_ceilings", ARGV[8],
-  "lobby", ARGV[9])
+  "lobby", ARGV[9], "gaps", table.concat(gaps, " "))
 for b = 1, buckets do
   redis.call("HSET", KEYS[2], b - 1, numbers[b])
   redis.call("HSET", KEYS[3], b - 1, lobby[b])

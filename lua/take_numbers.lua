@@ -8,10 +8,11 @@
 -- KEYS  1 ctl · 2 numbers · 3… came, one a bucket
 -- ARGV  1 how many numbers each bucket wants, joined by "," · 2 places that came, "bucket:place" joined
 --       by " " · 3 places that were written off and whose holders ask again, in the same form
--- Returns {generation, oldest, window, sold_out, firsts, asked}
+-- Returns {generation, oldest, window, sold_out, firsts, asked, gaps}
 --         window as the controller wrote it; sold_out is 1 while its mark is younger than 1 s; firsts: the
 --         first of each bucket's block, joined by ","; asked: for each place of (3) "came" when it did before
---         it was written off, else a new number. -1 stands where none may be handed out now.
+--         it was written off, else a new number; -1 stands where none may be handed out now; gaps: numbers
+--         that nobody holds, "bucket:first:beyond" joined by " ", the last is none of them.
 -- Errors FENCED: the queue is not open in this life, or has other buckets. BADCALL: the caller is wrong.
 -- Invariant no number is handed out twice, and none from ctl.ceilings on: what the controller has stored.
 -- Not repeat safe, and need not be: a number that nobody heard of is a place whose holder does not come.
@@ -21,7 +22,7 @@ local ASKED_MAX = 1024
 
 local buckets = #KEYS - 2
 local ctl = redis.call("HMGET", KEYS[1], "generation", "life", "oldest", "buckets", "window",
-  "ceilings", "sold_out")
+  "ceilings", "sold_out", "gaps")
 local life = "\nmaster_replid:" .. (ctl[2] or "") .. "\r\n"
 if not tonumber(ctl[1]) or tonumber(ctl[4]) ~= buckets or not ctl[5] or not ctl[6]
     or not string.find(redis.call("INFO", "replication"), life, 1, true) then
@@ -94,4 +95,4 @@ if marked_ms then
   is_sold_out = age_ms >= 0 and age_ms < MARK_LIFE_MS
 end
 return { tonumber(ctl[1]), tonumber(ctl[3]), ctl[5], is_sold_out and 1 or 0,
-  table.concat(firsts, ","), table.concat(answers, ",") }
+  table.concat(firsts, ","), table.concat(answers, ","), ctl[8] or "" }

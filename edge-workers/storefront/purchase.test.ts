@@ -90,6 +90,46 @@ test("who waits longer than his token lives enters again and keeps his place", a
   expect(sent.at(-1)?.body).toEqual({ qty: 1, ticket: "t1" });
 });
 
+const PASSING: [string, Scripted][] = [
+  ["busy", [503, { code: "busy", retry_after_ms: 310 }]],
+  ["rate_limited", [429, { code: "rate_limited", retry_after_ms: 310 }]],
+  ["offline", "no connection"],
+];
+
+test.each(PASSING)("who has a place waits %s out, however often it comes", async (code, line) => {
+  script["/v1/items/7/key/buy"] = [
+    [202, { outcome: "queued", ticket: "t1", place: 3 }],
+    ...Array<Scripted>(500).fill(line),
+    [200, RESERVED],
+  ];
+  expect(await purchase()).toBe("confirmed");
+  const asked = sent.filter(({ path }) => path.endsWith("/buy")).map(({ body }) => body);
+  expect(asked.slice(1)).toEqual(Array(501).fill({ qty: 1, ticket: "t1" }));
+  expect(waited.slice(1)).toEqual(Array(500).fill(code === "offline" ? 1000 : 310));
+});
+
+test("who has a place waits for a new entry token too", async () => {
+  script["/v1/items/7/entry"] = [
+    [200, ENTRY],
+    ...Array<Scripted>(100).fill([429, { code: "rate_limited", retry_after_ms: 310 }]),
+    [200, ENTRY],
+  ];
+  script["/v1/items/7/key/buy"] = [
+    [202, { outcome: "queued", ticket: "t1", place: 3 }],
+    [401, { code: "bad_token" }],
+    [200, RESERVED],
+  ];
+  expect(await purchase()).toBe("confirmed");
+  const bodies = sent.filter(({ path }) => path.endsWith("/buy")).map(({ body }) => body);
+  expect(bodies.at(-1)).toEqual({ qty: 1, ticket: "t1" });
+});
+
+test("without a place patience ends", async () => {
+  script["/v1/items/7/key/buy"] = [[429, { code: "rate_limited", retry_after_ms: 1 }]];
+  expect(await purchase()).toBe("rate_limited");
+  expect(waited.length).toBeLessThan(100);
+});
+
 test("a place that is refused with a new token is the end", async () => {
   script["/v1/items/7/key/buy"] = [
     [202, { outcome: "queued", ticket: "t1", place: 3 }],

@@ -29,13 +29,21 @@ const as_news = (code: string): News => (code in NEWS_TONES ? (code as News) : "
 /** What a repeated purchase says: after sell-out only the stock knows whether the first one won. */
 const AGAIN = { "purchase-retry": "1" };
 
+/** Asks for an entry token, with the patience of `insist`. */
+type Enter = (tries?: number) => Promise<Answer>;
+
 /** A request, told whether it is a repeated one. */
 type Request = (is_repeated: boolean) => Promise<Answer>;
 
 /** Repeats a request while the refusal is a passing one. Every step is safe to repeat. */
-async function insist(request: Request, tell: Tell, pause: Pause): Promise<Answer> {
+async function insist(
+  request: Request,
+  tell: Tell,
+  pause: Pause,
+  tries: number = TRIES,
+): Promise<Answer> {
   let answer = await request(false);
-  for (let tried = 1; tried < TRIES && passes(answer); tried += 1) {
+  for (let tried = 1; tried < tries && passes(answer); tried += 1) {
     tell(as_news(answer.code));
     await pause(answer.retry_after_ms);
     answer = await request(true);
@@ -63,8 +71,8 @@ export async function buy(
     return last;
   }
   const session = String(demo.body.session);
-  const enter = () =>
-    insist(() => ask(`/v1/items/${item}/entry`, session, { device }), tell, pause);
+  const enter: Enter = (tries) =>
+    insist(() => ask(`/v1/items/${item}/entry`, session, { device }), tell, pause, tries);
   const entry = await enter();
   if (!entry.ok) {
     tell(as_news(entry.code));
@@ -86,13 +94,14 @@ export async function buy(
  */
 async function buy_in_turn(
   first_entry: Answer,
-  enter: () => Promise<Answer>,
+  enter: Enter,
   tell: Tell,
   pause: Pause,
 ): Promise<[Answer, string]> {
   let entry = first_entry;
   let wish: { qty: number; ticket?: string } = { qty: 1 };
   let is_new = true;
+  let tries = TRIES;
   for (let tried = 1; ; tried += 1) {
     const token = String(entry.body.entry_token);
     const buy_url = String(entry.body.buy_url);
@@ -100,16 +109,19 @@ async function buy_in_turn(
       (is_repeated) => ask(buy_url, token, wish, is_repeated ? AGAIN : {}),
       tell,
       pause,
+      tries,
     );
     if (tried === QUEUE_TRIES) return [answer, token];
     if (answer.code === "bad_token" && !is_new) {
-      entry = await enter();
+      entry = await enter(tries);
       if (!entry.ok) return [entry, token];
       is_new = true;
       continue;
     }
     if (answer.code !== "queued") return [answer, token];
     is_new = false;
+    // Whoever gives up now loses a place; what passes does not make it worth less.
+    tries = Number.POSITIVE_INFINITY;
     wish = { qty: 1, ticket: String(answer.body.ticket) };
     const { place } = answer.body;
     if (place === undefined) tell("queued");

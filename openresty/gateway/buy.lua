@@ -15,6 +15,7 @@ local STEPS = {
   require "gateway.steps.shape",
   require "gateway.steps.path_key",
   require "gateway.steps.token",
+  require "gateway.steps.ticket",
   require "gateway.steps.rate_limit",
   require "gateway.steps.risk",
   require "gateway.steps.queue",
@@ -53,7 +54,7 @@ function _M.handle()
   local req = {
     item_id = item_id, path_key = path_key, view = false, item = false, is_from_memory = false,
     qty = false, idempotency_key = false, claims = false, address = false, site = false,
-    reservation_id = false,
+    reservation_id = false, ticket_claims = false, is_charged = false, may_have_won = false,
   }
   local code, detail, retry_after_ms = run(req)
   metrics.count("buys", code)

@@ -24,7 +24,8 @@ local LATELY_MS = 10000
 -- Keys of one dimension that a worker notes between two reports; what is beyond stays unreported.
 local NOTED_MAX = 20000
 
-local DIMENSIONS = { "address", "device", "shopper", "level" }
+-- "ticket": how often a shopper shows one of a queue; the others are what a purchase is charged to.
+local DIMENSIONS = { "address", "device", "shopper", "level", "ticket" }
 
 local _M = { DIMENSIONS = DIMENSIONS, LATELY_MS = LATELY_MS }
 
@@ -151,6 +152,16 @@ function _M.admit(limits, address, device, shopper, level, now_ms)
   if by_shopper then settle(shoppers, shopper, by_shopper, now_ms) end
   if by_level then settle(levels, level, by_level, now_ms) end
   return nil
+end
+
+--- May this shopper show a ticket now? rate: {step_ms, span_ms}. Returns as `admit`.
+function _M.admit_ticket(shopper, rate, now_ms)
+  now_ms = floor(now_ms)
+  local wait_ms = charge(states.ticket, shopper, rate, now_ms)
+  if not wait_ms then
+    settle(states.ticket, shopper, rate, now_ms)
+  end
+  return wait_ms
 end
 
 --- What this worker admitted since the last call, for keys that were here lately. Returns key → ms of one

@@ -57,7 +57,9 @@ local function read_projection(id)
   return type(projection) == "table" and projection or nil
 end
 
-local function read_database(shopper, id)
+--- What the control plane knows of a reservation of this shopper: the quantity held (0: it has ended), false
+-- when there is none, nil when it cannot say.
+function _M.in_database(shopper, id)
   if not database:admits() then
     return nil
   end
@@ -92,7 +94,7 @@ local function read_shard(item, shard_number, shopper, id)
     return nil
   end
   if shard.source == "database" then
-    return read_database(shopper, id)
+    return _M.in_database(shopper, id)
   end
   local cluster = sources.cluster(shard.source)
   return cluster and read_redis(cluster, shard, shopper, id)

@@ -153,3 +153,20 @@ describe("the time to ask again", function()
     assert.equal(10000, queued.eta_ms(1000, 0))
   end)
 end)
+
+describe("how many are before a place", function()
+  for name, case in pairs({
+    ["all that are not served"] = { place = 9, gaps = {}, is = 6 },
+    ["none when it is called"] = { place = 2, gaps = {}, is = 0 },
+    ["those of no gap"] = { place = 105, gaps = { { 5, 100 } }, is = 7 },
+    ["of a gap that is served in part, those behind"] = { place = 105, gaps = { { 1, 100 } }, is = 5 },
+    ["all when a gap lies behind it"] = { place = 4, gaps = { { 5, 100 } }, is = 1 },
+    ["all when it would be in a gap: that begins later"] = { place = 9, gaps = { { 5, 100 } }, is = 6 },
+    ["of several gaps none"] = { place = 210, gaps = { { 5, 100 }, { 110, 200 } }, is = 22 },
+    ["of numbers behind a draw"] = { place = 125, gaps = { { 5, 100 } }, size = 20, is = 27 },
+  }) do
+    it("counts " .. name, function()
+      assert.equal(case.is, queued.ahead(case.place, 3, case.gaps, case.size or 0))
+    end)
+  end
+end)

@@ -4,6 +4,7 @@ local limit_rules = require "gateway.limit_rules"
 local shared_dict = require "spec.support.shared_dict"
 
 local DIMENSIONS = { "address", "device", "shopper", "level" }
+local TICKET_RATE = { step_ms = 300, span_ms = 900 }
 local NOW_MS = 1764103735123
 local STEP_MS, BURST = 250, 3
 
@@ -13,6 +14,7 @@ before_each(function()
   for _, name in ipairs(DIMENSIONS) do
     ngx.shared["sluice_limits_" .. name] = shared_dict()
   end
+  ngx.shared.sluice_limits_ticket = shared_dict()
   package.loaded["gateway.rate_limit"] = nil
   rate_limit = require "gateway.rate_limit"
   now_ms = NOW_MS
@@ -127,6 +129,22 @@ describe("two workers", function()
         "locked for " .. tat("shopper", "ann") - now_ms .. " ms")
     end)
   end
+end)
+
+it("admits a ticket as often as one is told to show it, and that is no purchase", function()
+  local plan = limits("shopper")
+  for _ = 1, 100 do
+    assert.is_nil(rate_limit.admit_ticket("ann", TICKET_RATE, now_ms))
+    now_ms = now_ms + 300
+  end
+  for _ = 1, 3 do
+    assert.is_nil(rate_limit.admit_ticket("ann", TICKET_RATE, now_ms))
+  end
+  assert.equal(300, rate_limit.admit_ticket("ann", TICKET_RATE, now_ms))
+  for _ = 1, BURST do
+    assert.is_nil(visit(plan))
+  end
+  assert.equal(STEP_MS, visit(plan))
 end)
 
 it("reports what was admitted of those who came again, once", function()

@@ -1,17 +1,19 @@
 """The lobby of a draw: joined once, closed at the start, and what a ticket of it is worth then."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 from control_plane.queues.places import Places, commit_of
-from tests.gateway.client import send
+from tests.gateway.client import Answer, send
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import HOUR_MS, SWITCHES, Shop
 from tests.gateway.test_reserved import assert_reserved
 from tests.gateway.waiting_line import (
+    MANY,
     SEED,
     Called,
     WaitingLine,
@@ -34,6 +36,19 @@ def joined(line: WaitingLine, shopper: str, **claims: Any) -> Any:
     answer = line.join(shopper, **claims)
     assert answer.status == 200, answer
     return answer.json
+
+
+def assert_refused_and_untouched(
+    line: WaitingLine, code: str, join: Callable[[], Answer]
+) -> Answer:
+    """No unit, no lobby number and no number was taken."""
+    before = line.look()
+    with line.item.untouched():
+        answer = join()
+    assert_refused(answer, code)
+    after = line.look()
+    assert (after.lobby, after.numbers, after.came) == (before.lobby, before.numbers, before.came)
+    return answer
 
 
 def begin(line: WaitingLine, served: list[int] | None = None) -> list[int]:
@@ -85,8 +100,39 @@ def test_who_joins_often_at_another_gateway_has_one_chance_all_the_same(
     ],
 )
 def test_a_bad_lobby_token_is_refused(lobby: WaitingLine, claims: Any, why: str) -> None:
-    assert_refused(lobby.join("ann", **claims), "bad_token")
+    assert_refused_and_untouched(lobby, "bad_token", lambda: lobby.join("ann", **claims))
     assert lobby.look().lobby == [0, 0], why
+
+
+def test_a_forged_lobby_token_is_refused(lobby: WaitingLine) -> None:
+    header, claims, signature = lobby_token(lobby.item, "ann").split(".")
+    other = lobby_token(lobby.item, "bob").split(".")[1]
+    path = f"/v1/items/{lobby.item.id}/lobby"
+
+    def join(token: str) -> Answer:
+        headers = {"Authorization": f"Bearer {token}", "Content-Length": "0"}
+        return send(lobby.shop.gateway.port, "POST", path, headers).answer()
+
+    for token in (f"{header}.{other}.{signature}", f"{header}.{claims}.", "a.b.c", ""):
+        assert_refused_and_untouched(lobby, "bad_token", partial(join, token))
+
+
+def test_a_shopper_who_joins_as_often_as_he_likes_has_one_number(lobby: WaitingLine) -> None:
+    with lobby.item.untouched():
+        tickets = {joined(lobby, "ann", jti=f"token-{n}")["ticket"] for n in range(20)}
+    assert len(tickets) == 1
+    assert lobby.look().lobby == [0, 1]
+
+
+def test_before_the_start_a_lobby_ticket_buys_nothing(lobby: WaitingLine) -> None:
+    ticket = joined(lobby, "ann")["ticket"]
+    assert_refused_and_untouched(lobby, "not_started", lambda: lobby.buy("ann", ticket))
+
+
+def test_another_shoppers_lobby_ticket_is_refused(lobby: WaitingLine) -> None:
+    ticket = joined(lobby, "ann")["ticket"]
+    begin(lobby, served=[1, 1])
+    assert_refused_and_untouched(lobby, "bad_token", lambda: lobby.buy("bob", ticket))
 
 
 def test_a_lobby_token_buys_nothing(shop: Shop) -> None:
@@ -101,19 +147,18 @@ def test_a_lobby_token_buys_nothing(shop: Shop) -> None:
 @pytest.mark.parametrize("mode", ["fifo", "off"])
 def test_without_a_draw_there_is_no_lobby(shop: Shop, mode: str) -> None:
     line = put_in_line(shop, mode=mode, **starts_later(shop))
-    assert_refused(line.join("ann"), "not_found")
+    assert_refused_and_untouched(line, "not_found", lambda: line.join("ann"))
 
 
 def test_before_it_opens_the_lobby_says_when(lobby: WaitingLine, shop: Shop) -> None:
     lobby.publish(opens_ms=shop.stock.now_ms() + HOUR_MS // 2)
-    answer = lobby.join("ann")
-    assert_refused(answer, "not_started")
+    answer = assert_refused_and_untouched(lobby, "not_started", lambda: lobby.join("ann"))
     assert HOUR_MS / 4 < answer.json["retry_after_ms"] <= HOUR_MS / 2
 
 
 def test_after_the_start_it_is_closed(lobby: WaitingLine, shop: Shop) -> None:
     shop.change(lobby.item, start_ms=shop.stock.now_ms() - 1)
-    assert_refused(lobby.join("ann"), "ended")
+    assert_refused_and_untouched(lobby, "ended", lambda: lobby.join("ann"))
 
 
 def test_whoever_comes_while_it_is_being_closed_is_not_in_the_draw(lobby: WaitingLine) -> None:
@@ -132,8 +177,10 @@ def test_only_an_empty_post_joins(
 ) -> None:
     headers = {"Authorization": f"Bearer {lobby_token(lobby.item, 'ann')}"}
     port = lobby.shop.gateway.port
-    answer = send(port, method, f"/v1/items/{lobby.item.id}/{path}", headers, body).answer()
-    assert_refused(answer, "bad_request")
+    url = f"/v1/items/{lobby.item.id}/{path}"
+    assert_refused_and_untouched(
+        lobby, "bad_request", lambda: send(port, method, url, headers, body).answer()
+    )
 
 
 def test_places_are_drawn_and_later_ones_come_behind(lobby: WaitingLine) -> None:
@@ -270,3 +317,14 @@ def test_too_many_joins_of_one_address_are_told_to_wait(lobby: WaitingLine, shop
     assert come_from("192.0.2.50") == [200, 200, 429, 429]
     assert come_from("192.0.2.51") == [200, 200, 429, 429]
     assert lobby.look().lobby == [0, 4]
+
+
+def test_who_comes_behind_a_draw_has_no_gap_before_him(lobby: WaitingLine) -> None:
+    for n in range(3):
+        joined(lobby, f"s{n}")
+    sizes = begin(lobby)
+    assert lobby.queued("late")["place"] == 3
+    lobby.open(numbers=[MANY, MANY], ceiling=2 * MANY)
+    told = lobby.queued("later")
+    assert (told["place"], sizes) == (4, [0, 3])
+    assert lobby.read(told["ticket"]).number == 3 + MANY

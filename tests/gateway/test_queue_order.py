@@ -7,7 +7,7 @@ import pytest
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import Shop
 from tests.gateway.test_reserved import assert_reserved
-from tests.gateway.waiting_line import AGAIN, Called, put_in_line
+from tests.gateway.waiting_line import AGAIN, MANY, Called, put_in_line
 from tests.redis.waiting import until
 
 
@@ -115,7 +115,7 @@ def test_waiting_takes_longer_the_farther_back_and_stays_within_its_bounds(shop:
     line = put_in_line(shop)
     near = line.queued("near")
     assert 300 <= near["retry_after_ms"] <= 400
-    line.open(numbers=[1_000_000 - 1])
+    line.open(oldest=2, numbers=[1_000_000 - 1])
     far = line.queued("far")
     assert far["place"] == 1_000_000 - 1
     # Half of the grace of 30 s, ± 25 %: who is called must hear it in time.
@@ -125,7 +125,7 @@ def test_waiting_takes_longer_the_farther_back_and_stays_within_its_bounds(shop:
 
 def test_the_estimate_follows_the_speed_of_the_window(shop: Shop) -> None:
     line = put_in_line(shop)
-    line.open(numbers=[1000], window=[Called(0, 0, per_ks=500_000)])
+    line.open(oldest=2, numbers=[1000], window=[Called(0, 0, per_ks=500_000)])
     assert line.queued("ann")["eta_ms"] == 2000
 
 
@@ -166,3 +166,35 @@ def test_numbers_run_out_before_they_are_given_twice(shop: Shop) -> None:
     line.queued("bob")
     assert_refused(line.buy("cem"), "busy")
     assert line.look().numbers == [2]
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["counter kept", "counter lost"])
+def test_numbers_that_nobody_holds_are_not_before_anybody(shop: Shop, is_lost: bool) -> None:
+    """A queue that was opened anew goes on at the ceiling, a million further on."""
+    line = put_in_line(shop)
+    ann, bob = line.queued("ann")["ticket"], line.queued("bob")["ticket"]
+    if is_lost:
+        shop.stock.operator.delete(line.keys.ctl, line.keys.numbers)
+    line.open(numbers=[MANY], ceiling=2 * MANY)
+    cem = line.queued("cem")
+    # Without a counter nobody knows of ann and bob: too near is better than a million away.
+    assert cem["place"] == (0 if is_lost else 2)
+    assert cem["eta_ms"] < 1000
+    assert line.read(cem["ticket"]).number == MANY
+    dan = line.queued("dan")
+    assert dan["place"] == cem["place"] + 1
+    assert [line.queued(name, own)["place"] for name, own in (("ann", ann), ("bob", bob))] == [0, 1]
+    line.move(Called(1, 0))
+    until(lambda: line.buy("ann", ann).status == 200, "ann is served")
+    assert line.queued("cem", cem["ticket"])["place"] == (0 if is_lost else 1)
+    line.move(Called(MANY + 1, 0))  # as the controller does: over the gap
+    until(lambda: line.buy("cem", cem["ticket"]).status == 200, "cem is served")
+    assert line.queued("dan", dan["ticket"])["place"] == 0
+
+
+def test_a_gap_of_a_gap_is_counted_once(shop: Shop) -> None:
+    line = put_in_line(shop)
+    for generation in range(3):
+        assert line.queued(f"s{generation}")["place"] == generation
+        line.open(numbers=[(generation + 1) * MANY], ceiling=(generation + 2) * MANY)
+    assert line.queued("late")["place"] == 3

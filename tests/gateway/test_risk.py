@@ -10,6 +10,7 @@ import pytest
 
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import SWITCHES, Item, Shop
+from tests.gateway.waiting_line import put_in_line
 from tests.redis.waiting import until
 
 HOME, OTHER = "192.0.2.7", "198.51.100.7"
@@ -193,13 +194,16 @@ def test_who_is_slowed_down_without_a_queue_gets_through_at_times(
     assert changes <= 2
 
 
-def test_who_is_slowed_down_with_a_queue_is_left_to_it(ruled: Callable[..., Item]) -> None:
+def test_who_is_slowed_down_with_a_queue_waits_in_its_slow_bucket(shop: Shop) -> None:
     slow = rule(1, "user_agent", value="curlybot", action="slow")
-    item = ruled(slow, queue={"mode": "fifo", "buckets": [{"name": "regular", "weight": 1}]})
-    told = {
-        item.buy(f"s{number}", headers={"User-Agent": "CurlyBot"}).outcome for number in range(12)
-    }
-    assert "busy" not in told
+    shop.publish(risk_rules=[slow], switches=SWITCHES | {"risk_mode": "enforce"})
+    line = put_in_line(shop, "regular", "slow")
+    with line.item.untouched():
+        for number in range(12):
+            told = line.queued(f"s{number}", headers={"User-Agent": "CurlyBot"})
+            assert (told["bucket"], told["place"]) == ("slow", number)
+        told = line.queued("ann")
+        assert (told["bucket"], told["place"]) == ("regular", 0)
 
 
 def test_a_rule_that_cannot_be_keeps_the_last_good_snapshot(

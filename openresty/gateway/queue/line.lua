@@ -57,7 +57,7 @@ local function new(queue, cluster)
     call = "*" .. (8 + buckets) .. "\r\n" .. call,
     came = {},
     came_sent = 0,
-    window = nil, -- {generation, oldest, served, written, per_ks: by bucket; sold_out, read_at}
+    window = nil, -- {generation, oldest, served, written, per_ks, gaps: by bucket; sold_out, read_at}
     failed_at = -FAILED_REST_S,
   }, Line))
 end
@@ -109,13 +109,20 @@ local function read_window(reply, last)
     served = {},
     written = {},
     per_ks = {},
+    gaps = {}, -- {first, beyond}, …: numbers that nobody holds
     sold_out = reply[4] == 1,
     read_at = ngx.now(),
   }
   local bucket = 0
   for served, written, per_ks in gmatch(reply[3], "(%d+):(%d+):(%d+)") do
     window.served[bucket], window.written[bucket] = tonumber(served), tonumber(written)
-    window.per_ks[bucket], bucket = tonumber(per_ks), bucket + 1
+    window.per_ks[bucket], window.gaps[bucket], bucket = tonumber(per_ks), {}, bucket + 1
+  end
+  for b, first, beyond in gmatch(reply[7], "(%d+):(%d+):(%d+)") do
+    local gaps = window.gaps[tonumber(b)]
+    if gaps then
+      gaps[#gaps + 1] = { tonumber(first), tonumber(beyond) }
+    end
   end
   return bucket == last + 1 and window or nil
 end
@@ -138,7 +145,7 @@ local function forget_told(line)
 end
 
 function Line:finish(requests, reply)
-  local window = type(reply) == "table" and #reply == 6 and read_window(reply, self.last)
+  local window = type(reply) == "table" and #reply == 7 and read_window(reply, self.last)
   if not window then
     ngx.log(ngx.ERR, "the answer to a queue call cannot be read")
     return batch.finish_all(requests, "unknown")

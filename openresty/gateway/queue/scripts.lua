@@ -2,6 +2,6 @@
 -- lua/; tests/redis/test_queue_rights.py compares.
 
 return {
-  take_numbers = "7c6a4e76eb295c7be48ed65bd778597df716903f",
+  take_numbers = "15b14b9a7203b223a592b58422c7674534810bfb",
   join_lobby = "0d5cc0c65ba8e4b08854f77f565bdeddc4b52d53",
 }

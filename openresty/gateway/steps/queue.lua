@@ -5,30 +5,19 @@
 
 local lines = require "gateway.queue.line"
 local metrics = require "gateway.metrics"
+local purchase_charge = require "gateway.purchase_charge"
 local queued = require "gateway.queue.queued"
 local sold_out = require "gateway.sold_out"
 local tickets = require "gateway.queue.ticket"
 local views = require "gateway.queue.view"
 local winner = require "gateway.queue.winner"
 
-local ngx = ngx
 
 local function ticket_of(req, fields)
   fields.item, fields.shopper = req.item.id, req.claims.sub
   -- A ticket is worth nothing without an entry token, and none is left after the end.
   fields.exp = math.ceil(req.item.end_ms / 1000)
   return tickets.sign(req.view.ticket_keys, fields)
-end
-
--- The claims of the ticket that he brings; nil when he brings none; false when it is not one of ours, or
--- another shopper's, or of another item.
-local function claims_of(req)
-  if not req.ticket then
-    return nil
-  end
-  local claims = tickets.verify(req.view.ticket_keys, req.ticket, ngx.time())
-  local is_his = claims and claims.item == req.item.id and claims.sub == req.claims.sub
-  return is_his and claims or false
 end
 
 -- Whether the claims mean a place in the queue as it is; `place` may still be unknown (nil).
@@ -57,12 +46,27 @@ local function wait_with(req, claims, place, window)
   return queued.waits(req, { ticket = text, bucket = claims.bucket, place = place }, window)
 end
 
-local function go_on(line, bucket, place)
-  metrics.count("queue", "admitted")
+local function go_on(req, line, bucket, place)
+  -- Also when a limit stops him this time: he must not lose a place for which he came.
   line:note_came(bucket, place)
+  local code, detail, retry_after_ms = purchase_charge.purchase(req)
+  if code then
+    return code, detail, retry_after_ms
+  end
+  metrics.count("queue", "admitted")
+end
+
+-- Whether he has won already; nil while nobody can say.
+local function has_won(req)
+  local is_winner = winner.is_known(req)
+  req.may_have_won = is_winner == nil
+  return is_winner
 end
 
 local function hear_sold_out(req)
+  if req.may_have_won then
+    return "busy" -- "sold out" might be untrue for him
+  end
   metrics.count("queue", "sold_out")
   sold_out.note(req.item_id)
   return "sold_out"
@@ -78,12 +82,16 @@ local function begin_with(req, line, bucket, number)
   local claims = { kind = "fifo", number = number, bucket = bucket, gen = window.generation }
   local place = views.place_of(req.item.queue, claims)
   if place and place < window.served[bucket] and place >= window.written[bucket] then
-    return go_on(line, bucket, place)
+    return go_on(req, line, bucket, place)
   end
   return wait_with(req, claims, place, window)
 end
 
 local function take(req, line, bucket)
+  local code, detail, retry_after_ms = purchase_charge.purchase(req)
+  if code then
+    return code, detail, retry_after_ms
+  end
   local number = line:take(bucket)
   if not number then
     return "busy"
@@ -93,7 +101,7 @@ end
 
 -- Without a ticket.
 local function come_new(req, line, bucket)
-  if winner.is_known(req) then
+  if has_won(req) then
     return nil -- he went straight on, so he has no ticket, and his answer was lost
   end
   if line.window and lines.is_sold_out(line.window) then
@@ -104,11 +112,15 @@ end
 
 -- Nothing is left: all hear it at once, whatever their place.
 local function come_too_late(req)
-  local is_winner = winner.is_known(req)
-  if is_winner then
+  if not winner.says_so() then
+    return hear_sold_out(req)
+  end
+  local code, detail, retry_after_ms = purchase_charge.purchase(req)
+  if code then
+    return code, detail, retry_after_ms
+  end
+  if has_won(req) then
     return nil
-  elseif is_winner == nil then
-    return "busy" -- perhaps he is: "sold out" might be untrue
   end
   return hear_sold_out(req)
 end
@@ -117,10 +129,14 @@ end
 local function come_in_turn(req, line, claims, place)
   local bucket = claims.bucket
   if place >= line.window.written[bucket] then
-    return go_on(line, bucket, place)
+    return go_on(req, line, bucket, place)
+  end
+  local code, detail, retry_after_ms = purchase_charge.purchase(req)
+  if code then
+    return code, detail, retry_after_ms
   end
   local came, number = line:take_again(bucket, place)
-  if came or winner.is_known(req) then
+  if came or has_won(req) then
     return nil -- a retry of who had come in time is the same purchase
   elseif number then
     return begin_with(req, line, bucket, number)
@@ -135,10 +151,7 @@ return function(req)
   if not queue then
     return nil
   end
-  local claims = claims_of(req)
-  if claims == false then
-    return "bad_token", "ticket"
-  end
+  local claims = req.ticket_claims
   local line = lines.of(req.item, req.view.stock.source)
   if not line then
     return "busy"
