@@ -1,5 +1,7 @@
 """The queue controller when something is lost, changed or revealed; on real servers."""
 
+import random
+
 import pytest
 
 from control_plane.campaigns import services as campaigns
@@ -7,8 +9,11 @@ from control_plane.queues import services as queues
 from control_plane.queues.models import Draw, QueueState
 from control_plane.queues.places import commit_of
 from workers.queue import line, marks
+from workers.queue.control import QueueController
+from workers.queue.line import QueueKeys
+from workers.queue.pace import LAG_MAX, RATE_MIN, Pace, Reading
 from workers.runtime.verdicts import Unavailable
-from workers.tests.queue_crowd import BUCKETS, TICK_S, Shopper
+from workers.tests.queue_crowd import BUCKETS, TICK_S, Crowd, Shopper
 from workers.tests.queue_stage import Stage
 
 
@@ -163,6 +168,32 @@ def test_a_lobby_that_is_lost_at_the_start_ends_where_it_was_seen(stage: Stage) 
     stage.clock.turn(5)
     controller.tick()
     assert Draw.objects.get(pk=stage.item.pk).sizes == [30]
+
+
+def test_a_slow_pipeline_serves_two_items_alike(stage: Stage) -> None:
+    neighbour = stage.neighbour()
+    stage.published.queue["k"] = 1000
+    slow = Pace()
+    slow.rate_per_s = RATE_MIN
+
+    def behind() -> Reading:
+        return Reading(stage.clock.monotonic(), LAG_MAX + 1, 0.1)
+
+    controller = QueueController(
+        stage.clusters, stage.clock, behind, pace=slow, newest=stage.published
+    )
+    controller.tick()
+    lines = [stage.keys, QueueKeys(neighbour.pk, 1)]
+    for keys in lines:
+        Crowd(stage.cluster, keys, stage.stock, [], random.Random(1)).take([5000], [], [])
+    before = [line.look(stage.cluster, keys, 1).window[0].served_until for keys in lines]
+    for _ in range(101):
+        stage.clock.turn(TICK_S)
+        assert controller.tick() is None
+    after = [line.look(stage.cluster, keys, 1).window[0].served_until for keys in lines]
+    moved = [now - then for now, then in zip(after, before, strict=True)]
+    assert abs(moved[0] - moved[1]) <= 1, moved
+    assert sum(moved) >= 100 * TICK_S * RATE_MIN
 
 
 def test_a_queue_whose_node_hangs_stops_no_other(
