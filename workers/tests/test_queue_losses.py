@@ -94,6 +94,58 @@ def test_a_queue_with_other_buckets_begins_anew(stage: Stage) -> None:
     assert stage.look().numbers == [0, 0]
 
 
+def test_a_queue_that_was_switched_off_goes_on_where_it_was(stage: Stage) -> None:
+    stage.leave(10)
+    people, controller = stage.crowd(100), stage.controller()
+    controller.tick()
+    people.step(stage.clock.monotonic())
+    controller.tick()
+    before = stage.look()
+    stage.published.queue["mode"] = "off"
+    for _ in range(20):
+        stage.clock.turn(TICK_S)
+        assert controller.tick() is None
+    stage.published.queue["mode"] = "fifo"
+    assert controller.tick() is None
+    state = QueueState.objects.get(item=stage.item)
+    assert (state.generation, state.oldest) == (1, 1)
+    after = stage.look()
+    assert after.numbers == before.numbers
+    assert after.window[0].served_until >= before.window[0].served_until
+    for _ in range(400):
+        people.step(stage.clock.monotonic())
+        controller.tick()
+        stage.clock.turn(TICK_S)
+        if not people.waiting:
+            break
+    assert sum(one.heard == "reserved" for one in people.shoppers) == 10
+
+
+@pytest.mark.parametrize("off_at", ["before", "over"], ids=lambda at: f"{at} the start")
+def test_a_lobby_that_was_switched_off_keeps_its_places(stage: Stage, off_at: str) -> None:
+    queues.open_draw(stage.item.pk)
+    stage.published.queue |= {"mode": "draw"}
+    controller = stage.controller()
+    controller.tick()
+    first = stage.join(0, 30)
+    controller.tick()
+    stage.published.queue["mode"] = "off"
+    stage.clock.turn(5 if off_at == "over" else TICK_S)
+    assert controller.tick() is None
+    assert stage.draw()["sizes"] is None
+    stage.published.queue["mode"] = "draw"
+    assert controller.tick() is None
+    if off_at == "before":
+        assert not set(first) & set(stage.join(0, 10))
+        stage.clock.turn(5)
+        assert controller.tick() is None
+    assert stage.draw()["sizes"] == [30 if off_at == "over" else 40]
+    assert stage.generation == 1
+    stage.clock.turn(TICK_S)
+    assert controller.tick() is None
+    assert stage.look().window[0].served_until >= 30
+
+
 def test_the_weights_hold_while_both_buckets_have_demand(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
