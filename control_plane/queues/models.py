@@ -53,8 +53,9 @@ class Draw(models.Model):
 class QueueState(models.Model):
     """What must survive the loss of the counters in Redis: the generation and high-water marks.
 
-    `layout` says what places mean: tickets of before a change of it are none. `marks` has
-    `numbers`, `ceilings`, `served`, `written`, `gaps` a bucket, and `lobby`, `lobby_ceilings`.
+    `layout` says what places mean: tickets of before a change of it are none. `marks` has, each
+    with a value a bucket, `numbers`, `ceilings`, `lobby`, `lobby_ceilings`, `window` (pairs of
+    `served_until` and `written_off`) and `gaps` (lists of pairs): `workers/queue/marks.py`.
     """
 
     item = models.OneToOneField(

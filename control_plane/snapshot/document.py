@@ -15,6 +15,7 @@ from control_plane.campaigns.models import (
     Campaign,
     CampaignState,
     Item,
+    QueueMode,
 )
 from control_plane.inventory.models import Allocation, AllocationState, Source, StockSource
 from control_plane.merchants.models import SessionKey
@@ -120,8 +121,13 @@ def _item(campaign: Campaign, item: Item, switches: Values, now: datetime) -> Js
 
 
 def _queue(campaign: Campaign, item: Item, switches: Values) -> Json:
-    """`mode` is what holds now; the rest is as it was approved, since tickets were given by it."""
+    """`mode` is what holds now; the rest is as it was approved, since tickets were given by it.
+
+    For the same reason a draw is switched off or on, and to nothing else.
+    """
     switched = switches["queue_mode"]
+    if switched == QueueMode.FIFO and item.queue_mode == QueueMode.DRAW:
+        switched = "configured"
     buckets = [{"name": one.name, "weight": one.weight} for one in campaign.buckets.all()]
     return {
         "mode": item.queue_mode if switched == "configured" else switched,

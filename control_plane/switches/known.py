@@ -87,7 +87,10 @@ SWITCHES = {
         Choice(
             "queue_mode",
             _("Queue"),
-            _("As configured: what each item says. Off: everybody is let through at once."),
+            _(
+                "As configured: what each item says. Off: everybody is let through at once. First"
+                " come, first served: an item that is sold by a draw keeps its draw."
+            ),
             "configured",
             choices=(
                 ("configured", _("as configured")),

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from control_plane.campaigns.models import Campaign, Item
+from control_plane.campaigns.models import Campaign, Item, QueueMode
 from control_plane.switches.known import SWITCHES
 
 if TYPE_CHECKING:
@@ -108,8 +108,23 @@ class SwitchThrow(models.Model):
             raise ValidationError({"value": error}) from error
         if switch.only_everywhere and self.scope != Scope.ALL:
             raise ValidationError({"scope": _("This switch is thrown everywhere or not at all.")})
+        if (self.name, self.value) == ("queue_mode", QueueMode.FIFO):
+            self._keep_draws()
         if self.until is not None and self.until <= self.created_at:
             raise ValidationError({"until": _("The end must be in the future.")})
+
+    def _keep_draws(self) -> None:
+        """Who joined a lobby holds a place in it: without the draw his ticket would be none."""
+        named = Item.objects.filter(models.Q(pk=self.item_id) | models.Q(campaign=self.campaign_id))
+        if self.scope != Scope.ALL and named.filter(queue_mode=QueueMode.DRAW).exists():
+            raise ValidationError(
+                {
+                    "value": _(
+                        "An item that is sold by a draw cannot be switched to first come, first"
+                        " served: every ticket for it would be void. It can be switched off."
+                    )
+                }
+            )
 
 
 class SwitchRevert(models.Model):

@@ -22,6 +22,11 @@ local function public_item(item)
   for _, name in ipairs(PUBLIC_ITEM_FIELDS) do
     public[name] = item[name]
   end
+  local queue = item.queue
+  if queue and queue.draw and queue.draw.commit then
+    -- Whoever keeps it before the start can check the draw afterwards.
+    public.queue = { mode = queue.mode, commit = queue.draw.commit }
+  end
   return public
 end
 

@@ -23,7 +23,14 @@ from rich.console import Console
 
 from deploy.local.process import CannotStart
 from deploy.local.site import ROOT
-from tests.drill import node_drills, process_drills, report, source_drills, unit_drills
+from tests.drill import (
+    node_drills,
+    process_drills,
+    queue_drills,
+    report,
+    source_drills,
+    unit_drills,
+)
 from tests.drill.control import Copies
 from tests.drill.drill import Drill, DrillBroken, Result
 from tests.drill.ground import Ground
@@ -32,6 +39,7 @@ from tests.drill.judge import judge
 DRILLS = (
     *(*node_drills.DRILLS, *process_drills.DRILLS),
     *(*unit_drills.DRILLS, *source_drills.DRILLS),
+    *queue_drills.DRILLS,
 )
 REPORT = ROOT / "var" / "drill" / "report.json"
 CONSOLE = Console(highlight=False, soft_wrap=True)

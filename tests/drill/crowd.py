@@ -28,6 +28,7 @@ TWO_UNITS_SHARE = 0.25
 # Of those who want more: who comes back for it later.
 LATER_SHARE = 0.7
 CROWD_MAX_S = 40.0
+WAITS = ("queued", "busy", "rate_limited", "pending", "not_found", "connection")
 # When the crowd is sent home, requests on their way get this long.
 LEAVE_S = 3.0
 
@@ -169,20 +170,25 @@ class _Visit:
         counter = crowd.counter
         self._shard = home_of(name, counter.shards)
         self._url = f"{counter.gateway}/v1/items/{counter.item}/{counter.path_key}/buy"
+        self._ticket = ""
 
     async def buy(self, qty: int, key: str, what: str) -> bool:
         """Click, wait and click again with the same key; True when it is reserved."""
         give_up = time.monotonic() + PATIENCE_S
-        body = json.dumps({"qty": qty}, separators=(",", ":")).encode()
         headers = self._headers | {"Idempotency-Key": key}
         while time.monotonic() < give_up:
+            ticket = {"ticket": self._ticket} if self._ticket else {}
+            body = json.dumps({"qty": qty} | ticket, separators=(",", ":")).encode()
             answer = await self._call("POST", self._url, headers, body, what)
             outcome = answer.outcome
+            if outcome == "queued":
+                self._ticket = str(answer.body["ticket"])
+                self._crowd.recorder.note_ticket(self._name, self._ticket)
             if outcome == "pending":
                 outcome = await self._follow(str(answer.body.get("reservation_id", "")))
             if outcome in ("reserved", "confirmed"):
                 return True
-            if outcome not in ("busy", "rate_limited", "pending", "not_found", "connection"):
+            if outcome not in WAITS:
                 return False
             if self._crowd.leaving:
                 return False

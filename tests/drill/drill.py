@@ -44,6 +44,8 @@ class Plan:
     rate_per_s: int = 180
     seconds: float = 6.0
     lead_s: float = 3.0
+    queue_mode: str = "off"
+    queue_k: int = 4
 
 
 STRICT = Promises()

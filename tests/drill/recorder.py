@@ -1,5 +1,7 @@
 """What every simulated shopper was answered, and when."""
 
+import base64
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -40,6 +42,7 @@ class Recorder:
         self._promised: dict[str, Promise] = {}
         self._confirmed: set[str] = set()
         self._wrong: list[str] = []
+        self._places: dict[tuple[int, int], str] = {}
 
     def note(self, heard: Heard) -> None:
         """One answer; a RESERVED, or a status that says as much, is a promise."""
@@ -55,6 +58,16 @@ class Recorder:
             before = self._promised.setdefault(heard.reservation_id, promise)
             if before != promise:
                 self._wrong.append(f"{heard.reservation_id}: {before} became {promise}")
+
+    def note_ticket(self, shopper: str, ticket: str) -> None:
+        """A place in the queue, which nobody else may have."""
+        payload = ticket.split(".")[1]
+        said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        place = (said["bucket"], said["number"])
+        with self._lock:
+            holder = self._places.setdefault(place, shopper)
+            if holder != shopper:
+                self._wrong.append(f"place {place} is {holder}'s and {shopper}'s")
 
     def wrong(self, what: str) -> None:
         """An answer that must not be."""

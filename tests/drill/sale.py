@@ -151,6 +151,7 @@ class Sale:
             "units": self.plan.units,
             "price_minor": 1999,
             "limit_per_shopper": self.plan.limit,
+            "queue_mode": self.plan.queue_mode,
         }
         draft = services.create_draft(
             ensure_demo_merchant(),
@@ -159,6 +160,7 @@ class Sale:
             starts_at=starts_at,
             ends_at=starts_at + timedelta(seconds=LASTS_S),
             items=[fields],
+            queue_k=self.plan.queue_k,
         )
         campaign = services.approve(draft, by=None, now=timezone.now())
         stock_in(slug.upper(), 2 * self.plan.units)

@@ -71,6 +71,20 @@ def test_who_joins_has_a_number_and_the_commitment(lobby: WaitingLine) -> None:
     assert joined(lobby, "vera", lvl="vip")["lobby_number"] == 0
 
 
+def test_a_place_in_the_draw_is_good_again_after_the_queue_was_off(lobby: WaitingLine) -> None:
+    tickets = {name: joined(lobby, name)["ticket"] for name in ("ann", "bob")}
+    lobby.publish(mode="off")
+    lobby.publish()
+    assert joined(lobby, "cy")["lobby_number"] == 2
+    sizes = begin(lobby)
+    assert sizes == [0, 3]
+    drawn = Places(SEED, lobby.item.id, 1, 3)
+    lobby.publish(sizes, mode="off")
+    lobby.publish(sizes)
+    for number, name in enumerate(tickets):
+        assert lobby.queued(name, tickets[name])["place"] == drawn.place_of(number)
+
+
 def test_a_retry_whose_answer_was_lost_gets_the_same_ticket(lobby: WaitingLine) -> None:
     assert joined(lobby, "ann") == joined(lobby, "ann")
     assert lobby.look().lobby == [0, 1]

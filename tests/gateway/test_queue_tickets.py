@@ -104,6 +104,18 @@ def test_both_live_keys_are_good_and_the_newest_signs_anew(shop: Shop) -> None:
         shop.publish(entry_keys=before)
 
 
+def test_a_ticket_is_good_again_after_the_queue_was_off(shop: Shop) -> None:
+    line = put_in_line(shop)
+    ann = line.queued("ann")["ticket"]
+    line.publish(mode="off")
+    assert_reserved(line.buy("bob"), line.item)
+    line.publish()
+    told = line.queued("ann", ann)
+    assert line.read(told["ticket"]).number == line.read(ann).number
+    line.move(Called(1, 0))
+    until(lambda: line.buy("ann", told["ticket"]).status == 200, "ann buys with her ticket")
+
+
 def test_a_place_that_was_written_off_gets_a_number_at_the_end(shop: Shop) -> None:
     line = put_in_line(shop)
     ann = line.queued("ann")["ticket"]

@@ -6,7 +6,8 @@ not steps, none ever goes back, and of two that store at once one stores nothing
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,11 +22,12 @@ from control_plane.queues.services import State
 from workers.queue import line, marks
 from workers.queue.config import Newest, QueueConfig, of_document
 from workers.queue.gauges import Gauges
-from workers.queue.line import Looked, Opening
-from workers.queue.marks import Marks
+from workers.queue.line import Opening
 from workers.queue.pace import Pace, Reading
+from workers.queue.seen import Seen, standings_of
+from workers.queue.sharing import Turns
 from workers.queue.stock_sight import Free, StockSight
-from workers.queue.window import Standing, Window, missing
+from workers.queue.window import Window, missing
 from workers.runtime import metrics
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.database import unavailable_when_down
@@ -58,6 +60,7 @@ class QueueController:
         self._pace = pace or Pace()
         self._newest = newest or Newest()
         self._stock = StockSight(clusters)
+        self._turns = Turns()
         self._windows: dict[int, Window] = {}
         self._states: dict[int, State] = {}
         self._gauges = Gauges()
@@ -73,24 +76,43 @@ class QueueController:
             configs = of_document(self._newest.document(), now_ms)
             source, _ = inventory.current_source()
             free = self._stock.look([config.item for config in configs])
-        budget = self._pace.budget(self._clock.monotonic(), self._pipeline())
-        problem = None
+        problems: list[str] = []
+        seen: dict[int, Seen] = {}
         for config in configs:
-            try:
-                used = self._drive(config, source, free.get(config.item.id), budget, now_ms)
-                self._pace.use(used)
-                budget -= used
-            except (Unavailable, ShardFenced, redis.ResponseError, DatabaseError) as error:
-                _log.warning("queue of item %d: %s", config.item.id, error)
-                self._forget(config.item.id)
-                problem = f"item {config.item.id}: {error}"
+            with self._alone(config, problems):
+                one = self._see(config, source, free.get(config.item.id), now_ms)
+                if one:
+                    seen[config.item.id] = one
+        self._call(seen, problems)
         self._forget_ended()
         known = {config.item.id for config in configs}
         for gone in [item for item in self._windows if item not in known]:
             self._forget(gone)
         self._gauges.keep_only(known)
         metrics.QUEUE_RATE.set(self._pace.rate_per_s)
-        return problem
+        return problems[-1] if problems else None
+
+    @contextmanager
+    def _alone(self, config: QueueConfig, problems: list[str]) -> Iterator[None]:
+        """What keeps one queue from its step keeps no other."""
+        try:
+            yield
+        except (Unavailable, ShardFenced, redis.ResponseError, DatabaseError) as error:
+            _log.warning("queue of item %d: %s", config.item.id, error)
+            self._forget(config.item.id)
+            problems.append(f"item {config.item.id}: {error}")
+
+    def _call(self, seen: dict[int, Seen], problems: list[str]) -> None:
+        """Move the windows: all who wait share what the pipeline takes, then comes headroom."""
+        budget = self._pace.budget(self._clock.monotonic(), self._pipeline())
+        order = self._turns.order(list(seen))
+        shares = self._turns.share(budget, {item: one.wanted for item, one in seen.items()})
+        spare = budget - sum(shares.values())
+        for item in order:
+            with self._alone(seen[item].config, problems):
+                used = self._move(seen[item], shares[item] + spare)
+                self._pace.use(used)
+                spare -= max(used - shares[item], 0)
 
     def _forget_ended(self) -> None:
         """Keys of sales that are over: nothing in a stock Redis is ever evicted."""
@@ -113,10 +135,8 @@ class QueueController:
         self._states.pop(item, None)
         self._windows.pop(item, None)
 
-    def _drive(
-        self, config: QueueConfig, source: str, free: Free | None, budget: int, now_ms: int
-    ) -> int:
-        """One queue one step; how many places were called."""
+    def _see(self, config: QueueConfig, source: str, free: Free | None, now_ms: int) -> Seen | None:
+        """One queue as it stands, opened where need be; None while its draw is being revealed."""
         item = config.item.id
         # While the database sells the queue stays where it was, see gateway/queue/line.lua.
         source = Source.PRIMARY if source == Source.DATABASE else source
@@ -140,8 +160,17 @@ class QueueController:
         self._states[item] = state
         if in_lobby and now_ms >= config.start_ms:
             self._reveal(config, cluster, state)
-            return 0
-        return self._move(config, cluster, state, looked, sizes, free, budget)
+            return None
+        known = marks.of_json(state.marks)
+        return Seen(
+            config=config,
+            cluster=cluster,
+            state=state,
+            looked=looked,
+            standings=standings_of(looked, known, sizes or [0] * len(config.buckets)),
+            free=free,
+            may_call=sizes is not None and now_ms >= config.start_ms - EARLY_MS,
+        )
 
     def _sizes(self, config: QueueConfig) -> list[int] | None:
         """How many places were drawn in each bucket; None while the lobby is open."""
@@ -201,25 +230,16 @@ class QueueController:
             if queues.reveal(config.item.id, sizes, config.names, self._clock.now()):
                 _log.info("draw of item %d revealed, %s joined", config.item.id, sizes)
 
-    def _move(
-        self,
-        config: QueueConfig,
-        cluster: StockCluster,
-        state: State,
-        looked: Looked,
-        sizes: list[int] | None,
-        free: Free | None,
-        budget: int,
-    ) -> int:
-        before = marks.of_json(state.marks)
-        window = looked.window
-        standings = _standings(looked, before, sizes or [0] * len(config.buckets))
-        if sizes is not None and to_ms(self._clock.now()) >= config.start_ms - EARLY_MS:
+    def _move(self, seen: Seen, budget: int) -> int:
+        """One window one step; how many places were called."""
+        config, state, looked, standings = seen.config, seen.state, seen.looked, seen.standings
+        before, window = marks.of_json(state.marks), looked.window
+        if seen.may_call:
             planner = self._windows.setdefault(config.item.id, Window(len(config.buckets)))
             window = planner.next(
                 standings,
                 weights=config.weights,
-                allowed=config.k * (free.units if free else 0),
+                allowed=seen.allowed,
                 budget=budget,
                 rate_per_s=self._pace.rate_per_s,
                 grace_s=config.grace_s,
@@ -229,9 +249,9 @@ class QueueController:
         if after != before:
             state = self._store(replace(state, marks=after.as_json()))
         self._states[config.item.id] = state
-        is_none = free is not None and free.is_none
+        is_none = seen.free is not None and seen.free.is_none
         line.move(
-            cluster,
+            seen.cluster,
             config.keys,
             state.generation,
             window,
@@ -239,7 +259,7 @@ class QueueController:
             after.lobby_ceilings,
             looked.time_ms if is_none else 0,
         )
-        self._gauges.show(config, standings, window, free)
+        self._gauges.show(config, standings, window, seen.free)
         return sum(
             called.served_until
             - one.served_until
@@ -254,19 +274,3 @@ class QueueController:
         if stored is None:
             raise Unavailable(f"another controller drives the queue of item {state.item}")
         return stored
-
-
-def _standings(looked: Looked, known: Marks, sizes: list[int]) -> list[Standing]:
-    """Numbers become places: those of a draw come before all numbers."""
-    return [
-        Standing(
-            served_until=called.served_until,
-            written_off=called.written_off,
-            issued=size + number,
-            came=came,
-            gaps=[(size + first, size + last) for first, last in gaps],
-        )
-        for called, number, came, size, gaps in zip(
-            looked.window, looked.numbers, looked.came, sizes, known.gaps, strict=True
-        )
-    ]

@@ -1,11 +1,42 @@
-"""How the places of one tick are shared out among the buckets that want some.
+"""How the places of one tick are shared out: among items, then among the buckets of each.
 
-Deficit round robin (Shreedhar and Varghese, SIGCOMM 1995) with one place as the unit: what a bucket
-is owed beyond whole places is kept for the next tick, so that the shares follow the weights over
-time, also when each tick has less than one place for everybody.
+Buckets by deficit round robin (Shreedhar and Varghese, SIGCOMM 1995) with one place as the unit:
+what a bucket is owed beyond whole places is kept for the next tick, so that the shares follow the
+weights over time, also when each tick has less than one place for everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+
+class Turns:
+    """Among items: max-min fair (Bertsekas and Gallager, Data Networks, 1992, 6.5.2).
+
+    Nobody gets more while another who wants one has less, and nothing is left over while anybody
+    wants some. A place too few for all goes on from item to item, tick by tick.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def order(self, items: Sequence[int]) -> list[int]:
+        """From the item on whose turn it is."""
+        return sorted(items, key=lambda item: (item <= self._last, item))
+
+    def share(self, places: int, wanted: Mapping[int, int]) -> dict[int, int]:
+        """By item. Whoever got the last odd place begins last at the next tick."""
+        given = dict.fromkeys(wanted, 0)
+        while places > 0:
+            hungry = self.order([item for item in wanted if wanted[item] > given[item]])
+            if not hungry:
+                break
+            each, odd = divmod(places, len(hungry))
+            if odd:
+                self._last = hungry[odd - 1]
+            for nth, item in enumerate(hungry):
+                qty = min(each + (nth < odd), wanted[item] - given[item])
+                given[item] += qty
+                places -= qty
+        return given
 
 
 class Sharing:

@@ -251,5 +251,7 @@ def stage(
     for grant in inventory.pending_grants(allocation.pk):
         inventory.mark_grant_applied(grant.pk)
     clock = TurnedClock()
-    yield Stage(item, shard, cluster, clusters, clock, Published(item, clock))
-    line.forget(cluster, item.pk)
+    stage = Stage(item, shard, cluster, clusters, clock, Published(item, clock))
+    yield stage
+    for one in [item, *stage.published.neighbours]:
+        line.forget(cluster, one.pk)

@@ -41,7 +41,10 @@ class TurnedClock:
 
 
 class Published(Newest):
-    """The snapshot as far as a queue controller reads it; `queue` may be changed."""
+    """The snapshot as far as a queue controller reads it; `queue` may be changed.
+
+    `neighbours`: other items of the same sale, each with such a queue of its own.
+    """
 
     def __init__(self, item: Item, clock: TurnedClock, **queue: Any) -> None:
         super().__init__()
@@ -62,10 +65,13 @@ class Published(Newest):
             "start_ms": start_ms,
             "end_ms": start_ms + 3_600_000,
         }
+        self.neighbours: list[Item] = []
 
     def document(self) -> Mapping[str, Any]:  # type: ignore[override]
-        """Of one item."""
-        return {"items": {str(self.item["id"]): self.item | {"queue": self.queue}}}
+        """All items in it have the one queue's settings."""
+        ids = [self.item["id"], *(neighbour.pk for neighbour in self.neighbours)]
+        of_all = self.item | {"queue": self.queue}
+        return {"items": {str(pk): of_all | {"id": pk} for pk in ids}}
 
 
 @dataclass(eq=False)

@@ -2,8 +2,10 @@
 
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from control_plane.campaigns import services as campaigns
 from control_plane.campaigns.models import Item
 from control_plane.queues.draws import draw_of
 from control_plane.queues.models import QueueState
@@ -67,6 +69,29 @@ class Stage:
     def look(self) -> Looked:
         """The queue as it is in Redis."""
         return line.look(self.cluster, self.keys, self.generation)
+
+    def neighbour(self) -> Item:
+        """Another item on sale, with a queue like the first one's; its units stay in its pool."""
+        campaign = self.item.campaign
+        draft = campaigns.create_draft(
+            campaign.merchant,
+            slug="next-door",
+            title="Next door",
+            starts_at=campaign.starts_at,
+            ends_at=campaign.ends_at,
+            items=[
+                {
+                    "id": self.item.pk + 1,
+                    "sku": "CUP",
+                    "title": "Cup",
+                    "units": 1000,
+                    "price_minor": 1999,
+                }
+            ],
+        )
+        item = campaigns.approve(draft, by=None, now=datetime.now(UTC)).items.get()
+        self.published.neighbours.append(item)
+        return item
 
     def leave(self, units: int) -> None:
         """Sell all but so many."""

@@ -1,5 +1,7 @@
 """The queue controller when something is lost, changed or revealed; on real servers."""
 
+import random
+
 import pytest
 
 from control_plane.campaigns import services as campaigns
@@ -7,8 +9,11 @@ from control_plane.queues import services as queues
 from control_plane.queues.models import Draw, QueueState
 from control_plane.queues.places import commit_of
 from workers.queue import line, marks
+from workers.queue.control import QueueController
+from workers.queue.line import QueueKeys
+from workers.queue.pace import LAG_MAX, RATE_MIN, Pace, Reading
 from workers.runtime.verdicts import Unavailable
-from workers.tests.queue_crowd import BUCKETS, TICK_S, Shopper
+from workers.tests.queue_crowd import BUCKETS, TICK_S, Crowd, Shopper
 from workers.tests.queue_stage import Stage
 
 
@@ -89,6 +94,58 @@ def test_a_queue_with_other_buckets_begins_anew(stage: Stage) -> None:
     assert stage.look().numbers == [0, 0]
 
 
+def test_a_queue_that_was_switched_off_goes_on_where_it_was(stage: Stage) -> None:
+    stage.leave(10)
+    people, controller = stage.crowd(100), stage.controller()
+    controller.tick()
+    people.step(stage.clock.monotonic())
+    controller.tick()
+    before = stage.look()
+    stage.published.queue["mode"] = "off"
+    for _ in range(20):
+        stage.clock.turn(TICK_S)
+        assert controller.tick() is None
+    stage.published.queue["mode"] = "fifo"
+    assert controller.tick() is None
+    state = QueueState.objects.get(item=stage.item)
+    assert (state.generation, state.oldest) == (1, 1)
+    after = stage.look()
+    assert after.numbers == before.numbers
+    assert after.window[0].served_until >= before.window[0].served_until
+    for _ in range(400):
+        people.step(stage.clock.monotonic())
+        controller.tick()
+        stage.clock.turn(TICK_S)
+        if not people.waiting:
+            break
+    assert sum(one.heard == "reserved" for one in people.shoppers) == 10
+
+
+@pytest.mark.parametrize("off_at", ["before", "over"], ids=lambda at: f"{at} the start")
+def test_a_lobby_that_was_switched_off_keeps_its_places(stage: Stage, off_at: str) -> None:
+    queues.open_draw(stage.item.pk)
+    stage.published.queue |= {"mode": "draw"}
+    controller = stage.controller()
+    controller.tick()
+    first = stage.join(0, 30)
+    controller.tick()
+    stage.published.queue["mode"] = "off"
+    stage.clock.turn(5 if off_at == "over" else TICK_S)
+    assert controller.tick() is None
+    assert stage.draw()["sizes"] is None
+    stage.published.queue["mode"] = "draw"
+    assert controller.tick() is None
+    if off_at == "before":
+        assert not set(first) & set(stage.join(0, 10))
+        stage.clock.turn(5)
+        assert controller.tick() is None
+    assert stage.draw()["sizes"] == [30 if off_at == "over" else 40]
+    assert stage.generation == 1
+    stage.clock.turn(TICK_S)
+    assert controller.tick() is None
+    assert stage.look().window[0].served_until >= 30
+
+
 def test_the_weights_hold_while_both_buckets_have_demand(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +220,32 @@ def test_a_lobby_that_is_lost_at_the_start_ends_where_it_was_seen(stage: Stage) 
     stage.clock.turn(5)
     controller.tick()
     assert Draw.objects.get(pk=stage.item.pk).sizes == [30]
+
+
+def test_a_slow_pipeline_serves_two_items_alike(stage: Stage) -> None:
+    neighbour = stage.neighbour()
+    stage.published.queue["k"] = 1000
+    slow = Pace()
+    slow.rate_per_s = RATE_MIN
+
+    def behind() -> Reading:
+        return Reading(stage.clock.monotonic(), LAG_MAX + 1, 0.1)
+
+    controller = QueueController(
+        stage.clusters, stage.clock, behind, pace=slow, newest=stage.published
+    )
+    controller.tick()
+    lines = [stage.keys, QueueKeys(neighbour.pk, 1)]
+    for keys in lines:
+        Crowd(stage.cluster, keys, stage.stock, [], random.Random(1)).take([5000], [], [])
+    before = [line.look(stage.cluster, keys, 1).window[0].served_until for keys in lines]
+    for _ in range(101):
+        stage.clock.turn(TICK_S)
+        assert controller.tick() is None
+    after = [line.look(stage.cluster, keys, 1).window[0].served_until for keys in lines]
+    moved = [now - then for now, then in zip(after, before, strict=True)]
+    assert abs(moved[0] - moved[1]) <= 1, moved
+    assert sum(moved) >= 100 * TICK_S * RATE_MIN
 
 
 def test_a_queue_whose_node_hangs_stops_no_other(

@@ -7,7 +7,7 @@ import pytest
 from workers.queue import marks
 from workers.queue.line import Called, Looked
 from workers.queue.pace import LAG_MAX, RATE_FIRST, RATE_MIN, Pace, Reading
-from workers.queue.sharing import Sharing
+from workers.queue.sharing import Sharing, Turns
 from workers.queue.window import Standing, Window, advanced, missing
 
 PLENTY = 10**9
@@ -152,6 +152,22 @@ def test_who_waits_for_nothing_saves_nothing_up() -> None:
     for _ in range(100):
         sharing.share(10, [0, 1000], [9, 1])
     assert sharing.share(10, [10, 1000], [1, 1]) == [5, 5]
+
+
+def test_items_share_what_the_pipeline_takes_whatever_each_of_them_wants() -> None:
+    assert Turns().share(100, {1: 5000, 2: 5000}) == {1: 50, 2: 50}
+    assert Turns().share(100, {1: 5000, 2: 10, 3: 0}) == {1: 90, 2: 10, 3: 0}
+    assert Turns().share(100, {1: 30, 2: 10}) == {1: 30, 2: 10}
+    assert Turns().share(0, {1: 30}) == {1: 0}
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 7])
+def test_a_place_too_few_for_all_items_goes_round(places: int) -> None:
+    turns, given = Turns(), dict.fromkeys(range(1, 6), 0)
+    for _ in range(50):
+        for item, qty in turns.share(places, dict.fromkeys(given, 1000)).items():
+            given[item] += qty
+    assert set(given.values()) == {50 * places // 5}
 
 
 def test_the_pace_grows_while_all_is_well_and_halves_when_not() -> None:

@@ -81,7 +81,7 @@ def test_one_query_for_all_items(throw, item, neighbour, now, django_assert_num_
     [
         ("draw", None, "draw"),
         ("draw", "off", "off"),
-        ("draw", "fifo", "fifo"),
+        ("draw", "fifo", "draw"),
         ("off", "fifo", "fifo"),
         ("fifo", "configured", "fifo"),
     ],
@@ -91,5 +91,5 @@ def test_the_queues_mode_is_the_items_own_unless_it_is_switched(
 ):
     type(item).objects.update(queue_mode=configured)
     if thrown:
-        throw(thrown, "queue_mode", item=item)
+        throw(thrown, "queue_mode")
     assert document.build(now)["items"][str(item.pk)]["queue"]["mode"] == mode

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from control_plane.campaigns import services as campaigns
 from control_plane.config.celery import app
@@ -66,6 +66,30 @@ def test_a_throw_is_written_and_published(throw, published, item, now):
 def test_a_value_that_is_not_the_switchs_is_refused_at_its_field(throw, name, value):
     assert set(_refusal(throw, value, name)) == {"value"}
     assert not SwitchThrow.objects.exists()
+
+
+@pytest.mark.parametrize("scope", ["item", "campaign"])
+def test_a_draw_cannot_be_switched_to_first_come_first_served(throw, approved, item, scope):
+    approved.items.update(queue_mode="draw")
+    subject = {"item": item} if scope == "item" else {"campaign": approved}
+    refusal = _refusal(throw, "fifo", "queue_mode", **subject)
+    assert set(refusal) == {"value"}
+    assert "void" in refusal["value"][0]
+    with translation.override("zh-hans"):
+        assert "抽签" in _refusal(throw, "fifo", "queue_mode", **subject)["value"][0]
+    assert not SwitchThrow.objects.exists()
+    assert throw("off", "queue_mode", **subject).pk
+    assert throw("configured", "queue_mode", **subject).pk
+
+
+@pytest.mark.parametrize("mode", ["off", "fifo"])
+def test_whatever_is_no_draw_can_be_switched_to_first_come_first_served(
+    throw, approved, item, published, mode
+):
+    approved.items.update(queue_mode=mode)
+    throw("fifo", "queue_mode", item=item)
+    throw("fifo", "queue_mode", campaign=approved)
+    assert published()["items"][str(item.pk)]["queue"]["mode"] == "fifo"
 
 
 @pytest.mark.parametrize(

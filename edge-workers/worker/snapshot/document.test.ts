@@ -11,7 +11,6 @@ test("a good document is read", () => {
     { merchant: "demo", ...DEMO_KEY },
     { merchant: "other", ...OTHER_KEY },
   ]);
-  expect(read.sale_enabled).toBe(true);
   expect(read.canary_percent).toBe(0);
   expect(read.items.get(7)?.canary_percent).toBeNull();
 });
@@ -29,6 +28,23 @@ test("the share of the canary is read for everybody and for an item", () => {
   expect(read.canary_percent).toBe(12.5);
   expect(read.items.get(7)?.canary_percent).toBe(0);
   expect(read.items.get(8)?.canary_percent).toBeNull();
+});
+
+test.each([
+  [false, { sale_enabled: true }, true],
+  [true, { sale_enabled: false }, false],
+  [false, { canary_percent: 5 }, false],
+  [true, {}, true],
+  [false, undefined, false],
+  [true, undefined, true],
+])("selling everywhere %s and on the item %o is %s", (everywhere, switches, selling) => {
+  const read = read_document(
+    document({
+      switches: { sale_enabled: everywhere },
+      items: { "7": item({ switches }) },
+    }),
+  );
+  expect(read.items.get(7)?.sale_enabled).toBe(selling);
 });
 
 test("fields that the edge does not know are ignored", () => {
@@ -71,6 +87,7 @@ describe("a document is refused with the field's name", () => {
     ["switches.canary_percent", { switches: { sale_enabled: true, canary_percent: 101 } }],
     ["switches.canary_percent", { switches: { sale_enabled: true, canary_percent: "5" } }],
     ["items.7.switches", item_with({ switches: [] })],
+    ["items.7.switches.sale_enabled", item_with({ switches: { sale_enabled: null } })],
     ["items.7.switches.canary_percent", item_with({ switches: { canary_percent: -1 } })],
   ])("%s: %o", (field, overrides) => {
     expect(() => read_document(document(overrides))).toThrow(`${field} must be`);

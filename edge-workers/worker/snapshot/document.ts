@@ -16,6 +16,8 @@ export interface Item {
   start_ms: number;
   end_ms: number;
   path_key: string;
+  /** The item's own switch, or the general one where the item says nothing: as the gateway reads it. */
+  sale_enabled: boolean;
   /** The canary's share of this item's shoppers; null when the item says nothing of its own. */
   canary_percent: number | null;
 }
@@ -33,7 +35,6 @@ export interface SnapshotDocument {
   /** The entry key that signs. Keys that only verify are the gateways' business. */
   signing_key: KeyText;
   session_keys: readonly (KeyText & { merchant: string })[];
-  sale_enabled: boolean;
   /** The canary's share of everybody else. */
   canary_percent: number;
 }
@@ -87,7 +88,15 @@ function percent(switches: unknown, name: string, where: string): number | null 
   return value;
 }
 
-function read_item(value: unknown, where: string): Item {
+/** Whether something is sold, by the switches of a section; `inherited` when they do not name it. */
+function selling(switches: unknown, where: string, inherited?: boolean): boolean {
+  if (switches === undefined && inherited !== undefined) return inherited;
+  const { sale_enabled = inherited } = fields(switches, where);
+  if (typeof sale_enabled !== "boolean") fail(`${where}.sale_enabled`, "true or false");
+  return sale_enabled;
+}
+
+function read_item(value: unknown, where: string, sale_enabled: boolean): Item {
   const item = fields(value, where);
   const state = ITEM_STATES.find((known) => known === item.state);
   const path_key = text(item.path_key, `${where}.path_key`);
@@ -101,14 +110,15 @@ function read_item(value: unknown, where: string): Item {
     path_key: PATH_KEY.test(path_key)
       ? path_key
       : fail(`${where}.path_key`, "22 base64url characters"),
+    sale_enabled: selling(item.switches, `${where}.switches`, sale_enabled),
     canary_percent: percent(item.switches, "canary_percent", `${where}.switches`),
   };
 }
 
-function read_items(value: unknown): Map<number, Item> {
+function read_items(value: unknown, sale_enabled: boolean): Map<number, Item> {
   const items = new Map<number, Item>();
   for (const [name, entry] of Object.entries(fields(value, "items"))) {
-    const item = read_item(entry, `items.${name}`);
+    const item = read_item(entry, `items.${name}`, sale_enabled);
     if (String(item.id) !== name) fail(`items.${name}.id`, `${name}, as it is filed`);
     items.set(item.id, item);
   }
@@ -140,15 +150,13 @@ function read_session_keys(value: unknown): (KeyText & { merchant: string })[] {
 /** Reads a parsed document for audience `edge`. Throws `DocumentError`. */
 export function read_document(value: unknown): SnapshotDocument {
   const document = fields(value, "document");
-  const { sale_enabled } = fields(document.switches, "switches");
-  if (typeof sale_enabled !== "boolean") fail("switches.sale_enabled", "true or false");
+  const sale_enabled = selling(document.switches, "switches");
   return {
     version: whole(document.version, "version", 1),
     built_at_ms: whole(document.built_at_ms, "built_at_ms", 0),
-    items: read_items(document.items),
+    items: read_items(document.items, sale_enabled),
     signing_key: read_signing_key(document.entry_keys),
     session_keys: read_session_keys(document.merchants),
-    sale_enabled,
     canary_percent: percent(document.switches, "canary_percent", "switches") ?? 0,
   };
 }

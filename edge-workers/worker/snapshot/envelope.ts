@@ -24,7 +24,6 @@ export interface Snapshot {
   session_keys: ReadonlyMap<string, SessionKey>;
   /** What is wrong with the session keys that had to be left out. */
   unusable_keys: readonly string[];
-  sale_enabled: boolean;
   canary_percent: number;
 }
 
@@ -81,14 +80,13 @@ export async function open_envelope(received: string, mac_key: string): Promise<
   }
   const { kid } = document.signing_key;
   const signing_key = { kid, key: await import_key(document.signing_key, "sign") };
-  const { items, sale_enabled, canary_percent } = document;
+  const { items, canary_percent } = document;
   const sessions = await import_session_keys(document.session_keys);
   return {
     version: document.version,
     items,
     signing_key,
     ...sessions,
-    sale_enabled,
     canary_percent,
   };
 }

@@ -185,6 +185,22 @@ test("paused sales say busy, and ended ones still say ended", async () => {
   await expect_problem(await enter(), 410, "ended");
 });
 
+test.each([
+  [true, 200],
+  [false, 503],
+])(
+  "an item's own switch counts: selling %s while everything else does not",
+  async (own, status) => {
+    edge.control_plane = control_plane_with(
+      document({
+        switches: { sale_enabled: !own },
+        items: { "7": item({ switches: { sale_enabled: own } }) },
+      }),
+    );
+    expect((await enter()).status).toBe(status);
+  },
+);
+
 describe("the cheapest check answers first", () => {
   test("a bad body before anything is fetched", async () => {
     await expect_problem(await enter({ body: "" }), 400, "bad_request");

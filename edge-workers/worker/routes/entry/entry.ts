@@ -37,7 +37,7 @@ async function enter(c: Context, options: EntryOptions): Promise<Response> {
   // One reading of the clock decides everything about this request.
   const now_ms = options.clock();
   check_on_sale(item, now_ms);
-  if (!snapshot.sale_enabled) throw busy(options.random, "sales are paused");
+  if (!item.sale_enabled) throw busy(options.random, "sales are paused");
   const session = await authenticate(c.req.header("authorization"), snapshot, item, now_ms);
   const { token, expires_at_ms } = await issue_entry(
     {

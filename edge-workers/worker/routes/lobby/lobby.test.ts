@@ -123,6 +123,24 @@ test("paused sales say busy", async () => {
   await expect_refusal(await join(), 503, "busy");
 });
 
+test("an item's own switch comes before the general one", async () => {
+  const sell_by = (everywhere: boolean, own: boolean) =>
+    control_plane_with(
+      document({
+        switches: { sale_enabled: everywhere },
+        items: {
+          "7": item({ start_ms: NOW_MS + 60_000, switches: { sale_enabled: own } }),
+        },
+      }),
+    );
+  edge.control_plane = sell_by(true, false);
+  await expect_refusal(await join(), 503, "busy");
+  edge = new Edge();
+  edge.gateway = () => new Response(JOINED);
+  edge.control_plane = sell_by(false, true);
+  expect((await join()).status).toBe(200);
+});
+
 test.each(["GET", "PUT", "DELETE"])("%s is not a way to join", async (method) => {
   const response = await edge.fetch("/v1/items/7/lobby", { method });
   expect(response.status).toBe(405);

@@ -38,7 +38,7 @@ async function join(c: Context, options: LobbyOptions): Promise<Response> {
   const item = find_item(snapshot, c.req.param("item") ?? "");
   const now_ms = options.clock();
   if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
-  if (!snapshot.sale_enabled) throw busy(options.origin.random, "sales are paused");
+  if (!item.sale_enabled) throw busy(options.origin.random, "sales are paused");
   const session = await authenticate(c.req.header("authorization"), snapshot, item, now_ms);
   const { token } = await issue_entry(
     {
