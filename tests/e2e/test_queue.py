@@ -126,7 +126,7 @@ def test_a_fifo_sells_every_unit_and_tells_the_others(put_up):
 def test_a_draw_is_joined_revealed_sold_and_checked(put_up, tmp_path):
     sale, names = put_up("draw"), [f"draw-{n}" for n in range(SHOPPERS)]
 
-    def join(name: str) -> dict[str, Any]:
+    def join(name: str) -> Any:
         return wait_for(lambda: sale.door(name, "lobby"), f"{name} to join")
 
     tickets = {name: join(name) for name in names}

@@ -64,7 +64,7 @@ def test_a_second_up_starts_and_forms_nothing_again(cluster: StackTool) -> None:
 
 
 def rules_of(line: str) -> frozenset[frozenset[str]]:
-    """The rules of a user and of each of his selectors; a node lists them in an order of its own."""
+    """Those of a user and of each of his selectors; a node lists them in an order of its own."""
     return frozenset(frozenset(rules.split()) for rules in re.split(r"[()]", line))
 
 
