@@ -125,10 +125,10 @@ def test_a_fifo_sells_every_unit_and_tells_the_others(put_up):
 def test_a_draw_is_joined_revealed_sold_and_checked(put_up, tmp_path):
     sale, names = put_up("draw"), [f"draw-{n}" for n in range(SHOPPERS)]
 
-    tickets = {
-        name: wait_for(lambda name=name: sale.door(name, "lobby"), f"{name} to join")
-        for name in names
-    }
+    def joined(name):
+        return wait_for(lambda: sale.door(name, "lobby"), f"{name} to join")
+
+    tickets = {name: joined(name) for name in names}
     assert sorted(one["lobby_number"] for one in tickets.values()) == list(range(SHOPPERS))
     record_url = f"{sale.control_plane}/api/v1/draws/{sale.item}/"
     assert ask(record_url)[0] == 404, "the seed was shown before the start"
