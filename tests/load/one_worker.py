@@ -75,7 +75,10 @@ class OneWorkerGateway:
         """Seconds of processor time that the worker has used."""
         assert self._process
         master = self._process.pid
-        (worker,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        # The others look after nginx's cache.
+        titles = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
+        (worker,) = (child for child, title in titles.items() if b"worker process" in title)
         # The second field, the command, may hold blanks; it ends with the last ")".
         fields = Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()
         user, system = int(fields[11]), int(fields[12])
