@@ -5,6 +5,7 @@ local lobby = require "gateway.queue.lobby"
 local outcome = require "gateway.outcome"
 local queued = require "gateway.queue.queued"
 local metrics = require "gateway.metrics"
+local run_steps = require "gateway.run_steps"
 
 local ngx = ngx
 local match = string.match
@@ -26,16 +27,6 @@ local PENDING_POLL_MS = 500
 
 local _M = {}
 
-local function run(req)
-  for i = 1, #STEPS do
-    local code, detail, retry_after_ms = STEPS[i](req)
-    if code then
-      return code, detail, retry_after_ms
-    end
-  end
-  error("the last step must decide")
-end
-
 -- In pieces: as one string every answer of an item would have the same hash (gateway/payload.lua).
 local function answer(req, code, rest, retry_after_ms)
   local id = req.reservation_id
@@ -56,7 +47,7 @@ function _M.handle()
     qty = false, idempotency_key = false, claims = false, address = false, site = false,
     reservation_id = false, ticket_claims = false, is_charged = false, may_have_won = false,
   }
-  local code, detail, retry_after_ms = run(req)
+  local code, detail, retry_after_ms = run_steps(STEPS, req)
   metrics.count("buys", code)
   events.note(req, code)
   if req.is_from_memory then

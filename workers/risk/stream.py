@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
 import redis
 
@@ -36,8 +37,8 @@ class BanStream:
         while some := list(islice(rest, TOLD_AT_ONCE)):
             pipeline = self._redis.pipeline(transaction=False)
             for ban in some:
-                fields = {name: str(value) for name, value in ban._asdict().items()}
-                pipeline.xadd(STREAM, fields, maxlen=LENGTH_MAX, approximate=True)  # type: ignore[arg-type]
+                fields: dict[Any, Any] = {name: str(value) for name, value in ban._asdict().items()}
+                pipeline.xadd(STREAM, fields, maxlen=LENGTH_MAX, approximate=True)
             try:
                 pipeline.execute()
             except redis.RedisError as error:

@@ -75,14 +75,19 @@ local function read_map(text)
   return leaders
 end
 
---- The answer of metadata_request for its one topic, without the size in front. Returns the leaders, a list
--- by partition + 1 of {host, port}, false where there is none now; or nil and what is wrong.
-function _M.leaders(text)
-  local ok, result = pcall(read_map, text)
+-- What `read` makes of an answer, or nil and what is wrong with it.
+local function read_with(read, text)
+  local ok, result = pcall(read, text)
   if not ok then
     return nil, result
   end
   return result
+end
+
+--- The answer of metadata_request for its one topic, without the size in front. Returns the leaders, a list
+-- by partition + 1 of {host, port}, false where there is none now; or nil and what is wrong.
+function _M.leaders(text)
+  return read_with(read_map, text)
 end
 
 --- Write batches to partitions of one topic that have one leader. batches: list of {partition, text}.
@@ -128,11 +133,7 @@ end
 --- The answer of produce_request, without the size in front. Returns partition → error code (0: written), or
 -- nil and what is wrong.
 function _M.produce_codes(text)
-  local ok, result = pcall(read_codes, text)
-  if not ok then
-    return nil, result
-  end
-  return result
+  return read_with(read_codes, text)
 end
 
 return _M

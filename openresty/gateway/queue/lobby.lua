@@ -11,6 +11,7 @@ local outcome = require "gateway.outcome"
 local redis_cluster = require "gateway.redis_cluster"
 local redis_lane = require "gateway.redis_lane"
 local resp = require "gateway.resp"
+local run_steps = require "gateway.run_steps"
 local scripts = require "gateway.queue.scripts"
 local snapshot = require "gateway.snapshot"
 local sources = require "gateway.sources"
@@ -198,15 +199,6 @@ local STEPS = {
   join,
 }
 
-local function run(req)
-  for i = 1, #STEPS do
-    local code, detail, retry_after_ms = STEPS[i](req)
-    if code then
-      return code, detail, retry_after_ms
-    end
-  end
-end
-
 --- Content handler of what is under /v1/items/ and no purchase.
 function _M.handle()
   local item_id = match(ngx.var.uri, "^/v1/items/([1-9]%d*)/lobby$")
@@ -218,7 +210,7 @@ function _M.handle()
   local req = {
     item_id = item_id, view = false, item = false, claims = false, address = false, site = false,
   }
-  local code, detail, retry_after_ms = run(req)
+  local code, detail, retry_after_ms = run_steps(STEPS, req)
   events.note(req, code)
   if code == "queued" then
     -- 200 and not 202: joining is done, what comes of it begins at the start.

@@ -8,7 +8,7 @@ import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { Item } from "../../snapshot/document.ts";
 import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
-import { authenticate, find_item } from "../../visitor/visitor.ts";
+import { authenticate, find_item, RISK_UNJUDGED } from "../../visitor/visitor.ts";
 import { read_device } from "./body.ts";
 
 export interface EntryOptions {
@@ -17,9 +17,6 @@ export interface EntryOptions {
   random: () => number;
   token_id: () => string;
 }
-
-/** Risk claim while nothing at the edge judges a visitor. */
-const RISK_UNJUDGED = 0;
 
 /** Mounts the route; other methods get 405. */
 export function entry_route(options: EntryOptions): Hono {

@@ -9,7 +9,7 @@ import { send_to_origin } from "../../pass_through/pass_through.ts";
 import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
-import { authenticate, find_item } from "../../visitor/visitor.ts";
+import { authenticate, find_item, RISK_UNJUDGED } from "../../visitor/visitor.ts";
 import { read_device } from "../entry/body.ts";
 
 export interface LobbyOptions {
@@ -19,9 +19,6 @@ export interface LobbyOptions {
   gateway_url: string;
   origin: OriginOptions;
 }
-
-/** Risk claim while nothing at the edge judges a visitor. */
-const RISK_UNJUDGED = 0;
 
 /** Mounts the route; other methods get 405. */
 export function lobby_route(options: LobbyOptions): Hono {
