@@ -10,7 +10,7 @@ local run_steps = require "gateway.run_steps"
 local ngx = ngx
 local match = string.match
 
-local STEPS = {
+local decide = run_steps {
   require "gateway.steps.item_state",
   require "gateway.steps.banned_address",
   require "gateway.steps.shape",
@@ -24,6 +24,9 @@ local STEPS = {
 }
 
 local PENDING_POLL_MS = 500
+local SPLITS_MAX = 1000
+
+local splits, split_count = {}, 0
 
 local _M = {}
 
@@ -35,9 +38,43 @@ local function answer(req, code, rest, retry_after_ms)
     '","status_url":"/v1/reservations/', id, '",', rest, "}" }, retry_after_ms)
 end
 
+-- Item and path_key of a path, or nil. The paths of a sale are few; what strangers think of makes room again.
+local function split(path)
+  local known = splits[path]
+  if known then
+    return known.item_id, known.path_key
+  end
+  local item_id, path_key = match(path, "^/v1/items/([1-9]%d*)/([%w_%-]+)/buy$")
+  if item_id then
+    if split_count >= SPLITS_MAX then
+      splits, split_count = {}, 0
+    end
+    splits[path], split_count = { item_id = item_id, path_key = path_key }, split_count + 1
+  end
+  return item_id, path_key
+end
+
+-- From here on in one piece, also for LuaJIT: behind a wait it compiles what is called, not what returns.
+local function conclude(req, code, detail, retry_after_ms)
+  metrics.count("buys", code)
+  events.note(req, code)
+  if req.is_from_memory then
+    return outcome.refuse_from_memory(code, detail, retry_after_ms)
+  end
+  ngx.var.sluice_item = req.item_id
+  if code == "queued" then
+    return queued.answer(req)
+  elseif code == "reserved" then
+    return answer(req, code, '"item":' .. req.item_id .. ',"qty":' .. req.qty)
+  elseif code == "pending" then
+    return answer(req, code, '"retry_after_ms":' .. PENDING_POLL_MS, PENDING_POLL_MS)
+  end
+  return outcome.refuse(code, detail, retry_after_ms)
+end
+
 --- Content handler of POST /v1/items/{item}/{path_key}/buy.
 function _M.handle()
-  local item_id, path_key = match(ngx.var.uri, "^/v1/items/([1-9]%d*)/([%w_%-]+)/buy$")
+  local item_id, path_key = split(ngx.var.uri)
   if not item_id then
     return lobby.handle()
   end
@@ -47,21 +84,7 @@ function _M.handle()
     qty = false, idempotency_key = false, claims = false, address = false, site = false,
     reservation_id = false, ticket_claims = false, is_charged = false, may_have_won = false,
   }
-  local code, detail, retry_after_ms = run_steps(STEPS, req)
-  metrics.count("buys", code)
-  events.note(req, code)
-  if req.is_from_memory then
-    ngx.var.sluice_logged = "" -- conf/http.d/log.conf
-  end
-  ngx.var.sluice_item = item_id
-  if code == "queued" then
-    return queued.answer(req)
-  elseif code == "reserved" then
-    return answer(req, code, '"item":' .. item_id .. ',"qty":' .. req.qty)
-  elseif code == "pending" then
-    return answer(req, code, '"retry_after_ms":' .. PENDING_POLL_MS, PENDING_POLL_MS)
-  end
-  return outcome.refuse(code, detail, retry_after_ms)
+  return conclude(req, decide(req))
 end
 
 return _M

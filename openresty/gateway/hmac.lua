@@ -9,7 +9,6 @@ local ffi = require "ffi"
 
 local bor, bxor = bit.bor, bit.bxor
 local copy, string_of = ffi.copy, ffi.string
-local const_bytes = ffi.typeof("const unsigned char *")
 
 ffi.cdef [[
 typedef struct {
@@ -66,15 +65,16 @@ end
 
 local _M = {}
 
-local letters = ffi.new("unsigned char[?]", 44)
+local BEGIN_MAX = 32
+local letters = ffi.new("unsigned char[?]", BEGIN_MAX + 44)
 
 --- Prepare a key. key: string of any length ≥ 1. Returns three functions:
 -- (message) → 32 raw bytes.
--- (pieces, count) → the first `count` letters, at most 43, of the digest in base64url; pieces: a list of
--- strings, the message when joined. Joined, messages that differ in their middle only would be kept under one
+-- (pieces, count, begin) → behind `begin`, a short text or nothing, the first `count` letters, at most 43, of
+-- the digest in base64url; pieces: a list of strings, the message when joined. Joined, messages that differ in their middle only would be kept under one
 -- hash (gateway/base64url.lua).
--- (text, first, last) → whether text goes on behind `last` and one more byte with the digest of its bytes
--- first to last, in base64url, and ends there. In the time that it takes for any text.
+-- (bytes, count, length) → whether behind the first `count` bytes and one more comes their digest, in
+-- base64url, and then the end: there are `length` bytes. In the time that it takes for any text.
 function _M.new(key)
   if type(key) ~= "string" or key == "" then
     error("an HMAC key is a non-empty string", 2)
@@ -98,26 +98,30 @@ function _M.new(key)
     return string_of(digest, DIGEST)
   end
 
-  local function letters_of(pieces, count)
+  local function letters_of(pieces, count, begin)
     copy(scratch, inner, STATE_SIZE)
     for i = 1, #pieces do
       crypto.SHA256_Update(scratch, pieces[i], #pieces[i])
     end
     finish()
-    base64url.encode(digest, DIGEST, letters)
-    return string_of(letters, count)
+    local length = begin and #begin or 0
+    if length > BEGIN_MAX then
+      error("too long to begin with")
+    end
+    copy(letters, begin or "", length)
+    base64url.encode(digest, DIGEST, letters + length)
+    return string_of(letters, length + count)
   end
 
-  local function is_signed(text, first, last)
-    if #text - last ~= 1 + DIGEST_LETTERS then
+  local function is_signed(bytes, count, length)
+    if length - count ~= 1 + DIGEST_LETTERS then
       return false
     end
-    local bytes = ffi.cast(const_bytes, text)
     copy(scratch, inner, STATE_SIZE)
-    crypto.SHA256_Update(scratch, bytes + (first - 1), last - first + 1)
+    crypto.SHA256_Update(scratch, bytes, count)
     finish()
     base64url.encode(digest, DIGEST, letters)
-    local difference, signature = 0, bytes + (last + 1)
+    local difference, signature = 0, bytes + (count + 1)
     for i = 0, DIGEST_LETTERS - 1 do
       difference = bor(difference, bxor(letters[i], signature[i]))
     end

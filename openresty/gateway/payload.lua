@@ -1,16 +1,14 @@
 -- The JSON text of a token's payload, out of the middle of the token.
---
--- It begins and ends with four blanks that the signature chooses, so that the texts of one sale do not have
--- one hash (gateway/base64url.lua). JSON does not mind blanks there.
 
 local base64url = require "gateway.base64url"
 local ffi = require "ffi"
 
-local band, byte, string_of = bit.band, string.byte, ffi.string
-local const_bytes = ffi.typeof("const unsigned char *")
+local band, string_of = bit.band, ffi.string
 
 local BLANKS, PADDING = { [0] = 32, 9, 10, 13 }, 4
-local OPEN_BRACE = byte("{")
+local NUL = 0
+local ROOM_BEHIND = 64 -- who compares a text with the bytes may look beyond their end
+local OPEN_BRACE = string.byte("{")
 
 local _M = {}
 
@@ -18,25 +16,31 @@ local size, buffer = 0, nil
 
 local function room_for(length)
   if length > size then
-    size, buffer = length, ffi.new("unsigned char[?]", length + 2 * PADDING)
+    size, buffer = length, ffi.new("unsigned char[?]", length + 2 * PADDING + ROOM_BEHIND)
   end
 end
 
---- The text of token's bytes first to last, which are base64url, with blanks around it. salt: where eight
--- bytes of the token begin that nobody can choose, the signature's. Returns nil when it is no canonical
--- base64url of something that begins with "{".
-function _M.text(token, first, last, salt)
-  room_for(last - first + 1)
-  local from = ffi.cast(const_bytes, token)
-  local length = base64url.decode(from + (first - 1), last - first + 1, buffer + PADDING)
-  if not length or length == 0 or buffer[PADDING] ~= OPEN_BRACE then
+--- Decode `length` letters of base64url. Returns a pointer to the bytes, good until the next call and followed
+-- by a NUL, and their number; nil when it is not the canonical spelling of something that begins with "{".
+function _M.decode(letters, length)
+  room_for(length)
+  local count = base64url.decode(letters, length, buffer + PADDING)
+  if not count or count == 0 or buffer[PADDING] ~= OPEN_BRACE then
     return nil
   end
+  buffer[PADDING + count] = NUL
+  return buffer + PADDING, count
+end
+
+--- The `count` bytes that were just decoded, as a string between four blanks each. The blanks are chosen by
+-- salt: a pointer to eight bytes that nobody can choose, the signature's. So the texts of one sale do not have
+-- one hash (gateway/base64url.lua), and JSON does not mind blanks there.
+function _M.text(count, salt)
   for i = 0, PADDING - 1 do
-    buffer[i] = BLANKS[band(from[salt - 1 + i], 3)]
-    buffer[PADDING + length + i] = BLANKS[band(from[salt - 1 + PADDING + i], 3)]
+    buffer[i] = BLANKS[band(salt[i], 3)]
+    buffer[PADDING + count + i] = BLANKS[band(salt[PADDING + i], 3)]
   end
-  return string_of(buffer, length + 2 * PADDING)
+  return string_of(buffer, count + 2 * PADDING)
 end
 
 return _M

@@ -8,7 +8,7 @@ local redis_error = require "gateway.redis_error"
 local resp = require "gateway.resp"
 
 local ngx = ngx
-local arg = resp.arg
+local arg, bulk_head = resp.arg, resp.bulk_head
 
 local ARGS_BEFORE = 7
 
@@ -28,8 +28,11 @@ end
 function Lane:encode(parts, requests)
   parts[#parts + 1] = "*" .. (ARGS_BEFORE + #requests) .. "\r\n"
   parts[#parts + 1] = self.call
+  local at = #parts
   for j = 1, #requests do
-    parts[#parts + 1] = arg(requests[j].line)
+    local line = requests[j].line
+    parts[at + 1], parts[at + 2], parts[at + 3] = bulk_head(#line), line, "\r\n"
+    at = at + 3
   end
 end
 

@@ -11,6 +11,7 @@ local _M = {}
 local letters_of
 -- [7,"ann","key"], to be filled in at 2, 4 and 6.
 local message = { "[", "", ',"', "", '","', "", '"]' }
+local begins = {} -- item → shard → "<item>-<shard>-"; as many as the snapshots have had
 
 --- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
@@ -18,11 +19,25 @@ function _M.configure(config)
   letters_of = letters
 end
 
---- item, shard: integers; shopper, idempotency_key: strings of the checked character sets, which need no
+local function begin_of(item, shard)
+  local of_item = begins[item]
+  if not of_item then
+    of_item = {}
+    begins[item] = of_item
+  end
+  local begin = of_item[shard]
+  if not begin then
+    begin = item .. "-" .. shard .. "-"
+    of_item[shard] = begin
+  end
+  return begin
+end
+
+--- item, shard: integers of a snapshot; shopper, idempotency_key: strings of the checked character sets, which need no
 -- JSON escapes. Returns "<item>-<shard>-<22 characters>".
 function _M.make(item, shard, shopper, idempotency_key)
   message[2], message[4], message[6] = tostring(item), shopper, idempotency_key
-  return item .. "-" .. shard .. "-" .. letters_of(message, DIGEST_CHARS)
+  return letters_of(message, DIGEST_CHARS, begin_of(item, shard))
 end
 
 --- Returns item (string), shard (integer), or nil when the text cannot be an id of ours.

@@ -7,6 +7,16 @@ local sub, tonumber = string.sub, tonumber
 
 local _M = {}
 
+local heads = {} -- length → what stands in front of an argument that is so long
+for length = 0, 1024 do
+  heads[length] = "$" .. length .. "\r\n"
+end
+
+--- What stands in front of an argument of this length; behind it stands "\r\n".
+function _M.bulk_head(length)
+  return heads[length] or "$" .. length .. "\r\n"
+end
+
 --- Encode one argument.
 function _M.arg(value)
   value = tostring(value)

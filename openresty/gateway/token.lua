@@ -3,15 +3,20 @@
 
 local base64 = require "ngx.base64"
 local cjson = require "cjson.safe"
+local entry_claims = require "gateway.entry_claims"
 local ffi = require "ffi"
 local hmac = require "gateway.hmac"
 local payload = require "gateway.payload"
 
 local band, bor, bxor, lshift = bit.band, bit.bor, bit.bxor, bit.lshift
-local byte, find, sub = string.byte, string.find, string.sub
+local C, string_of = ffi.C, ffi.string
+local find, sub = string.find, string.sub
 local decode, encode = base64.decode_base64url, base64.encode_base64url
 
-local MAX_TOKEN_BYTES = 2048
+ffi.cdef "void *memchr(const void *from, int byte, size_t length);"
+
+local DOT = string.byte(".")
+local MAX_TOKEN_BYTES, MIN_TOKEN_BYTES = 2048, 43 -- a signature's
 local LEEWAY_S = 5
 local MAX_LIFETIME_S = 120
 local ISSUER = "sluice-edge"
@@ -20,6 +25,7 @@ local BUYING = "sluice-gateway" -- audience of entry tokens; what joins a lobby 
 local KNOWN_TOKENS = 4096
 local SEEN = 65536 -- a power of two
 local seen = ffi.new("int32_t[?]", SEEN)
+local const_bytes = ffi.typeof("const unsigned char *")
 
 local _M = { LEEWAY_S = LEEWAY_S }
 
@@ -38,7 +44,16 @@ function _M.key_set(entry_keys)
   -- known_headers: header segment → function that checks a signature; young, old: the header with
   -- the token → claims. All filled only after a signature proved right, so a stranger cannot grow them, and
   -- they end with the keys.
-  return { by_kid = by_kid, known_headers = {}, young = {}, old = {}, young_count = 0 }
+  return {
+    by_kid = by_kid,
+    known_headers = {},
+    -- The last of them, because most tokens have the same.
+    last_header = "",
+    last_is_signed = false,
+    young = {},
+    old = {},
+    young_count = 0,
+  }
 end
 
 local newest_text, newest_set
@@ -95,8 +110,8 @@ local function matches(value, pattern, max_length)
   return type(value) == "string" and #value <= max_length and find(value, pattern) ~= nil
 end
 
--- What of the claims is as it must be whatever the time is; the fault, or nil.
-local function claims_fault(claims)
+-- What entry_claims has looked at already where it made the claims; the fault, or nil.
+local function form_fault(claims)
   if claims.iss ~= ISSUER then
     return "issuer"
   end
@@ -105,11 +120,19 @@ local function claims_fault(claims)
       and matches(claims.lvl, "^[a-z_]+$", 32) and matches(claims.jti, "^[%w_%-]+$", 64)) then
     return "malformed claim"
   end
-  if not is_integer(claims.rs) or claims.rs < 0 or claims.rs > 100 then
+  if not is_integer(claims.rs) then
     return "malformed claim"
   end
   if not (is_integer(claims.nbf) and is_integer(claims.exp) and is_integer(claims.iat)) then
     return "malformed time"
+  end
+  return nil
+end
+
+-- What of the claims is as it must be whatever the time is; the fault, or nil.
+local function claims_fault(claims)
+  if claims.rs < 0 or claims.rs > 100 then
+    return "malformed claim"
   end
   if claims.exp - claims.nbf > MAX_LIFETIME_S or claims.exp - claims.iat > MAX_LIFETIME_S then
     return "lives too long"
@@ -127,33 +150,57 @@ local function time_fault(claims, now_s, grace_s)
   return nil
 end
 
--- Signature and claims of the token that begins at text's byte `from`. Returns the claims, or nil and the
--- reason.
-local function read(keys, text, from)
-  if #text - from >= MAX_TOKEN_BYTES then
-    return nil, "too long"
+-- Where the next dot is at or behind byte `at`, or nil.
+local function dot_at(bytes, at, length)
+  local found = C.memchr(bytes + at, DOT, length - at)
+  return found ~= nil and tonumber(ffi.cast(const_bytes, found) - bytes) or nil
+end
+
+-- The function that checks signatures, of the first `length` bytes, which are a header; nil for a strange one.
+local function signature_of(keys, bytes, length)
+  if length == #keys.last_header and C.memcmp(bytes, keys.last_header, length) == 0 then
+    return keys.last_is_signed
   end
-  local first = find(text, ".", from, true)
-  local second = first and find(text, ".", first + 1, true)
-  if not second or find(text, ".", second + 1, true) then
+  local header = string_of(bytes, length)
+  return keys.known_headers[header] or key_of_header(keys, header)
+end
+
+local function know_header(keys, bytes, length, is_signed)
+  if keys.last_is_signed ~= is_signed or length ~= #keys.last_header then
+    keys.last_header, keys.last_is_signed = string_of(bytes, length), is_signed
+    keys.known_headers[keys.last_header] = is_signed
+  end
+end
+
+-- Signature and claims of a token. Returns the claims, or nil and the reason.
+local function read(keys, bytes, length)
+  local first = dot_at(bytes, 0, length)
+  local second = first and dot_at(bytes, first + 1, length)
+  if not second or dot_at(bytes, second + 1, length) then
     return nil, "not three segments"
   end
-  local header = sub(text, from, first - 1)
-  local is_signed = keys.known_headers[header] or key_of_header(keys, header)
+  local is_signed = signature_of(keys, bytes, first)
   if not is_signed then
     return nil, "header or key"
   end
   -- The MAC is encoded, not the signature decoded: only the canonical spelling is equal.
-  if not is_signed(text, from, second - 1) then
+  if not is_signed(bytes, second, length) then
     return nil, "signature"
   end
-  keys.known_headers[header] = is_signed
-  local json = payload.text(text, first + 1, second - 1, second + 1)
-  local claims = json and cjson.decode(json)
-  if type(claims) ~= "table" then
+  know_header(keys, bytes, first, is_signed)
+  local json, count = payload.decode(bytes + (first + 1), second - first - 1)
+  if not json then
     return nil, "payload"
   end
-  local fault = claims_fault(claims)
+  local claims, fault = entry_claims.read(json, count), nil
+  if not claims then
+    claims = cjson.decode(payload.text(count, bytes + (second + 1)))
+    if type(claims) ~= "table" then
+      return nil, "payload"
+    end
+    fault = form_fault(claims)
+  end
+  fault = fault or claims_fault(claims)
   if fault then
     return nil, fault
   end
@@ -161,16 +208,11 @@ local function read(keys, text, from)
 end
 
 -- Most tokens are shown once: only one that comes again is worth the memory. Which have come is noted
--- by 32 bits of their signature, each in one place of a table that never grows.
-local function came_before(text)
-  local a, b, c, d, e, f = byte(text, -7, -2)
-  local mark = bor(lshift(a, 24), lshift(b, 16), lshift(c, 8), d)
-  local place = band(bxor(mark, lshift(e, 8), lshift(f, 3)), SEEN - 1)
-  if seen[place] == mark then
-    return true
-  end
-  seen[place] = mark
-  return false
+-- by 32 bits of their signature, each in one place of a table that never grows. Returns place and mark.
+local function mark_of(bytes, length)
+  local end_of = bytes + (length - 7)
+  local mark = bor(lshift(end_of[0], 24), lshift(end_of[1], 16), lshift(end_of[2], 8), end_of[3])
+  return band(bxor(mark, lshift(end_of[4], 8), lshift(end_of[5], 3)), SEEN - 1), mark
 end
 
 local function remember(keys, text, claims)
@@ -180,15 +222,22 @@ local function remember(keys, text, claims)
   keys.young[text], keys.young_count = claims, keys.young_count + 1
 end
 
---- Verify a token. keys: from key_set; text: ends with the token, which begins at its byte `from`; now_s:
--- Unix seconds; grace_s: seconds after expiry still accepted (0 for buying; reading one's own reservation
--- allows more); audience: whom it must be for, the purchase if nil. Returns the claims, which are not to be
--- changed, or nil and the reason (for the log; the shopper hears bad_token only).
-function _M.verify(keys, text, from, now_s, grace_s, audience)
-  local claims, fault = keys.young[text] or keys.old[text], nil
-  local is_known = claims ~= nil
+--- Verify a token. keys: from key_set; bytes, length: the token, a pointer to const unsigned char; now_s: Unix
+-- seconds; grace_s: seconds after expiry still accepted (0 for buying; reading one's own reservation allows
+-- more); audience: whom it must be for, the purchase if nil. Returns the claims, which are not to be changed
+-- and need not all be there (gateway/entry_claims.lua), or nil and the reason (for the log; the shopper hears
+-- bad_token only).
+function _M.verify(keys, bytes, length, now_s, grace_s, audience)
+  if length > MAX_TOKEN_BYTES or length < MIN_TOKEN_BYTES then
+    return nil, "length"
+  end
+  local place, mark = mark_of(bytes, length)
+  local came_before = seen[place] == mark
+  local text = came_before and string_of(bytes, length)
+  local claims, fault = text and (keys.young[text] or keys.old[text]), nil
+  local is_known = claims
   if not is_known then
-    claims, fault = read(keys, text, from)
+    claims, fault = read(keys, bytes, length)
   end
   -- Here and not with the other claims: a token that is known may be shown at another door.
   if not fault and claims.aud ~= (audience or BUYING) then
@@ -198,7 +247,9 @@ function _M.verify(keys, text, from, now_s, grace_s, audience)
   if fault then
     return nil, fault
   end
-  if not is_known and came_before(text) then
+  if not came_before then
+    seen[place] = mark
+  elseif not is_known then
     remember(keys, text, claims)
   end
   return claims

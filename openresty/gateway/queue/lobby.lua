@@ -189,7 +189,7 @@ local function check_token(req)
 end
 
 -- As those of a purchase (gateway/buy.lua): the first that returns an outcome ends it.
-local STEPS = {
+local decide = run_steps {
   find_item,
   require "gateway.steps.banned_address",
   check_shape,
@@ -210,7 +210,7 @@ function _M.handle()
   local req = {
     item_id = item_id, view = false, item = false, claims = false, address = false, site = false,
   }
-  local code, detail, retry_after_ms = run_steps(STEPS, req)
+  local code, detail, retry_after_ms = decide(req)
   events.note(req, code)
   if code == "queued" then
     -- 200 and not 202: joining is done, what comes of it begins at the start.

@@ -41,7 +41,8 @@ local function spelling_fault(text)
 end
 
 local function read_body(req)
-  local length = tonumber(ngx.var.content_length)
+  local var = ngx.var
+  local length = tonumber(var.content_length)
   if not length then
     return "content-length is missing" -- no body, or a chunked one
   end
@@ -50,7 +51,7 @@ local function read_body(req)
     return "body too large"
   end
   ngx.req.read_body()
-  local text = ngx.req.get_body_data()
+  local text = var.request_body -- as ngx.req.get_body_data, which LuaJIT does not compile
   if text == PLAIN_BODY then
     req.qty = 1
     return nil
@@ -82,7 +83,7 @@ local function check(req)
     return "no query string here"
   end
   local key = var.http_idempotency_key or ""
-  if #key > 64 or not find(key, "^[%w_%-]*$") then
+  if key ~= "" and (#key > 64 or not find(key, "^[%w_%-]+$")) then
     return "idempotency-key must be up to 64 characters of A-Z a-z 0-9 _ -"
   end
   req.idempotency_key = key

@@ -39,6 +39,7 @@ _G.ngx = {
 }
 
 package.preload["ngx.base64"] = function() return base64 end
+package.preload["gateway.variable"] = function() return require "spec.support.variable" end
 package.preload["ngx.semaphore"] = function() return { new = not_here("a semaphore") } end
 
 -- busted loads modules anew for each file, but LuaJIT takes a C declaration only once.
