@@ -77,19 +77,22 @@ local ORDER = {
 
 local _M = {}
 
-local pending = {} -- "family|label" → increment
+local pending = {} -- family → label → increment
+for family in pairs(FAMILIES) do
+  pending[family] = {}
+end
 local batches, batched_requests = 0, 0
 
 --- Count one event of a family. label: its label's value; of several, with | between.
 function _M.count(family, label)
-  local key = family .. "|" .. label
-  pending[key] = (pending[key] or 0) + 1
+  local labels = pending[family]
+  labels[label] = (labels[label] or 0) + 1
 end
 
 --- Count `count` events of a family with one label value.
 function _M.add(family, label, count)
-  local key = family .. "|" .. label
-  pending[key] = (pending[key] or 0) + count
+  local labels = pending[family]
+  labels[label] = (labels[label] or 0) + count
 end
 
 --- Count one answered script call of `size` requests.
@@ -100,13 +103,16 @@ end
 local function flush()
   local shared = ngx.shared.sluice_metrics
   if batches > 0 then
-    pending["batches|"], pending["batched_requests|"] = batches, batched_requests
+    pending.batches[""], pending.batched_requests[""] = batches, batched_requests
     batches, batched_requests = 0, 0
   end
-  local increments = pending
-  pending = {}
-  for key, value in pairs(increments) do
-    shared:incr(key, value, 0)
+  for family, increments in pairs(pending) do
+    if next(increments) then
+      pending[family] = {}
+      for label, value in pairs(increments) do
+        shared:incr(family .. "|" .. label, value, 0)
+      end
+    end
   end
 end
 

@@ -7,6 +7,8 @@ local velocity = require "gateway.velocity"
 local ngx = ngx
 local find, lower = string.find, string.lower
 
+local AGENT_MAX, AGENTS_MAX = 256, 1000
+
 local _M = {}
 
 -- The rule that decides so far: the first enforced one in the order of the list.
@@ -38,16 +40,37 @@ local function by_network(best, plan, facts, mode)
   return best
 end
 
+-- The rules whose part is in a user agent. Those of a crowd are few; strangers' make room again.
+local function rules_of_agent(plan, user_agent)
+  local known = plan.known_agents
+  local found = known[user_agent]
+  if found then
+    return found
+  end
+  found = {}
+  local text = lower(user_agent)
+  for _, rule in ipairs(plan.user_agents) do
+    if find(text, rule.part, 1, true) then
+      found[#found + 1] = rule
+    end
+  end
+  if #user_agent <= AGENT_MAX then
+    if plan.known_agents_count >= AGENTS_MAX then
+      known, plan.known_agents_count = {}, 0
+      plan.known_agents = known
+    end
+    known[user_agent], plan.known_agents_count = found, plan.known_agents_count + 1
+  end
+  return found
+end
+
 local function by_user_agent(best, plan, facts, mode)
-  local rules = plan.user_agents
-  if #rules == 0 then
+  if #plan.user_agents == 0 then
     return best
   end
-  local user_agent = lower(ngx.var.http_user_agent or "")
+  local rules = rules_of_agent(plan, ngx.var.http_user_agent or "")
   for i = 1, #rules do
-    if find(user_agent, rules[i].part, 1, true) then
-      best = better(best, rules[i], facts, mode)
-    end
+    best = better(best, rules[i], facts, mode)
   end
   return best
 end

@@ -119,6 +119,8 @@ function _M.compile(rules)
     devices = {},
     shoppers = {},
     user_agents = {},
+    known_agents = {}, -- user agent → those of its rules; filled by risk.lua
+    known_agents_count = 0,
     scores = {},
     velocities = {},
   }

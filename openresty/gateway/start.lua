@@ -20,6 +20,7 @@ end
 function _M.master(root, port)
   _M.config = config_reader.read(os.getenv, port)
   require "gateway.rate_limit" -- maps memory that the workers share
+  require "gateway.buy" -- conf/sites/sale.conf finds it in package.loaded
   _M.config.limits_script = read_script(root .. "/lua/charge_limits.lua")
   _M.config.limits_script_sha = string.gsub(ngx.sha1_bin(_M.config.limits_script), ".", function(char)
     return string.format("%02x", string.byte(char))
