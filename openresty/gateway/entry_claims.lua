@@ -54,8 +54,8 @@ end
 local _M = {}
 
 --- bytes: pointer to `length` bytes of JSON, followed by one NUL. Returns the claims {aud, sub, item, dev, lvl,
--- rs, nbf, iat, exp}, whose texts have the permitted characters and lengths, or nil when the text is not
--- exactly of this form, which says nothing against the token.
+-- rs, nbf, exp}, whose texts have the permitted characters and lengths, and iat, which nobody needs later; or
+-- nil when the text is not exactly of this form, which says nothing against the token.
 function _M.read(bytes, length)
   bytes = ffi.cast("char *", bytes)
   local audience = literal(bytes, 0, '{"iss":"sluice-edge","aud":"')
@@ -106,9 +106,8 @@ function _M.read(bytes, length)
     lvl = string_of(bytes + level, level_end - level),
     rs = risk,
     nbf = nbf,
-    iat = iat,
     exp = exp,
-  }
+  }, iat
 end
 
 return _M

@@ -130,11 +130,11 @@ local function form_fault(claims)
 end
 
 -- What of the claims is as it must be whatever the time is; the fault, or nil.
-local function claims_fault(claims)
+local function claims_fault(claims, iat)
   if claims.rs < 0 or claims.rs > 100 then
     return "malformed claim"
   end
-  if claims.exp - claims.nbf > MAX_LIFETIME_S or claims.exp - claims.iat > MAX_LIFETIME_S then
+  if claims.exp - claims.nbf > MAX_LIFETIME_S or claims.exp - iat > MAX_LIFETIME_S then
     return "lives too long"
   end
   return nil
@@ -192,15 +192,16 @@ local function read(keys, bytes, length)
   if not json then
     return nil, "payload"
   end
-  local claims, fault = entry_claims.read(json, count), nil
+  local fault
+  local claims, iat = entry_claims.read(json, count)
   if not claims then
     claims = cjson.decode(payload.text(count, bytes + (second + 1)))
     if type(claims) ~= "table" then
       return nil, "payload"
     end
-    fault = form_fault(claims)
+    fault, iat = form_fault(claims), claims.iat
   end
-  fault = fault or claims_fault(claims)
+  fault = fault or claims_fault(claims, iat)
   if fault then
     return nil, fault
   end
