@@ -30,15 +30,11 @@ local splits, split_count = {}, 0
 
 local _M = {}
 
--- In pieces: as one string every answer of an item would have the same hash (gateway/payload.lua). nginx
--- copies them at once, so one list for all.
-local pieces = { '{"outcome":"', "", '","reservation_id":"', "", '","status_url":"/v1/reservations/', "", '",', "", "}" }
-
 local function answer(req, code, rest, retry_after_ms)
   local id = req.reservation_id
   ngx.var.sluice_reservation = id
-  pieces[2], pieces[4], pieces[6], pieces[8] = code, id, id, rest
-  return outcome.answer(code, pieces, retry_after_ms)
+  return outcome.answer(code, retry_after_ms, '{"outcome":"' .. code .. '","reservation_id":"', id,
+    '","status_url":"/v1/reservations/', id, '",' .. rest .. "}")
 end
 
 -- Item and path_key of a path, or nil. The paths of a sale are few; what strangers think of makes room again.

@@ -2,6 +2,7 @@
 -- one pipeline on one connection. The queue's lanes (queue/) use the same nodes with calls of their own.
 
 local batch = require "gateway.batch"
+local byte_buffer = require "gateway.byte_buffer"
 local redis_cluster = require "gateway.redis_cluster"
 local metrics = require "gateway.metrics"
 local redis_error = require "gateway.redis_error"
@@ -11,6 +12,8 @@ local ngx = ngx
 local arg, bulk_head = resp.arg, resp.bulk_head
 
 local ARGS_BEFORE = 7
+
+local lines = byte_buffer.new(65536)
 
 local Node, Lane = {}, {}
 Node.__index, Lane.__index = Node, Lane
@@ -28,12 +31,14 @@ end
 function Lane:encode(parts, requests)
   parts[#parts + 1] = "*" .. (ARGS_BEFORE + #requests) .. "\r\n"
   parts[#parts + 1] = self.call
-  local at = #parts
+  lines:clear()
   for j = 1, #requests do
     local line = requests[j].line
-    parts[at + 1], parts[at + 2], parts[at + 3] = bulk_head(#line), line, "\r\n"
-    at = at + 3
+    lines:put(bulk_head(#line))
+    lines:put(line)
+    lines:put("\r\n")
   end
+  parts[#parts + 1] = lines:text()
 end
 
 --- reply: what the script returned, never an error.

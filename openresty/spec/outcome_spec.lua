@@ -15,7 +15,7 @@ local printed
 before_each(function()
   printed = nil
   ngx.header, ngx.var, ngx.status = {}, {}, nil
-  ngx.print = function(body) printed = body end
+  ngx.print = function(...) printed = table.concat({ ... }) end
 end)
 
 it("knows every outcome with its status and no other", function()
@@ -97,9 +97,10 @@ it("always tells when to come back after busy, and not everybody the same", func
 end)
 
 it("leaves the type of what is no refusal to nginx", function()
-  outcome.answer("pending", "{}", 500)
+  outcome.answer("pending", 500, "{", '"a"', ":", "1", "}")
   assert.equal(202, ngx.status)
   assert.is_nil(ngx.header["Content-Type"])
   assert.equal(1, ngx.header["Retry-After"])
-  assert.equal("{}", printed)
+  assert.equal('{"a":1}', printed)
+  assert.equal(#printed, ngx.header["Content-Length"])
 end)

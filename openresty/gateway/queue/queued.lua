@@ -58,13 +58,10 @@ end
 --- Answer a purchase that the queue step has made wait.
 function _M.answer(req)
   local waiting = req.queued
-  -- In pieces, see buy.lua.
-  local body = { '{"outcome":"queued","ticket":"', waiting.ticket, '","bucket":"', waiting.bucket, '"' }
-  if waiting.ahead then
-    body[#body + 1] = format(',"place":%d,"eta_ms":%d', waiting.ahead, waiting.eta_ms)
-  end
-  body[#body + 1] = format(',"retry_after_ms":%d}', waiting.retry_after_ms)
-  return outcome.answer("queued", body, waiting.retry_after_ms)
+  local place = waiting.ahead and format(',"place":%d,"eta_ms":%d', waiting.ahead, waiting.eta_ms) or ""
+  local rest = format('"%s,"retry_after_ms":%d}', place, waiting.retry_after_ms)
+  return outcome.answer("queued", waiting.retry_after_ms, '{"outcome":"queued","ticket":"', waiting.ticket,
+    '","bucket":"', waiting.bucket, rest)
 end
 
 return _M
