@@ -58,7 +58,7 @@ local function conclude(req, code, detail, retry_after_ms)
   metrics.count("buys", code)
   events.note(req, code)
   if req.is_from_memory then
-    return outcome.refuse_from_memory(code, detail, retry_after_ms)
+    return outcome.refuse(code, detail, retry_after_ms)
   end
   ngx.var.sluice_item = req.item_id
   if code == "queued" then

@@ -32,6 +32,7 @@ local function is_hidden(item_id)
 end
 
 local function refuse(code, detail)
+  ngx.header["Cache-Control"] = "no-store" -- this location has a header of its own (conf/sites/sale.conf)
   outcome.refuse(code, detail)
   return ngx.exit(ngx.HTTP_OK) -- the answer is complete: no content handler comes after it
 end

@@ -8,6 +8,7 @@ local ceil, random = math.ceil, math.random
 local _M = {}
 
 local BUSY_RETRY_MS = 300
+local GONE = 410
 
 local OUTCOMES = {
   reserved = { status = 200 },
@@ -85,15 +86,9 @@ function _M.refuse(code, detail, retry_after_ms)
     ngx.header["WWW-Authenticate"] = "Bearer" -- RFC 9110 §11.6.1
   end
   ngx.header["Content-Type"] = "application/problem+json"
-  ngx.var.sluice_outcome = code
-  send(status, body, retry_after_ms)
-end
-
---- As `refuse`, out of worker memory: a flood of these is counted and not logged (conf/http.d/log.conf).
-function _M.refuse_from_memory(code, detail, retry_after_ms)
-  local status, body = _M.problem(code, detail, retry_after_ms)
-  ngx.header["Content-Type"] = "application/problem+json"
-  ngx.var.sluice_from_memory = "1"
+  if status ~= GONE then -- which is not logged (conf/http.d/log.conf)
+    ngx.var.sluice_outcome = code
+  end
   send(status, body, retry_after_ms)
 end
 

@@ -67,7 +67,16 @@ it("sends a refusal with length and type", function()
     ["Content-Type"] = "application/problem+json",
     ["Content-Length"] = #printed,
   }, ngx.header)
-  assert.equal("sold_out", ngx.var.sluice_outcome)
+end)
+
+it("tells the log what a refusal was, but not that of a sale that is over", function()
+  outcome.refuse("denied")
+  assert.equal("denied", ngx.var.sluice_outcome)
+  ngx.var.sluice_outcome = nil
+  for _, code in ipairs({ "sold_out", "ended" }) do
+    outcome.refuse(code)
+    assert.is_nil(ngx.var.sluice_outcome)
+  end
 end)
 
 it("tells how to prove oneself where the token was refused", function()

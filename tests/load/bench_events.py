@@ -99,8 +99,8 @@ def _round(
 def _cost(home: Path, side: Side, arguments: argparse.Namespace, number: int) -> float:
     requests = home / "requests"
     length = bench_reserve.prepare(requests, side.shard, arguments, number)
-    _, each_us, _ = bench_reserve.counted(side.gateway, requests, length, arguments)
-    return each_us
+    rate, _ = bench_reserve.counted(side.gateway, requests, length, arguments)
+    return rate.each_us
 
 
 def _report(rounds: list[Round], told: dict[str, float]) -> int:

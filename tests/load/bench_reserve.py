@@ -4,13 +4,16 @@
 
 The limit is the same nginx worker printing "hello" from Lua, asked by the same client with the same
 requests. The product is the whole purchase ending in `reserved`: real signed tokens, each used
-once, limits and risk rules on, events to Kafka where the stack has one, no queue, a stock Redis
-with `appendfsync always`. Rounds alternate, so that a slow minute of the machine hits both; medians
+once, limits and risk rules on, events to Kafka where the stack has one, a stock Redis with
+`appendfsync always`. Rounds alternate, so that a slow minute of the machine hits both; medians
 and the range are printed and left in `var/bench/report.json`, and nothing fails on a time. Only
 what the gateway counted as `reserved` is a sale, and all of them must be winners in Redis (P1).
 
-A second item is sold out, and its mark is kept as fresh as the stock agent keeps it: the refusals a
-second of the same requests are P2.
+A second item has a queue that calls everybody: each purchase takes a number first, and then its
+unit. A third one is sold out, and its mark is kept as fresh as the stock agent keeps it: the
+refusals a second of the same requests are P2.
+
+At the end a gateway whose steps are timed sells for one round: where the time of P1 goes.
 
 Needs wrk. One core is nginx's, the other is shared by wrk and Redis.
 """
@@ -27,21 +30,24 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
-from tests.load import bench_report, purchases
+from tests.load import purchases
+from tests.load.gateway_figures import Rate, Round, report
 from tests.load.one_worker import OneWorkerGateway, pinned
 from tests.redis.armed_shard import ArmedShard
-from tests.redis.server import StockServer
+from tests.redis.server import PASSWORDS, StockServer
 from tests.redis.waiting import until
+from workers.queue.line import Called, Opening, QueueKeys, open_queue
+from workers.runtime.env import StockRedis
+from workers.stock.cluster import StockCluster
 from workers.stock.keys import Shard
 
 REPLAY = Path(__file__).with_name("replay.lua")
 SHARD = Shard(item=7, shard=0, epoch=1)
 SOLD_OUT_SHARD = Shard(item=8, shard=0, epoch=1)
+QUEUED_SHARD = Shard(item=9, shard=0, epoch=1)
 # As often as the agent looks at a shard.
 MARK_EVERY_S = 0.2
 UNITS = 2_000_000_000  # never the limit
@@ -58,24 +64,17 @@ RULES = [
     _RULE | {"id": 3, "kind": "user_agent", "value": "robot"},
     _RULE | {"id": 4, "kind": "score", "min_score": 90, "action": "challenge"},
 ]
+QUEUE = {
+    "mode": "fifo",
+    "buckets": [{"name": "regular", "weight": 1}],
+    "k": 4,
+    "grace_ms": 30_000,
+    "opens_ms": 0,
+    "draw": None,
+}
 BUYS = "sluice_gateway_buys_total"
 RESERVED = f'{BUYS}{{outcome="reserved"}}'
 SOLD_OUT = f'{BUYS}{{outcome="sold_out"}}'
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round: answers a second of each side, and how the reservations came about."""
-
-    hello_per_s: float
-    reserved_per_s: float
-    sold_out_per_s: float
-    # Processor time of the worker for each answer: what a busy machine disturbs least.
-    hello_us: float
-    reserved_us: float
-    sold_out_us: float
-    refused: float
-    batch: float
 
 
 def main() -> int:
@@ -91,12 +90,11 @@ def main() -> int:
         try:
             stock.start()
             stock.own_all_slots()
-            shard = ArmedShard(stock, SHARD, limit=1)
-            shard.arm()
-            shard.grant(UNITS)
+            shard, queued = _granted(stock, SHARD), _granted(stock, QUEUED_SHARD)
             empty = ArmedShard(stock, SOLD_OUT_SHARD, limit=1)
             empty.arm()
-            gateway.start(document(shard, empty))
+            _call_everybody(stock)
+            gateway.start(document(shard, empty, queued))
             with _kept_marked(empty):
                 # The first touches memory and compiles traces; it is not counted.
                 rounds = [
@@ -104,11 +102,19 @@ def main() -> int:
                     for number in range(arguments.rounds + 1)
                 ][1:]
             sales = gateway.counters()[RESERVED]
-            winners = shard.books().winners
+            winners = shard.books().winners + queued.books().winners
+            gateway.stop()
+            report(rounds, arguments.connections)
+            clocked = OneWorkerGateway(home / "clocked", stock, NGINX_CORE)
+            try:
+                clocked.start(document(shard, empty, queued), step_clock=True)
+                hello_us = statistics.median(one.hello.each_us for one in rounds)
+                _print_steps(home, clocked, hello_us, arguments)
+            finally:
+                clocked.stop()
         finally:
             gateway.stop()
             stock.stop()
-    _report(rounds, arguments)
     if winners < sales:
         print(f"{sales:.0f} counted as reserved, but Redis has {winners} winners", file=sys.stderr)
         return 1
@@ -121,6 +127,28 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=128)
     return parser.parse_args()
+
+
+def _granted(stock: StockServer, shard: Shard) -> ArmedShard:
+    armed = ArmedShard(stock, shard, limit=1)
+    armed.arm()
+    armed.grant(UNITS)
+    return armed
+
+
+def _call_everybody(stock: StockServer) -> None:
+    address = StockRedis((("127.0.0.1", stock.port),), "worker", PASSWORDS["worker"])
+    opening = Opening(
+        generation=1,
+        oldest=1,
+        window=[Called(UNITS, 0)],
+        numbers=[0],
+        ceilings=[UNITS],
+        lobby=[0],
+        lobby_ceilings=[UNITS],
+        lobby_is_open=False,
+    )
+    open_queue(StockCluster(address, "bench"), QueueKeys(QUEUED_SHARD.item, 1), opening)
 
 
 @contextmanager
@@ -145,31 +173,43 @@ def _kept_marked(empty: ArmedShard) -> Iterator[None]:
 def _round(
     home: Path, gateway: OneWorkerGateway, arguments: argparse.Namespace, number: int
 ) -> Round:
-    requests, late = home / "requests", home / "late"
+    requests = home / "requests"
     length = prepare(requests, SHARD, arguments, number)
-    hello, hello_us = _wrk(gateway, gateway.hello_port, requests, length, arguments)
-    sold_per_s, sold_us, sold = counted(gateway, requests, length, arguments)
-    length = prepare(late, SOLD_OUT_SHARD, arguments, number)
-    refused_per_s, refused_us, refused = counted(gateway, late, length, arguments)
-    buys, refusals = _buys(sold), _buys(refused)
+    hello = _wrk(gateway, gateway.hello_port, requests, length, arguments)
+    reserved, sold = _outcome(home, gateway, SHARD, RESERVED, arguments, number)
+    # The same shoppers want another item: by then their limits have let them be anew.
+    queued, called = _outcome(home, gateway, QUEUED_SHARD, RESERVED, arguments, number)
+    sold_out, _ = _outcome(home, gateway, SOLD_OUT_SHARD, SOLD_OUT, arguments, number)
     done = Round(
-        hello_per_s=hello,
-        reserved_per_s=sold_per_s * sold[RESERVED] / buys,
-        sold_out_per_s=refused_per_s * refused[SOLD_OUT] / refusals,
-        hello_us=hello_us,
-        reserved_us=sold_us,
-        sold_out_us=refused_us,
-        refused=buys - sold[RESERVED],
+        hello=hello,
+        reserved=reserved,
+        queued=queued,
+        sold_out=sold_out,
+        refused=_buys(sold) - sold[RESERVED] + _buys(called) - called[RESERVED],
         batch=sold["sluice_gateway_batched_requests_total"] / sold["sluice_gateway_batches_total"],
     )
+    rates = ("hello", hello), ("reserved", reserved), ("queued", queued), ("sold out", sold_out)
     print(
-        f"round {number or '(warm-up)'}: hello {done.hello_per_s:,.0f}/s"
-        f"   reserved {done.reserved_per_s:,.0f}/s, {done.reserved_per_s / hello:.2f}"
-        f"   sold out {done.sold_out_per_s:,.0f}/s, {done.sold_out_per_s / hello:.2f}"
-        f"   batch {done.batch:.1f}   refused {done.refused:.0f}"
-        f"   worker µs {hello_us:.1f} {sold_us:.1f} {refused_us:.1f}"
+        f"round {number or '(warm-up)'}:",
+        *(f"{name} {rate.per_s:,.0f}/s, {rate.each_us:.1f} µs  " for name, rate in rates),
+        f"batch {done.batch:.1f}  refused {done.refused:.0f}",
     )
     return done
+
+
+def _outcome(
+    home: Path,
+    gateway: OneWorkerGateway,
+    shard: Shard,
+    outcome: str,
+    arguments: argparse.Namespace,
+    number: int,
+) -> tuple[Rate, dict[str, float]]:
+    """What of the requests for a shard's item ended as `outcome`; and what the counters gained."""
+    requests = home / "requests"
+    length = prepare(requests, shard, arguments, number)
+    rate, gained = counted(gateway, requests, length, arguments)
+    return rate._replace(per_s=rate.per_s * gained[outcome] / _buys(gained)), gained
 
 
 def prepare(path: Path, shard: Shard, arguments: argparse.Namespace, number: int) -> int:
@@ -187,12 +227,12 @@ def prepare(path: Path, shard: Shard, arguments: argparse.Namespace, number: int
 
 def counted(
     gateway: OneWorkerGateway, requests: Path, length: int, arguments: argparse.Namespace
-) -> tuple[float, float, dict[str, float]]:
-    """Answers a second, the worker's µs for each, and what each counter gained."""
+) -> tuple[Rate, dict[str, float]]:
+    """What was answered, and what each counter gained."""
     before = gateway.counters()
-    answered, each_us = _wrk(gateway, gateway.port, requests, length, arguments)
+    rate = _wrk(gateway, gateway.port, requests, length, arguments)
     after = _settled(gateway)
-    return answered, each_us, {name: value - before.get(name, 0) for name, value in after.items()}
+    return rate, {name: value - before.get(name, 0) for name, value in after.items()}
 
 
 def _buys(gained: dict[str, float]) -> float:
@@ -211,8 +251,8 @@ def _wrk(
     requests: Path,
     length: int,
     arguments: argparse.Namespace,
-) -> tuple[float, float]:
-    """Answers a second of one closed-loop run, and the worker's processor time for each in µs."""
+) -> Rate:
+    """One closed-loop run."""
     began_s = gateway.core_s()
     command = [*pinned(CLIENT_CORE), "wrk", "-t1", f"-c{arguments.connections}"]
     command += [f"-d{arguments.seconds}s", "-s", str(REPLAY), f"http://127.0.0.1:{port}/"]
@@ -228,7 +268,7 @@ def _wrk(
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     answers = re.search(r"(\d+) requests in", done.stdout)
     assert rate and answers, done.stdout
-    return float(rate[1]), took_s * 1e6 / int(answers[1])
+    return Rate(float(rate[1]), took_s * 1e6 / int(answers[1]))
 
 
 def document(*armed: ArmedShard) -> dict[str, object]:
@@ -260,6 +300,7 @@ def _item(armed: ArmedShard) -> dict[str, object]:
         "currency": "CNY",
         "units": UNITS,
         "limit": 1,
+        "queue": QUEUE if shard.item == QUEUED_SHARD.item else None,
         "path_key": PATH_KEY,
         "shard_count": 1,
         "shards": [
@@ -273,47 +314,26 @@ def _item(armed: ArmedShard) -> dict[str, object]:
     }
 
 
-def _report(rounds: list[Round], arguments: argparse.Namespace) -> None:
-    hello = statistics.median(one.hello_per_s for one in rounds)
-    batch = statistics.median(one.batch for one in rounds)
-    print(
-        f"\none gateway worker, {arguments.connections} connections, "
-        f"median of {len(rounds)} rounds\n"
-        f"  hello from Lua        {hello:>9,.0f} /s   (the limit)"
-    )
-    sold = [(one.reserved_per_s, one.reserved_us) for one in rounds]
-    refused = [(one.sold_out_per_s, one.sold_out_us) for one in rounds]
-    p1 = _measure(rounds, "reserved, fsync each", sold, 0.50)
-    p2 = _measure(rounds, "refused, sold out", refused, 0.90)
-    print(f"  requests a batch      {batch:>9.1f}")
-    bench_report.record({"P1": p1 | {"batch": round(batch, 1)}, "P2": p2})
-
-
-def _measure(
-    rounds: list[Round], name: str, seen: list[tuple[float, float]], target: float
-) -> dict[str, Any]:
-    """One product beside hello; `seen` is (answers a second, µs each) of each round."""
-    pairs = list(zip(seen, rounds, strict=True))
-    ratios = [per_s / beside.hello_per_s for (per_s, _), beside in pairs]
-    core = statistics.median(beside.hello_us / each_us for (_, each_us), beside in pairs)
-    ratio, product = statistics.median(ratios), statistics.median(per_s for per_s, _ in seen)
-    each_us = statistics.median(us for _, us in seen)
-    print(
-        f"  {name:<21} {product:>9,.0f} /s   {ratio:.2f} of hello "
-        f"(range {min(ratios):.2f} to {max(ratios):.2f}; target {target:.2f}); "
-        f"{core:.2f} by the worker's processor time, {each_us:.1f} µs"
-    )
-    return {
-        "value": round(ratio, 3),
-        "unit": "ratio",
-        "target": target,
-        "met": ratio >= target,
-        "product": round(product),
-        "limit": round(statistics.median(one.hello_per_s for one in rounds)),
-        "rounds": [round(one, 3) for one in ratios],
-        "spread": round(max(ratios) - min(ratios), 3),
-        "by_processor_time": round(core, 3),
+def _print_steps(
+    home: Path, gateway: OneWorkerGateway, hello_us: float, arguments: argparse.Namespace
+) -> None:
+    """Where a purchase's time goes: one round of warm-up, one that counts."""
+    number = arguments.rounds + 1
+    _outcome(home, gateway, SHARD, RESERVED, arguments, number)
+    before = gateway.steps()
+    rate, gained = _outcome(home, gateway, SHARD, RESERVED, arguments, number + 1)
+    purchases = _buys(gained)
+    each = {
+        name: (us - before[name][0]) / purchases
+        for name, (us, calls) in gateway.steps().items()
+        if calls > before[name][1]
     }
+    print(f"\nwhere its {rate.each_us:.1f} µs go, with a clock at each step (it costs some itself)")
+    print(f"  {hello_us:5.1f}  what hello takes too: nginx, the kernel")
+    for name, us in sorted(each.items(), key=lambda one: -one[1]):
+        print(f"  {us:5.1f}  {name}")
+    rest = rate.each_us - hello_us - sum(each.values())
+    print(f"  {rest:5.1f}  the rest: waiting and waking, batches, events to Kafka, garbage, log")
 
 
 if __name__ == "__main__":

@@ -16,12 +16,16 @@ from tests.redis.server import PASSWORDS, StockServer
 from tests.redis.waiting import until
 
 SNAPSHOT_KEY = "snapshot-key-of-the-measured-gateway"
+STEP_CLOCK = Path(__file__).with_name("step_clock.lua")
+# The gateway's own first line of Lua, behind which the clock must be wound.
+FIRST_LUA = "init_by_lua_block {"
 HELLO = """\
 # The limit to compare with: the same worker, the least that Lua can do.
 server {{
     listen 127.0.0.1:{port};
     access_log off;
     location / {{ content_by_lua_block {{ ngx.print("hello") }} }}
+    location = /steps {{ content_by_lua_block {{ package.loaded.step_clock.show() }} }}
 }}
 """
 
@@ -38,8 +42,11 @@ class OneWorkerGateway:
         self.port, self.hello_port, self._internal = free_port(), free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, document: dict[str, object]) -> None:
-        """Start with this snapshot document; returns when it serves."""
+    def start(self, document: dict[str, object], *, step_clock: bool = False) -> None:
+        """Start with this snapshot document; returns when it serves.
+
+        With the step clock `steps` tells where the time goes, and everything is slower.
+        """
         self._home.mkdir(parents=True)
         names = {
             "SLUICE_GATEWAY_PORT": str(self.port),
@@ -48,6 +55,8 @@ class OneWorkerGateway:
         }
         render_tree(self._home, names)
         (self._home / "conf/sites/hello.conf").write_text(HELLO.format(port=self.hello_port))
+        if step_clock:
+            self._wind_step_clock()
         (self._home / "snapshot.json").write_text(_envelope(document))
         command = [binary(), "-p", str(self._home), "-e", "stderr", "-c", "conf/nginx.conf"]
         with (self._home / "nginx.log").open("wb") as log:
@@ -57,6 +66,20 @@ class OneWorkerGateway:
                 stderr=log,
             )
         until(self._serves, f"the gateway serves, see {self._home}/nginx.log")
+
+    def _wind_step_clock(self) -> None:
+        lua = self._home / "conf/http.d/lua.conf"
+        wound = (
+            f'package.loaded.step_clock = dofile("{STEP_CLOCK}") package.loaded.step_clock.start()'
+        )
+        text = lua.read_text()
+        assert text.count(FIRST_LUA) == 1, text
+        lua.write_text(text.replace(FIRST_LUA, f"{FIRST_LUA} {wound} "))
+
+    def steps(self) -> dict[str, tuple[float, int]]:
+        """Name of a step → µs that it took in all, and how often it ran."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.hello_port}/steps") as response:
+            return {name: (us, calls) for name, (us, calls) in json.load(response).items()}
 
     def stop(self) -> None:
         """End it."""
