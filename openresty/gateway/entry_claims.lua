@@ -53,8 +53,8 @@ end
 
 local _M = {}
 
---- bytes: pointer to `length` bytes of JSON, followed by one NUL. Returns the claims {aud, sub, item, dev, lvl,
--- rs, nbf, exp}, whose texts have the permitted characters and lengths, and iat, which nobody needs later; or
+--- bytes: pointer to `length` bytes of JSON, followed by one NUL. Returns the claims {aud, sub, item, dev,
+-- lvl, rs, nbf, exp}, whose texts have the permitted characters and lengths, and iat, which nobody needs later; or
 -- nil when the text is not exactly of this form, which says nothing against the token.
 function _M.read(bytes, length)
   bytes = ffi.cast("char *", bytes)

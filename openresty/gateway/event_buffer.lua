@@ -6,6 +6,7 @@
 local ffi = require "ffi"
 
 local copy, string_of = ffi.copy, ffi.string
+local gsub, sub = string.gsub, string.sub
 
 ffi.cdef "void *calloc(size_t count, size_t size);"
 
@@ -14,7 +15,7 @@ local BYTES_AN_EVENT = 400
 local AGENT_MAX = 80
 -- Strings of the largest event: gateway 100, shopper 64, device 64, level 32, address 45, agent.
 local LONGEST = 1024
-local FILLER = 63 -- "?"
+local AGENTS_MAX, KEPT_AGENT_MAX = 1000, 256
 
 local _M = {}
 _M.__index = _M
@@ -55,19 +56,23 @@ local function put(self, text)
   self.length = self.length + length
 end
 
--- A client's own bytes: what needs an escape or is not ASCII becomes "?", and what is longer is cut.
-local function put_foreign(self, text)
-  local length = #text
-  length = length < AGENT_MAX and length or AGENT_MAX
-  local to = self.bytes + self.length
-  copy(to, text, length)
-  for i = 0, length - 1 do
-    local char = to[i]
-    if char < 32 or char > 126 or char == 34 or char == 92 then
-      to[i] = FILLER
-    end
+local agents, agent_count = {}, 0
+
+-- A client's own bytes: what needs an escape or is not ASCII becomes "?", and what is longer is cut. A crowd
+-- has few; what strangers think of makes room again.
+local function agent_text(text)
+  local known = agents[text]
+  if known then
+    return known
   end
-  self.length = self.length + length
+  local clean = gsub(sub(text, 1, AGENT_MAX), '[%z\1-\31"\\\127-\255]', "?")
+  if #text <= KEPT_AGENT_MAX then
+    if agent_count >= AGENTS_MAX then
+      agents, agent_count = {}, 0
+    end
+    agents[text], agent_count = clean, agent_count + 1
+  end
+  return clean
 end
 
 --- Add an event; there must be room. head: what stands before the time; claims: of the token, or their like;
@@ -93,7 +98,7 @@ function _M:add(head, at_ms, claims, address, risk, agent, tail)
   put(self, '","rs":')
   put(self, risk)
   put(self, ',"ua":"')
-  put_foreign(self, agent)
+  put(self, agent_text(agent))
   put(self, tail)
   self.count = at + 1
   self.from[at + 1] = self.length

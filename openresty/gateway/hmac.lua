@@ -7,7 +7,6 @@
 local base64url = require "gateway.base64url"
 local ffi = require "ffi"
 
-local bor, bxor = bit.bor, bit.bxor
 local copy, string_of = ffi.copy, ffi.string
 
 ffi.cdef [[
@@ -20,6 +19,7 @@ typedef struct {
 int SHA256_Init(sluice_sha256_ctx *c);
 int SHA256_Update(sluice_sha256_ctx *c, const void *data, size_t len);
 int SHA256_Final(unsigned char *md, sluice_sha256_ctx *c);
+int CRYPTO_memcmp(const void *a, const void *b, size_t length);
 ]]
 
 local BLOCK, DIGEST, DIGEST_LETTERS = 64, 32, 43
@@ -71,8 +71,8 @@ local letters = ffi.new("unsigned char[?]", BEGIN_MAX + 44)
 --- Prepare a key. key: string of any length ≥ 1. Returns three functions:
 -- (message) → 32 raw bytes.
 -- (pieces, count, begin) → behind `begin`, a short text or nothing, the first `count` letters, at most 43, of
--- the digest in base64url; pieces: a list of strings, the message when joined. Joined, messages that differ in their middle only would be kept under one
--- hash (gateway/base64url.lua).
+-- the digest in base64url; pieces: a list of strings, the message when joined. Joined, messages that differ in
+-- their middle only would be kept under one hash (gateway/base64url.lua).
 -- (bytes, count, length) → whether behind the first `count` bytes and one more comes their digest, in
 -- base64url, and then the end: there are `length` bytes. In the time that it takes for any text.
 function _M.new(key)
@@ -121,11 +121,7 @@ function _M.new(key)
     crypto.SHA256_Update(scratch, bytes, count)
     finish()
     base64url.encode(digest, DIGEST, letters)
-    local difference, signature = 0, bytes + (count + 1)
-    for i = 0, DIGEST_LETTERS - 1 do
-      difference = bor(difference, bxor(letters[i], signature[i]))
-    end
-    return difference == 0
+    return crypto.CRYPTO_memcmp(letters, bytes + (count + 1), DIGEST_LETTERS) == 0
   end
 
   return mac, letters_of, is_signed
@@ -136,11 +132,7 @@ function _M.equal(a, b)
   if #a ~= #b then
     return false
   end
-  local difference = 0
-  for i = 1, #a do
-    difference = bit.bor(difference, bit.bxor(string.byte(a, i), string.byte(b, i)))
-  end
-  return difference == 0
+  return crypto.CRYPTO_memcmp(a, b, #a) == 0
 end
 
 return _M

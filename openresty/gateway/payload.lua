@@ -20,8 +20,8 @@ local function room_for(length)
   end
 end
 
---- Decode `length` letters of base64url. Returns a pointer to the bytes, good until the next call and followed
--- by a NUL, and their number; nil when it is not the canonical spelling of something that begins with "{".
+--- Decode `length` letters of base64url. Returns a pointer to the bytes, good until the next call, with a NUL
+-- behind them, and their number; nil when it is not the canonical spelling of something that begins with "{".
 function _M.decode(letters, length)
   room_for(length)
   local count = base64url.decode(letters, length, buffer + PADDING)
@@ -33,8 +33,8 @@ function _M.decode(letters, length)
 end
 
 --- The `count` bytes that were just decoded, as a string between four blanks each. The blanks are chosen by
--- salt: a pointer to eight bytes that nobody can choose, the signature's. So the texts of one sale do not have
--- one hash (gateway/base64url.lua), and JSON does not mind blanks there.
+-- salt: a pointer to eight bytes that nobody can choose, the signature's. So the texts of one sale do not
+-- have one hash (gateway/base64url.lua), and JSON does not mind blanks there.
 function _M.text(count, salt)
   for i = 0, PADDING - 1 do
     buffer[i] = BLANKS[band(salt[i], 3)]

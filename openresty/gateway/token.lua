@@ -156,7 +156,7 @@ local function dot_at(bytes, at, length)
   return found ~= nil and tonumber(ffi.cast(const_bytes, found) - bytes) or nil
 end
 
--- The function that checks signatures, of the first `length` bytes, which are a header; nil for a strange one.
+-- What checks the signature, by the first `length` bytes, which are the header; nil for a strange one.
 local function signature_of(keys, bytes, length)
   if length == #keys.last_header and C.memcmp(bytes, keys.last_header, length) == 0 then
     return keys.last_is_signed
@@ -223,9 +223,9 @@ local function remember(keys, text, claims)
   keys.young[text], keys.young_count = claims, keys.young_count + 1
 end
 
---- Verify a token. keys: from key_set; bytes, length: the token, a pointer to const unsigned char; now_s: Unix
--- seconds; grace_s: seconds after expiry still accepted (0 for buying; reading one's own reservation allows
--- more); audience: whom it must be for, the purchase if nil. Returns the claims, which are not to be changed
+--- Verify a token. keys: from key_set; bytes, length: the token, a pointer to const unsigned char; now_s:
+-- Unix seconds; grace_s: seconds after expiry still accepted (0 for buying; reading one's own reservation
+-- allows more); audience: whom it must be for, the purchase if nil. Returns the claims, which are not to be changed
 -- and need not all be there (gateway/entry_claims.lua), or nil and the reason (for the log; the shopper hears
 -- bad_token only).
 function _M.verify(keys, bytes, length, now_s, grace_s, audience)

@@ -6,7 +6,8 @@ local ffi = require "ffi"
 
 local SIGNED = { "aud", "sub", "item", "dev", "lvl", "rs", "nbf", "exp" }
 local PLAIN = '{"iss":"sluice-edge","aud":"sluice-gateway","sub":"ann","item":7,"dev":"device-0001",'
-  .. '"lvl":"regular","rs":0,"jti":"AAAAAAAAAAAAAAAAAAAAAA","nbf":1795348800,"iat":1795348800,"exp":1795348920}'
+  .. '"lvl":"regular","rs":0,"jti":"AAAAAAAAAAAAAAAAAAAAAA","nbf":1795348800,"iat":1795348800,'
+  .. '"exp":1795348920}'
 
 local function read(text)
   local room = ffi.new("unsigned char[?]", #text + 64) -- as gateway.payload has it behind the text
@@ -46,7 +47,8 @@ end)
 
 it("never reads another thing than the parser, whichever byte is changed, lost or doubled", function()
   assert.is_table(read(PLAIN))
-  local bytes = { "\0", '"', "\\", " ", "{", "}", ",", ":", "-", "+", ".", "0", "9", "a", "Z", "\127", "\200" }
+  local bytes =
+    { "\0", '"', "\\", " ", "{", "}", ",", ":", "-", "+", ".", "0", "9", "a", "Z", "\127", "\200" }
   for i = 1, #PLAIN do
     local before, this, after = PLAIN:sub(1, i - 1), PLAIN:sub(i, i), PLAIN:sub(i + 1)
     assert.is_true(agrees(before .. after), "lost " .. i)

@@ -9,6 +9,10 @@ typedef struct { long s; long ns; } sluice_step_time;
 int clock_gettime(int clock, sluice_step_time *now);
 ]]
 
+local STEPS = {
+  "item_state", "banned_address", "shape", "path_key", "token", "ticket", "rate_limit", "risk", "queue",
+  "reserve",
+}
 local MONOTONIC = 1
 local reading = ffi.new("sluice_step_time")
 
@@ -75,8 +79,7 @@ function _M.start()
     end
     return ok, err
   end
-  for _, step in ipairs({ "item_state", "banned_address", "shape", "path_key", "token", "ticket", "rate_limit",
-    "risk", "queue", "reserve" }) do
+  for _, step in ipairs(STEPS) do
     wrap("gateway.steps." .. step, nil, step)
   end
   wrap("gateway.events", "note", "event for the scorer")
