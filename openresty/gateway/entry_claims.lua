@@ -54,8 +54,8 @@ end
 local _M = {}
 
 --- bytes: pointer to `length` bytes of JSON, followed by one NUL. Returns the claims {aud, sub, item, dev,
--- lvl, rs, nbf, exp}, whose texts have the permitted characters and lengths, and iat, which nobody needs later; or
--- nil when the text is not exactly of this form, which says nothing against the token.
+-- lvl, rs, nbf, exp}, whose texts have the permitted characters and lengths, and iat, which nobody needs
+-- later; or nil when the text is not exactly of this form, which says nothing against the token.
 function _M.read(bytes, length)
   bytes = ffi.cast("char *", bytes)
   local audience = literal(bytes, 0, '{"iss":"sluice-edge","aud":"')

@@ -15,7 +15,7 @@ local BYTES_AN_EVENT = 400
 local AGENT_MAX = 80
 -- Strings of the largest event: gateway 100, shopper 64, device 64, level 32, address 45, agent.
 local LONGEST = 1024
-local AGENTS_MAX, KEPT_AGENT_MAX = 1000, 256
+local AGENTS_MAX, KEPT_AGENT_MAX = 1000, 512
 
 local _M = {}
 _M.__index = _M

@@ -71,8 +71,8 @@ local letters = ffi.new("unsigned char[?]", BEGIN_MAX + 44)
 --- Prepare a key. key: string of any length ≥ 1. Returns three functions:
 -- (message) → 32 raw bytes.
 -- (pieces, count, begin) → behind `begin`, a short text or nothing, the first `count` letters, at most 43, of
--- the digest in base64url; pieces: a list of strings, the message when joined. Joined, messages that differ in
--- their middle only would be kept under one hash (gateway/base64url.lua).
+-- the digest in base64url; pieces: a list of strings, the message when joined. Joined, messages that differ
+-- in their middle only would be kept under one hash (gateway/base64url.lua).
 -- (bytes, count, length) → whether behind the first `count` bytes and one more comes their digest, in
 -- base64url, and then the end: there are `length` bytes. In the time that it takes for any text.
 function _M.new(key)

@@ -33,8 +33,8 @@ local function begin_of(item, shard)
   return begin
 end
 
---- item, shard: integers of a snapshot; shopper, idempotency_key: strings of the checked character sets, which
--- need no JSON escapes. Returns "<item>-<shard>-<22 characters>".
+--- item, shard: integers of a snapshot; shopper, idempotency_key: strings of the checked character sets,
+-- which need no JSON escapes. Returns "<item>-<shard>-<22 characters>".
 function _M.make(item, shard, shopper, idempotency_key)
   message[2], message[4], message[6] = tostring(item), shopper, idempotency_key
   return letters_of(message, DIGEST_CHARS, begin_of(item, shard))

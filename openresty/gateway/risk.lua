@@ -7,7 +7,7 @@ local velocity = require "gateway.velocity"
 local ngx = ngx
 local find, lower = string.find, string.lower
 
-local AGENT_MAX, AGENTS_MAX = 256, 1000
+local AGENT_MAX, AGENTS_MAX = 512, 1000
 
 local _M = {}
 

@@ -225,9 +225,9 @@ end
 
 --- Verify a token. keys: from key_set; bytes, length: the token, a pointer to const unsigned char; now_s:
 -- Unix seconds; grace_s: seconds after expiry still accepted (0 for buying; reading one's own reservation
--- allows more); audience: whom it must be for, the purchase if nil. Returns the claims, which are not to be changed
--- and need not all be there (gateway/entry_claims.lua), or nil and the reason (for the log; the shopper hears
--- bad_token only).
+-- allows more); audience: whom it must be for, the purchase if nil. Returns the claims, which are not to be
+-- changed and need not all be there (gateway/entry_claims.lua), or nil and the reason (for the log; the
+-- shopper hears bad_token only).
 function _M.verify(keys, bytes, length, now_s, grace_s, audience)
   if length > MAX_TOKEN_BYTES or length < MIN_TOKEN_BYTES then
     return nil, "length"
