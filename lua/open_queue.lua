@@ -10,8 +10,8 @@
 -- ARGV  1 generation ≥ 1 · 2 life: master_replid of the node · 3 oldest: tickets of earlier generations are
 --       none · 4 window, "served_until:written_off:per_ks" a bucket, joined by "," · 5 next number a bucket
 --       · 6 first number a bucket that may not be handed out · 7 and 8 the same of the lobby · 9 "open" or
---       "closed": the lobby · 10 numbers that nobody holds, "bucket:first:beyond" joined by " ": each from what
---       the controller saw last in a generation to where the following one began
+--       "closed": the lobby · 10 numbers that nobody holds, "bucket:first:beyond" joined by " ": each from
+--       what the controller saw last in a generation to where the following one began
 -- Returns "opened", or "again" where this generation is open in this life; nothing changes then.
 -- Errors FENCED: another life, a newer generation, or this generation in an earlier life. BADCALL.
 -- Invariant a number is handed out once in all generations, if (5) is at least every earlier (6).
