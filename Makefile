@@ -48,6 +48,7 @@ bench-gateway: up
 
 bench-orders: up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_orders
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")

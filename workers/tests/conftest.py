@@ -201,6 +201,7 @@ def consume(
             clock=clock,
             stop=stop,
             cap=cap,
+            halt_s=0,
         )
         with in_thread(loop.run, stop):
             yield
