@@ -8,12 +8,14 @@ events, ledger, allocation and statuses; and a relay from the outbox to Kafka's 
 alternate, medians and the range are printed and left in `var/bench/report.json`, and nothing fails
 on a time. An order counts when it stands in PostgreSQL; a round that lands fewer is an error.
 
+Processor time is told beside it, of the client and of its PostgreSQL session: on a machine that
+others use too it says more than a rate, since a landing needs several processes and a COPY two.
+
 Needs SLUICE_* of a running stack; works in a scratch database and topics of its own.
 """
 
 import argparse
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -23,30 +25,44 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import django
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.gateway import client as http
 from tests.load import bench_landing, bench_relay, bench_report
 from tests.redis.waiting import until
 from workers.runtime import kafka
 from workers.runtime.kafka import Names
 
 TARGET = 0.40
+NAMES = ("copied", "landed")
 PARTITIONS = 8
 DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True)
-class Round:
-    """Rows, orders and reservations a second; µs of the consumer's own processor time an order."""
+class Cost:
+    """Of one row: how many a second, and µs of processor time in the client and in PostgreSQL."""
 
-    copied_per_s: float
-    landed_per_s: float
+    per_s: float
+    client_us: float
+    postgres_us: float
+
+    def __str__(self) -> str:
+        return f"{self.per_s:7,.0f}/s ({self.client_us:.0f} + {self.postgres_us:.0f} µs)"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What was seen one after the other."""
+
+    copied: Cost
+    landed: Cost
     relayed_per_s: float
-    consumer_us: float
 
 
 def main() -> None:
@@ -56,14 +72,15 @@ def main() -> None:
     django.setup()
     rounds: list[Round] = []
     with bench_landing.scratch_database():
+        idle_s = _idle_s()
         for number in range(1, arguments.rounds + 1):
-            copied = bench_landing.raw_copy(2 * number, arguments.orders)
-            landed, consumer_us = _land(2 * number + 1, arguments.orders)
+            copied = _copy(2 * number, arguments.orders)
+            landed = _land(2 * number + 1, arguments.orders, idle_s)
             relayed = bench_relay.one_relay(arguments.orders)
-            rounds.append(Round(copied, landed, relayed, consumer_us))
+            rounds.append(Round(copied, landed, relayed))
             print(
-                f"round {number}: raw COPY {copied:7,.0f}/s   landed {landed:7,.0f}/s "
-                f"({landed / copied:.2f}, {consumer_us:.0f} µs each)   relayed {relayed:7,.0f}/s",
+                f"round {number}: raw COPY {copied}   landed {landed} "
+                f"{landed.per_s / copied.per_s:.2f}   relayed {relayed:7,.0f}/s",
                 flush=True,
             )
     bench_report.record(_measures(rounds))
@@ -76,25 +93,68 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _land(item: int, orders: int) -> tuple[float, float]:
-    """Orders a second of one consumer process, and its processor time for each in µs."""
+def _copy(item: int, rows: int) -> Cost:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        session = cursor.fetchone()[0]
+    mine, its = time.process_time(), _spent_s(session)
+    per_s = bench_landing.raw_copy(item, rows)
+    mine, its = time.process_time() - mine, _spent_s(session) - its
+    # Preparing the text, which is not on the clock, is most of the client's.
+    return Cost(per_s, mine * 1e6 / rows, its * 1e6 / rows)
+
+
+def _land(item: int, orders: int, idle_s: float) -> Cost:
+    """One consumer process, beside what it spends on starting."""
     from control_plane.orders.models import Order
 
     bench_landing.make_item(item, orders)
     with _topics() as (brokers, names), _committed(brokers, names) as committed:
         _fill(brokers, names, bench_landing.intents(item, orders))
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        with _consumer_process(names):
+        with _consumer_process(names) as (pid, _):
             until(lambda: committed() == orders, "all are landed", DEADLINE_S, pause_s=0.02)
-            ended = time.time()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            ended, spent_s = time.time(), _spent_s(pid) - idle_s
+            session_s = sum(_spent_s(one) for one in _sessions())
     landed = Order.objects.filter(item_id=item)
     if landed.count() != orders:
         raise SystemExit(f"{landed.count()} of {orders} reservations became orders")
     # Its first batch bears the time at which it was begun; the process' start is not measured.
     first = landed.order_by("created_at").values_list("created_at", flat=True)[0]
-    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return orders / (ended - first.timestamp()), spent_s * 1e6 / orders
+    seconds = ended - first.timestamp()
+    return Cost(orders / seconds, spent_s * 1e6 / orders, session_s * 1e6 / orders)
+
+
+def _idle_s() -> float:
+    """Processor time of a consumer that has started and has nothing to do."""
+    with _topics() as (_, names), _consumer_process(names) as (pid, port):
+
+        def is_ready() -> bool:
+            try:
+                return http.get(port, "/readyz").status == 200
+            except OSError:
+                return False
+
+        until(is_ready, "the consumer is ready", DEADLINE_S)
+        return _spent_s(pid)
+
+
+def _spent_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _sessions() -> list[int]:
+    """The database's sessions but our own."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return [pid for (pid,) in cursor.fetchall()]
 
 
 @contextmanager
@@ -132,37 +192,51 @@ def _fill(brokers: str, names: Names, messages: list[tuple[str, bytes]]) -> None
 
 
 @contextmanager
-def _consumer_process(names: Names) -> Iterator[None]:
+def _consumer_process(names: Names) -> Iterator[tuple[int, int]]:
+    """Its pid and the port of its metrics."""
     from workers.tests import running
 
     environ = running.environment(names, SLUICE_INSTANCE="bench")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workers.order_consumer"], env=environ, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "workers.order_consumer"]
+    process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
     try:
-        yield
+        yield process.pid, int(environ["SLUICE_METRICS_PORT"])
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
 def _measures(rounds: list[Round]) -> dict[str, dict[str, Any]]:
-    ratios = [one.landed_per_s / one.copied_per_s for one in rounds]
-    above = [one.relayed_per_s / one.landed_per_s for one in rounds]
-    landed = statistics.median(one.landed_per_s for one in rounds)
+    ratios = [one.landed.per_s / one.copied.per_s for one in rounds]
+    above = [one.relayed_per_s / one.landed.per_s for one in rounds]
+    copied, landed = (_median([getattr(one, name) for one in rounds]) for name in NAMES)
     relayed = statistics.median(one.relayed_per_s for one in rounds)
-    copied = statistics.median(one.copied_per_s for one in rounds)
-    p4, p5 = _measure(ratios, TARGET, landed, copied), _measure(above, 1.0, relayed, landed)
+    p4 = _measure(ratios, TARGET, landed.per_s, copied.per_s)
+    p4 |= {
+        "client_us": round(landed.client_us, 1),
+        "postgres_us": round(landed.postgres_us, 1),
+        "limit_postgres_us": round(copied.postgres_us, 1),
+    }
+    p5 = _measure(above, 1.0, relayed, landed.per_s)
     print(
         f"\nmedian of {len(rounds)} rounds, batches of {bench_landing.BATCH}\n"
-        f"  raw COPY         {copied:>9,.0f} /s   (the limit)\n"
-        f"  orders landed    {landed:>9,.0f} /s   {p4['value']:.2f} of raw COPY "
+        f"  raw COPY      {copied.per_s:>9,.0f} /s   (the limit) "
+        f"{copied.postgres_us:.1f} µs of PostgreSQL\n"
+        f"  landed        {landed.per_s:>9,.0f} /s   {p4['value']:.2f} of raw COPY "
         f"(range {min(ratios):.2f} to {max(ratios):.2f}; target {TARGET:.2f}); "
-        f"{statistics.median(one.consumer_us for one in rounds):.0f} µs of the consumer's core\n"
-        f"  relayed          {relayed:>9,.0f} /s   {p5['value']:.2f} of landed "
+        f"{landed.postgres_us:.1f} µs of PostgreSQL, {landed.client_us:.1f} µs of the consumer\n"
+        f"  relayed       {relayed:>9,.0f} /s   {p5['value']:.2f} of landed "
         f"(range {min(above):.2f} to {max(above):.2f}; target 1.00)"
     )
     return {"P4": p4, "P5": p5}
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(
+        statistics.median(one.per_s for one in costs),
+        statistics.median(one.client_us for one in costs),
+        statistics.median(one.postgres_us for one in costs),
+    )
 
 
 def _measure(ratios: list[float], target: float, product: float, limit: float) -> dict[str, Any]:
