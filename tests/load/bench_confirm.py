@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -144,16 +145,24 @@ def _saturate(item: Item, folder: Path) -> float:
         count=FLOOD_REQUESTS,
     )
     command = ["wrk", "-t1", f"-c{FLOOD_CONNECTIONS}", f"-d{FLOOD_S}s", "-s", str(REPLAY)]
-    subprocess.run(
+    done = subprocess.run(
         [*command, f"http://127.0.0.1:{item.port}/"],
         env=os.environ | {"REQUESTS": str(path), "LEN": str(length)},
         check=True,
         capture_output=True,
+        text=True,
         timeout=FLOOD_S + 30,
     )
+    answers = re.search(r"(\d+) requests in", done.stdout)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
     orders, seconds = _settled(item.id)
     rate = orders / seconds
-    print(f"the stack takes {rate:,.0f} orders/s: {orders:,} in {seconds:.1f} s", flush=True)
+    print(
+        f"the stack takes {rate:,.0f} orders/s: {orders:,} in {seconds:.1f} s, of "
+        f"{int(answers[1]) if answers else 0:,} clicks in {FLOOD_S} s, "
+        f"{int(refused[1]) if refused else 0:,} refused",
+        flush=True,
+    )
     return rate
 
 
