@@ -19,7 +19,8 @@ from io import StringIO
 
 import django
 
-BATCH = 2000
+# As many as an order consumer takes at once.
+BATCH = 4000
 SCRATCH_DATABASE = "bench_landing"
 TARGET = 0.40
 
@@ -113,7 +114,7 @@ def raw_copy(item: int, rows: int) -> float:
         "".join(
             f"{_reservation_id(item, n)}\t{item}\t0\t1\tshopper-{n}\t1\t1999\tCNY\tunpaid"
             f"\t{now}\t{now}\t{now}\n"
-            for n in range(first, first + BATCH)
+            for n in range(first, min(first + BATCH, rows))
         )
         for first in range(0, rows, BATCH)
     ]
@@ -136,7 +137,7 @@ def _land(item: int, rows: int) -> float:
     batches = [
         [
             Intent(_reservation_id(item, n), item, 0, 1, f"shopper-{n}", 1, at_ms)
-            for n in range(first, first + BATCH)
+            for n in range(first, min(first + BATCH, rows))
         ]
         for first in range(0, rows, BATCH)
     ]

@@ -70,6 +70,9 @@ def main() -> None:
     arguments = _arguments()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
     django.setup()
+    from workers.order_consumer import BATCH_MAX
+
+    assert bench_landing.BATCH == BATCH_MAX, "both sides commit as many at a time"
     rounds: list[Round] = []
     with bench_landing.scratch_database():
         idle_s = _idle_s()
