@@ -15,7 +15,8 @@ from control_plane.inventory import services as inventory
 PAY_WITHIN = timedelta(minutes=15)
 
 # A batch's rows in one piece: between pieces psycopg2 asks for the GIL again, for which it may wait
-# 5 ms each time while the thread that announces is busy; 8 kB, its default, are 27 pieces of 2000 rows.
+# 5 ms each time while the thread that announces is busy. Its default of 8 kB makes 27 pieces of
+# 2000 rows.
 COPY_PIECE_BYTES = 1 << 20
 
 # Waiting longer means that something is wrong: the batch is given back and tried again.
