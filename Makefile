@@ -1,7 +1,7 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway drill lock
+.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders drill lock
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
 # replicas) or `test` (the one `make test` starts). They may run beside each other.
@@ -34,9 +34,9 @@ test: setup ## run every test against a stack of its own
 check: setup ## lint, types and tidiness
 	@deploy/local/run_all.sh check
 
-bench: ## measure beside the machine's limit; ONLY=redis or ONLY=gateway measures one part
-	@$(if $(filter-out redis gateway,$(ONLY)),echo "ONLY is redis or gateway" >&2; exit 2)
-	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway)
+bench: ## measure beside the machine's limit; ONLY=redis, gateway or orders measures one part
+	@$(if $(filter-out redis gateway orders,$(ONLY)),echo "ONLY is redis, gateway or orders" >&2; exit 2)
+	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway bench-orders)
 
 # Its servers are its own: it pins one Redis to a core and asks it alone.
 bench-redis: setup
@@ -45,6 +45,10 @@ bench-redis: setup
 bench-gateway: up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reserve
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_switches --profile $(PROFILE)
+
+bench-orders: up
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_orders
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")

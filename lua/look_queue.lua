@@ -5,9 +5,9 @@
 --
 -- KEYS  1 ctl · 2 numbers · 3 lobby · 4… came, one a bucket
 -- ARGV  1 generation
--- Returns {window, numbers, lobby numbers, came, lobby, ms of this node's clock}; numbers are the next of
---         each bucket, came how many of the places from written_off to served_until did, all joined by ",";
---         lobby is "open" or "closed".
+-- Returns {window, numbers, lobby numbers, came, lobby, ms of this node's clock, gaps}; numbers are the next
+-- Returns {window, numbers, lobby numbers, came, lobby, ms of this node's clock, gaps}; numbers are the
+--         lobby is "open" or "closed"; gaps as open_queue.lua has them.
 -- Errors FENCED: another generation, another life, or something is missing. BADCALL.
 -- Reads only.
 
@@ -15,9 +15,9 @@ local buckets = #KEYS - 3
 if #ARGV ~= 1 or buckets < 1 then
   return redis.error_reply("BADCALL argument count")
 end
-local ctl = redis.call("HMGET", KEYS[1], "generation", "life", "buckets", "window", "lobby")
+local ctl = redis.call("HMGET", KEYS[1], "generation", "life", "buckets", "window", "lobby", "gaps")
 local life = "\nmaster_replid:" .. (ctl[2] or "") .. "\r\n"
-if ctl[1] ~= ARGV[1] or tonumber(ctl[3]) ~= buckets or not ctl[4] or not ctl[5]
+if ctl[1] ~= ARGV[1] or tonumber(ctl[3]) ~= buckets or not ctl[4] or not ctl[5] or not ctl[6]
     or not string.find(redis.call("INFO", "replication"), life, 1, true) then
   return redis.error_reply("FENCED generation " .. ARGV[1] .. " is not open here")
 end
@@ -36,4 +36,4 @@ for served, written in string.gmatch(ctl[4], "(%d+):(%d+):%d+") do
 end
 local time = redis.call("TIME")
 return { ctl[4], table.concat(numbers, ","), table.concat(lobby, ","), table.concat(came, ","), ctl[5],
-  time[1] * 1000 + math.floor(time[2] / 1000) }
+  time[1] * 1000 + math.floor(time[2] / 1000), ctl[6] }

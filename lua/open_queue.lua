@@ -10,18 +10,19 @@
 -- ARGV  1 generation ≥ 1 · 2 life: master_replid of the node · 3 oldest: tickets of earlier generations are
 --       none · 4 window, "served_until:written_off:per_ks" a bucket, joined by "," · 5 next number a bucket
 --       · 6 first number a bucket that may not be handed out · 7 and 8 the same of the lobby · 9 "open" or
---       "closed": the lobby
+--       "closed": the lobby · 10 numbers that nobody holds, "bucket:first:beyond" joined by " ": each from
+--       what the controller saw last in a generation to where the following one began
 -- Returns "opened", or "again" where this generation is open in this life; nothing changes then.
 -- Errors FENCED: another life, a newer generation, or this generation in an earlier life. BADCALL.
 -- Invariant a number is handed out once in all generations, if (5) is at least every earlier (6).
--- Between the counter that is found here and the next one (5) lie numbers that nobody holds; take_numbers.lua
--- tells them, so that nobody is told that they are before him. A counter that was lost counts as 0, which
--- tells later ones too small a place: nothing here knows better.
+-- take_numbers.lua tells (10), so that nobody is told that those are before him. What was handed out after
+-- the controller looked for the last time is known here alone: a counter that is found inside of a gap moves
+-- its beginning. One that was lost, rolled back or left behind by a change of clusters moves none.
 -- Repeat safe. What came is kept from one generation to the next, and forgotten with its tickets (3 = 1).
 
 local generation, oldest = tonumber(ARGV[1]), tonumber(ARGV[3])
 local buckets = #KEYS - 4
-if #ARGV ~= 9 or buckets < 1 or not generation or generation < 1 or generation % 1 ~= 0 or not oldest
+if #ARGV ~= 10 or buckets < 1 or not generation or generation < 1 or generation % 1 ~= 0 or not oldest
     or oldest < 1 or oldest > generation or (ARGV[9] ~= "open" and ARGV[9] ~= "closed") then
   return redis.error_reply("BADCALL generation, oldest, lobby")
 end
@@ -40,6 +41,13 @@ if windows ~= buckets or not numbers or not ceilings or not lobby or not counts(
   return redis.error_reply("BADCALL one of each a bucket")
 end
 
+for word in string.gmatch(ARGV[10], "%S+") do
+  local b = tonumber(string.match(word, "^(%d+):%d+:%d+$") or nil)
+  if not b or b >= buckets then
+    return redis.error_reply("BADCALL gaps")
+  end
+end
+
 local life = "\nmaster_replid:" .. ARGV[2] .. "\r\n"
 if not string.find(redis.call("INFO", "replication"), life, 1, true) then
   return redis.error_reply("FENCED another life")
@@ -53,21 +61,16 @@ if stored >= generation then
   return redis.error_reply("FENCED generation " .. stored .. " is open")
 end
 
-local gaps = {}
-if oldest < generation then
-  local counted = {}
-  for b = 1, buckets do
-    counted[b] = tonumber(redis.call("HGET", KEYS[2], b - 1) or nil) or 0
-    if counted[b] < tonumber(numbers[b]) then
-      gaps[#gaps + 1] = string.format("%d:%.0f:%s", b - 1, counted[b], numbers[b])
-    end
+local counted, gaps = {}, {}
+for b = 1, buckets do
+  counted[b] = tonumber(redis.call("HGET", KEYS[2], b - 1) or nil) or 0
+end
+for b, first, beyond in string.gmatch(ARGV[10], "(%d+):(%d+):(%d+)") do
+  local found = counted[tonumber(b) + 1]
+  if found > tonumber(first) and found < tonumber(beyond) then
+    first = string.format("%.0f", found)
   end
-  -- Those of before, but for who counts from 0 again: his new one covers them.
-  for b, first, beyond in string.gmatch(redis.call("HGET", KEYS[1], "gaps") or "", "(%d+):(%d+):(%d+)") do
-    if (counted[b + 1] or 0) >= tonumber(beyond) then
-      gaps[#gaps + 1] = b .. ":" .. first .. ":" .. beyond
-    end
-  end
+  gaps[#gaps + 1] = b .. ":" .. first .. ":" .. beyond
 end
 
 redis.call("DEL", KEYS[1], KEYS[2], KEYS[3])

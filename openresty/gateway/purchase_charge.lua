@@ -1,7 +1,8 @@
 -- What a request costs in the rate limits: a purchase, or showing a ticket.
 --
 -- Waiting is not buying: who shows a ticket of his own pays for that alone, and for the purchase when he
--- takes a number or it is his turn. So many who wait behind one address do not use it up.
+-- takes a number. So many who wait behind one address do not use it up, and when many of them are called at
+-- once all of them buy: their numbers are paid for, and each ticket is one shopper's.
 
 local queued = require "gateway.queue.queued"
 local rate_limit = require "gateway.rate_limit"

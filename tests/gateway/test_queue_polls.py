@@ -87,21 +87,39 @@ def test_a_called_one_buys_although_the_others_poll_behind_his_address(behind: B
     assert_reserved(decided(line, first, tickets[first], home), line.item)
 
 
-def test_who_is_called_pays_for_the_purchase(behind: Behind, shop: Shop) -> None:
-    line, tickets, home = behind(ADDRESS, waiting=4)
-    line.move(Called(4, 0))
-    until(lambda: line.look().window == [Called(4, 0)], "all are called")
-    told = [decided(line, shopper, ticket, home).outcome for shopper, ticket in tickets.items()]
-    assert told == ["reserved"] * BURST + ["rate_limited"] * 2
-    assert line.item.shard.books().sold == BURST
-    # They came in time: the limit that made them wait does not cost them their place.
-    until(lambda: line.look().came == [4], "all were noted")
-    line.move(Called(4, 4))
-    until(lambda: line.look().window == [Called(4, 4)], "who did not come is written off")
-    shop.publish(switches=SWITCHES)
+def test_all_who_are_called_at_once_behind_one_address_buy(behind: Behind) -> None:
+    """Their numbers were charged when they were taken; nobody is written off for a neighbour."""
+    line, tickets, home = behind(ADDRESS, SHOPPER, ADDRESS | {"by": "device"})
+    line.move(Called(WAITING, 0))
+    until(lambda: line.look().window == [Called(WAITING, 0)], "all are called")
     for shopper, ticket in tickets.items():
-        assert line.buy(shopper, ticket).outcome == "reserved"
-    assert line.look().numbers == [4]
+        assert_reserved(decided(line, shopper, ticket, home), line.item)
+    until(lambda: line.look().came == [WAITING], "all were noted")
+    told = [line.buy(f"{line.item.id}-new-{n}", **home).outcome for n in range(4)]
+    assert told == ["queued"] * BURST + ["rate_limited"] * 2
+
+
+def test_a_called_one_tries_as_often_as_his_ticket_may_be_shown(behind: Behind) -> None:
+    line, tickets, home = behind(ADDRESS, waiting=2)
+    line.move(Called(2, 0))
+    (ann, ticket), (bob, other) = tickets.items()
+    assert_reserved(decided(line, ann, ticket, home), line.item)
+    told = [line.buy(ann, ticket, **home) for _ in range(8)]
+    # Queued: by the worker that has not heard of his call yet.
+    assert {one.outcome for one in told} <= {"reserved", "rate_limited", "queued"}
+    assert_refused(told[-1], "rate_limited")
+    assert told[-1].json["retry_after_ms"] <= TICKET_WAIT_MAX_MS
+    assert_reserved(decided(line, bob, other, home), line.item)
+    assert line.item.shard.books().sold == 2
+
+
+def test_one_shopper_with_many_tickets_has_one_allowance(behind: Behind) -> None:
+    line, _, home = behind(ADDRESS, waiting=0)
+    shown = [line.queued("robot", **home)["ticket"] for _ in range(BURST)]
+    line.move(Called(BURST, 0))
+    told = [line.buy("robot", shown[n % BURST], **home).outcome for n in range(12)]
+    assert told[-1] == "rate_limited"
+    assert line.item.shard.books().sold <= 1
 
 
 def test_another_number_costs_as_much_as_the_first(behind: Behind) -> None:

@@ -7,16 +7,20 @@ alternate, the medians are printed, nothing fails on a time. Both sides commit e
 side's text is prepared before its clock starts, `land` is timed with everything it does.
 """
 
+import json
 import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import django
 
-BATCH = 2000
+# As many as an order consumer takes at once.
+BATCH = 4000
 SCRATCH_DATABASE = "bench_landing"
 TARGET = 0.40
 
@@ -25,21 +29,14 @@ def main(rows: int = 40_000, rounds: int = 5) -> None:
     """Measure and print."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
     django.setup()
-    from django.db import connection
-
-    original = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"]["NAME"] = SCRATCH_DATABASE
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        raw, landed = [], []
+    raw, landed = [], []
+    with scratch_database():
         for number in range(1, rounds + 1):
-            raw.append(_raw_copy(2 * number, rows))
+            raw.append(raw_copy(2 * number, rows))
             landed.append(_land(2 * number + 1, rows))
             print(
                 f"round {number}: raw COPY {raw[-1]:7.0f}/s   land {landed[-1]:7.0f}/s", flush=True
             )
-    finally:
-        connection.creation.destroy_test_db(original, verbosity=0)
     raw_median, land_median = statistics.median(raw), statistics.median(landed)
     print(
         f"median:  raw COPY {raw_median:7.0f}/s   land {land_median:7.0f}/s   "
@@ -47,7 +44,22 @@ def main(rows: int = 40_000, rounds: int = 5) -> None:
     )
 
 
-def _make_item(item_id: int, units: int) -> None:
+@contextmanager
+def scratch_database() -> Iterator[None]:
+    """Django's default database is an empty one of its own inside."""
+    from django.db import connection
+
+    original = connection.settings_dict["NAME"]
+    connection.settings_dict["TEST"]["NAME"] = SCRATCH_DATABASE
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        yield
+    finally:
+        connection.creation.destroy_test_db(original, verbosity=0)
+
+
+def make_item(item_id: int, units: int) -> None:
+    """An item whose units are all granted to the first epoch of its shard."""
     from control_plane.campaigns.models import Campaign, Item
     from control_plane.inventory.models import Allocation, Pool
     from control_plane.merchants.models import Merchant
@@ -80,7 +92,21 @@ def _reservation_id(item: int, number: int) -> str:
     return f"{item}-0-{(number * 0x9E3779B97F4A7C15) % 2**64:022d}"
 
 
-def _raw_copy(item: int, rows: int) -> float:
+def intents(item: int, rows: int) -> list[tuple[str, bytes]]:
+    """Key and message of each reservation, as the relay sends them."""
+    at_ms = int(time.time() * 1000)
+    names = ("v", "reservation_id", "item", "shard", "epoch", "shopper", "qty", "device", "level")
+    messages = []
+    for n in range(rows):
+        shopper = f"shopper-{n}"
+        values = (1, _reservation_id(item, n), item, 0, 1, shopper, 1, "d" * 22, "regular")
+        fields = dict(zip(names, values, strict=True)) | {"at_ms": at_ms}
+        messages.append((shopper, json.dumps(fields, separators=(",", ":")).encode()))
+    return messages
+
+
+def raw_copy(item: int, rows: int) -> float:
+    """Rows a second of COPY alone, its text prepared before."""
     from django.db import connection, transaction
 
     now = datetime.now(UTC).isoformat()
@@ -88,7 +114,7 @@ def _raw_copy(item: int, rows: int) -> float:
         "".join(
             f"{_reservation_id(item, n)}\t{item}\t0\t1\tshopper-{n}\t1\t1999\tCNY\tunpaid"
             f"\t{now}\t{now}\t{now}\n"
-            for n in range(first, first + BATCH)
+            for n in range(first, min(first + BATCH, rows))
         )
         for first in range(0, rows, BATCH)
     ]
@@ -106,12 +132,12 @@ def _raw_copy(item: int, rows: int) -> float:
 def _land(item: int, rows: int) -> float:
     from control_plane.orders.services import Intent, land
 
-    _make_item(item, rows)
+    make_item(item, rows)
     at_ms = int(time.time() * 1000)
     batches = [
         [
             Intent(_reservation_id(item, n), item, 0, 1, f"shopper-{n}", 1, at_ms)
-            for n in range(first, first + BATCH)
+            for n in range(first, min(first + BATCH, rows))
         ]
         for first in range(0, rows, BATCH)
     ]

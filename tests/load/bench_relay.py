@@ -12,6 +12,8 @@ import statistics
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -19,6 +21,7 @@ from workers.relay import Relay
 from workers.runtime import env as environment
 from workers.runtime import kafka
 from workers.runtime.clock import SystemClock
+from workers.runtime.env import Env
 from workers.stock import shard as shards
 from workers.stock.cluster import StockCluster, StockClusters
 from workers.stock.keys import Shard
@@ -28,34 +31,46 @@ from workers.tests.selling import put_lines
 
 ENTRY = 128
 PARTITIONS = 8
+FILL_TIMEOUT_S = 10.0
 
 
 def main(reservations: int = 50_000, rounds: int = 5) -> None:
     """Measure and print."""
-    env = environment.read(os.environ | {"SLUICE_METRICS_PORT": "1"}, stock_redis=True, kafka=True)
-    assert env.stock_redis and env.kafka_brokers
-    cluster = StockCluster(env.stock_redis, "bench")
-    names = kafka.Names(f"bench{uuid.uuid4().hex[:8]}.")
-    admin = AdminClient({"bootstrap.servers": env.kafka_brokers})
-    for done in admin.create_topics([NewTopic(names.reservations, PARTITIONS, 1)]).values():
-        done.result(30)
     alone, relayed = [], []
-    try:
+    with _broker() as (env, names):
         for number in range(1, rounds + 1):
-            shard = Shard(random.randrange(10**9, 2 * 10**9), 0, 1)
-            lines = _lines(shard.item, reservations)
+            assert env.kafka_brokers
+            item = random.randrange(10**9, 2 * 10**9)
+            shard, lines = Shard(item, 0, 1), _lines(item, reservations)
             alone.append(_produce(env.kafka_brokers, names, _messages(shard, lines)))
-            clusters = StockClusters.connect(env.stock_sources, "bench")
-            reader = OutboxReader(clusters, "bench", SystemClock())
-            relayed.append(_relay(cluster, shard, reader, env.kafka_brokers, names, lines))
+            relayed.append(_relay(env, names, shard, lines))
             print(f"round {number}: producer alone {alone[-1]:7.0f}/s   relay {relayed[-1]:7.0f}/s")
-    finally:
-        for done in admin.delete_topics([names.reservations]).values():
-            done.result(30)
     print(
         f"median:  producer alone {statistics.median(alone):7.0f}/s   "
         f"relay {statistics.median(relayed):7.0f}/s, entries of {ENTRY}"
     )
+
+
+def one_relay(reservations: int) -> float:
+    """Reservations a second of one relay, on a topic and an outbox of their own."""
+    with _broker() as (env, names):
+        item = random.randrange(10**9, 2 * 10**9)
+        return _relay(env, names, Shard(item, 0, 1), _lines(item, reservations))
+
+
+@contextmanager
+def _broker() -> Iterator[tuple[Env, kafka.Names]]:
+    env = environment.read(os.environ | {"SLUICE_METRICS_PORT": "1"}, stock_redis=True, kafka=True)
+    assert env.kafka_brokers
+    names = kafka.Names(f"bench{uuid.uuid4().hex[:8]}.")
+    admin = AdminClient({"bootstrap.servers": env.kafka_brokers})
+    for done in admin.create_topics([NewTopic(names.reservations, PARTITIONS, 1)]).values():
+        done.result(30)
+    try:
+        yield env, names
+    finally:
+        for done in admin.delete_topics([names.reservations]).values():
+            done.result(30)
 
 
 def _lines(item: int, number: int) -> list[bytes]:
@@ -78,20 +93,17 @@ def _produce(brokers: str, names: kafka.Names, messages: list[str]) -> float:
     return len(messages) / (time.perf_counter() - started)
 
 
-def _relay(
-    cluster: StockCluster,
-    shard: Shard,
-    reader: OutboxReader,
-    brokers: str,
-    names: kafka.Names,
-    lines: list[bytes],
-) -> float:
+def _relay(env: Env, names: kafka.Names, shard: Shard, lines: list[bytes]) -> float:
+    assert env.stock_redis and env.kafka_brokers
+    # Filling the outbox is not measured: a slow moment of the disk must not end the run.
+    cluster = StockCluster(env.stock_redis, "bench", FILL_TIMEOUT_S)
+    reader = OutboxReader(StockClusters.connect(env.stock_sources, "bench"), "bench", SystemClock())
     shards.arm(cluster, shard, shards.life_of(cluster, shard), 1, int(time.time() * 1000))
     node = cluster.node_of(shard)
     starts = range(0, len(lines), ENTRY)
     for first in starts:
         put_lines(cluster, shard, *lines[first : first + ENTRY])
-    producer = kafka.connect_producer(kafka.producer_settings(brokers))
+    producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))
     producer.list_topics(timeout=30)
     relay = Relay(reader, producer, SystemClock(), names)
     started = time.perf_counter()

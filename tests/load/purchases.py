@@ -46,6 +46,11 @@ def write(
     return lengths.pop()
 
 
+def secret_of(text: str) -> bytes:
+    """A key as the snapshot lists it."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def _address(number: int) -> bytes:
     """One of 3.8 million addresses that are all as long."""
     last = [100 + number // 156**place % 156 for place in (2, 1, 0)]

@@ -25,6 +25,11 @@ def _with_barriers(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -
     return bool(kwargs.get("barriers") or args[2:])
 
 
+def _with_offsets(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+    """The commit behind a batch; the others have nothing to commit."""
+    return bool(args[1])
+
+
 def _succeeded(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
     return bool(result)
 
@@ -88,6 +93,7 @@ FENCING = {
 }
 RELAYING = {
     "relay after read": Point("relay", "workers.relay:Relay._send", "before"),
+    "relay after produce": Point("relay", "workers.relay:Relay._produce", "after"),
     "relay after delivery": Point(
         "relay", "workers.stock.outbox:OutboxReader.acknowledge", "before"
     ),
@@ -95,12 +101,17 @@ RELAYING = {
         "relay", "workers.stock.outbox:OutboxReader.acknowledge", "after"
     ),
 }
+COMMIT = "workers.runtime.membership:Membership.commit"
 LANDING = {
+    "order before landing": Point("order_consumer", "workers.order_consumer:land", "before"),
     "order before commit": Point("order_consumer", "control_plane.orders.landing:_round", "after"),
     "order after commit": Point("order_consumer", "workers.order_consumer:land", "after"),
+    "order after events": Point("order_consumer", "workers.runtime.kafka:deliver", "after"),
     "order after announcement": Point(
         "order_consumer", "workers.order_consumer:OrderHandler.announce", "after"
     ),
+    "order before offsets": Point("order_consumer", COMMIT, "before", _with_offsets),
+    "order after offsets": Point("order_consumer", COMMIT, "after", _with_offsets),
 }
 LANDING_BARRIERS = {
     "barrier before commit": Point("order_consumer", f"{SERVICES}:note_barriers", "after"),
@@ -109,9 +120,17 @@ LANDING_BARRIERS = {
     ),
 }
 DEDUCTING = {
+    "deduction before commit": Point(
+        "inventory_consumer", "workers.inventory_consumer:deduct", "before"
+    ),
     "deduction after commit": Point(
         "inventory_consumer", "workers.inventory_consumer:deduct", "after"
     ),
+    "deduction after answers": Point(
+        "inventory_consumer", "workers.runtime.kafka:deliver", "after"
+    ),
+    "deduction before offsets": Point("inventory_consumer", COMMIT, "before", _with_offsets),
+    "deduction after offsets": Point("inventory_consumer", COMMIT, "after", _with_offsets),
 }
 EXPIRING = {
     "expiry before commit": Point("expiry", "django.db.transaction:on_commit", "before"),

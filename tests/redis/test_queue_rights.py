@@ -65,7 +65,7 @@ def test_the_gateway_may_not(server: StockServer, command: tuple[str | int, ...]
         (
             scripts.OPEN_QUEUE,
             ("ctl", "numbers", "lobby", "seen", "came"),
-            (2, "LIFE", 1, "9:0:0", "0", "9", "0", "9", "open"),
+            (2, "LIFE", 1, "9:0:0", "0", "9", "0", "9", "open", ""),
         ),
     ],
     ids=["move_window", "close_lobby", "open_queue"],

@@ -122,6 +122,33 @@ def test_opening_again_changes_nothing(queue: NewQueue) -> None:
     assert line.look().numbers == [3]
 
 
+@pytest.mark.parametrize(
+    ("found", "first"),
+    [(50, 50), (3, 40), (None, 40), (100, 40)],
+    ids=["kept", "rolled back", "lost", "at the end: of the next generation"],
+)
+def test_a_counter_inside_of_a_gap_moves_its_beginning(
+    queue: NewQueue, found: int | None, first: int
+) -> None:
+    line = queue(2)
+    line.server.operator.delete(line.keys.numbers)
+    if found is not None:
+        line.server.operator.hset(line.keys.numbers, "1", found)
+    line.open(numbers=[0, 200], gaps=[[], [(40, 100), (110, 200)]])
+    assert line.take()[6] == f"1:{first}:100 1:110:200"
+
+
+@pytest.mark.parametrize("gaps", ["0:1", "1:0:1", "0:1:2,0:3:4", "x"])
+def test_gaps_of_another_shape_open_nothing(queue: NewQueue, gaps: str) -> None:
+    line = queue()
+    keys = line.keys
+    names = [keys.ctl, keys.numbers, keys.lobby, keys.seen, *keys.came]
+    words = [2, line.server.life, 1, "0:0:0", "0", "9", "0", "9", "open", gaps]
+    with refused("BADCALL"):
+        line.server.worker.eval(scripts.OPEN_QUEUE.text, len(names), *names, *words)
+    assert line.look().numbers == [0]
+
+
 def test_an_older_generation_is_refused(queue: NewQueue) -> None:
     line = queue()
     line.open()

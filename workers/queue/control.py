@@ -161,13 +161,12 @@ class QueueController:
         if in_lobby and now_ms >= config.start_ms:
             self._reveal(config, cluster, state)
             return None
-        known = marks.of_json(state.marks)
         return Seen(
             config=config,
             cluster=cluster,
             state=state,
             looked=looked,
-            standings=standings_of(looked, known, sizes or [0] * len(config.buckets)),
+            standings=standings_of(looked, sizes or [0] * len(config.buckets)),
             free=free,
             may_call=sizes is not None and now_ms >= config.start_ms - EARLY_MS,
         )
@@ -218,6 +217,7 @@ class QueueController:
             lobby=begun.lobby,
             lobby_ceilings=begun.lobby_ceilings,
             lobby_is_open=in_lobby,
+            gaps=begun.gaps,
         )
         line.open_queue(cluster, config.keys, opening)
         _log.info("queue of item %d open in generation %d", config.item.id, generation)

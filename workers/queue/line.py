@@ -78,11 +78,15 @@ class Looked:
     came: list[int]
     lobby_is_open: bool
     time_ms: int
+    gaps: list[list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
 class Opening:
-    """With what a generation begins, a value for each bucket."""
+    """With what a generation begins, a value for each bucket.
+
+    `gaps`: numbers that nobody holds, first and beyond, as far as PostgreSQL knows.
+    """
 
     generation: int
     oldest: int
@@ -92,6 +96,7 @@ class Opening:
     lobby: Sequence[int]
     lobby_ceilings: Sequence[int]
     lobby_is_open: bool
+    gaps: Sequence[Sequence[tuple[int, int]]] = ()
 
 
 def open_queue(cluster: StockCluster, keys: QueueKeys, opening: Opening) -> None:
@@ -116,6 +121,7 @@ def open_queue(cluster: StockCluster, keys: QueueKeys, opening: Opening) -> None
         _joined(opening.lobby),
         _joined(opening.lobby_ceilings),
         "open" if opening.lobby_is_open else "closed",
+        _gaps(opening.gaps),
     )
 
 
@@ -123,7 +129,7 @@ def look(cluster: StockCluster, keys: QueueKeys, generation: int) -> Looked:
     """The queue as it is now."""
     names = [keys.ctl, keys.numbers, keys.lobby, *keys.came]
     reply = cluster.run(keys, scripts.LOOK_QUEUE, names, generation)
-    window, numbers, lobby, came, state, time_ms = reply
+    window, numbers, lobby, came, state, time_ms, gaps = reply
     try:
         return Looked(
             window=_read_window(window),
@@ -132,8 +138,9 @@ def look(cluster: StockCluster, keys: QueueKeys, generation: int) -> Looked:
             came=_read(came),
             lobby_is_open=state == b"open",
             time_ms=int(time_ms),
+            gaps=_read_gaps(gaps, keys.buckets),
         )
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise Unavailable(f"the queue {keys.tag} cannot be read: {error}") from error
 
 
@@ -172,12 +179,26 @@ def _joined(numbers: Sequence[int]) -> str:
     return ",".join(str(number) for number in numbers)
 
 
+def _gaps(gaps: Sequence[Sequence[tuple[int, int]]]) -> str:
+    return " ".join(
+        f"{bucket}:{first}:{beyond}" for bucket, known in enumerate(gaps) for first, beyond in known
+    )
+
+
 def _window(window: Sequence[Called]) -> str:
     return ",".join(":".join(str(number) for number in called) for called in window)
 
 
 def _read(text: bytes) -> list[int]:
     return [int(number) for number in text.decode().split(",")]
+
+
+def _read_gaps(text: bytes, buckets: int) -> list[list[tuple[int, int]]]:
+    gaps: list[list[tuple[int, int]]] = [[] for _ in range(buckets)]
+    for gap in text.decode().split():
+        bucket, first, beyond = (int(one) for one in gap.split(":"))
+        gaps[bucket].append((first, beyond))
+    return gaps
 
 
 def _read_window(text: bytes) -> list[Called]:

@@ -90,7 +90,8 @@ def of_look(marks: Marks, looked: Looked, window: list[Called]) -> Marks:
         lobby=looked.lobby,
         lobby_ceilings=_raised_lobby(marks, looked),
         window=[Called(called.served_until, called.written_off) for called in window],
-        gaps=marks.gaps,
+        # Begun where the counter was found, which knew of more than was seen.
+        gaps=looked.gaps,
     )
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from control_plane.queues.services import State
 from workers.queue.config import QueueConfig
 from workers.queue.line import Looked
-from workers.queue.marks import Marks
 from workers.queue.stock_sight import Free
 from workers.queue.window import Standing
 from workers.stock.cluster import StockCluster
@@ -37,7 +36,7 @@ class Seen:
         return max(min(room, sum(one.demand for one in self.standings)), 0)
 
 
-def standings_of(looked: Looked, known: Marks, sizes: list[int]) -> list[Standing]:
+def standings_of(looked: Looked, sizes: list[int]) -> list[Standing]:
     """Numbers become places: those of a draw come before all numbers."""
     return [
         Standing(
@@ -48,6 +47,6 @@ def standings_of(looked: Looked, known: Marks, sizes: list[int]) -> list[Standin
             gaps=[(size + first, size + last) for first, last in gaps],
         )
         for called, number, came, size, gaps in zip(
-            looked.window, looked.numbers, looked.came, sizes, known.gaps, strict=True
+            looked.window, looked.numbers, looked.came, sizes, looked.gaps, strict=True
         )
     ]

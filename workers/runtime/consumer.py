@@ -8,6 +8,7 @@ replays whole batches; `apply` gives a repeated message its first answer.
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 from typing import Generic, Protocol, TypeVar
@@ -18,7 +19,12 @@ from workers.runtime import metrics
 from workers.runtime.clock import Clock
 from workers.runtime.membership import PAUSED_POLL_S, Membership, Offsets, Partitions, next_offsets
 from workers.runtime.readiness import Readiness
-from workers.runtime.verdicts import DeadLetterCap, InvalidMessage, Unavailable
+from workers.runtime.verdicts import (
+    DeadLetterCap,
+    InvalidMessage,
+    TooManyDeadLetters,
+    Unavailable,
+)
 
 IDLE_POLL_S = 0.2
 # With a batch being announced, look at it again this soon when no new message comes.
@@ -27,6 +33,9 @@ BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 # How long a stop or a rebalance waits for an announcement before it leaves the batch to a replay.
 FINISH_S = 10.0
+# How long one that is wrong about everything stands still before it ends: some looks of Prometheus,
+# so that the alert on `sluice_consumer_halted` does not depend on catching a process that restarts.
+HALT_S = 60.0
 TURN = "turn"
 
 D = TypeVar("D")
@@ -83,8 +92,10 @@ class ConsumerLoop(Generic[D, R]):
         batch_max: int = 2000,
         cap: DeadLetterCap | None = None,
         readiness: Readiness | None = None,
+        halt_s: float = HALT_S,
     ) -> None:
         self._topic = topic
+        self._halt_s = halt_s
         self._handler = handler
         self._clock = clock
         self._stop = stop
@@ -105,6 +116,9 @@ class ConsumerLoop(Generic[D, R]):
                 self._turn()
                 self._readiness.report(TURN, self._member.problem)
             self._finish_announcing()
+        except TooManyDeadLetters as error:
+            self._halt(error)
+            raise
         except Unavailable as error:
             _log.warning("stopped with a batch unfinished; it will be replayed: %s", error)
         finally:
@@ -113,6 +127,15 @@ class ConsumerLoop(Generic[D, R]):
             self._announcing, self._offsets = None, {}
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._member.leave()
+
+    def _halt(self, error: TooManyDeadLetters) -> None:
+        """Raise the alarm and take nothing; what was announced before is committed as usual."""
+        _log.critical("halted, the topic is not drained: %s", error, extra={"topic": self._topic})
+        metrics.HALTED.labels(self._topic).set(1)
+        self._readiness.report(TURN, str(error))
+        with suppress(Unavailable):
+            self._finish_announcing()
+        self._member.stand_still(self._halt_s)
 
     def _turn(self) -> None:
         wait_s = BUSY_POLL_S if self._announcing else IDLE_POLL_S

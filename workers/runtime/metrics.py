@@ -22,6 +22,11 @@ APPLY_SECONDS = Histogram(
 ANNOUNCE_SECONDS = Histogram(
     "sluice_announce_seconds", "Events and projections of one batch.", ["topic"], buckets=_SECONDS
 )
+HALTED = Gauge(
+    "sluice_consumer_halted",
+    "1 while a consumer takes nothing because most messages are invalid to it.",
+    ["topic"],
+)
 RETRIES = Counter(
     "sluice_batch_retries", "Retries of a batch because something was down.", ["topic"]
 )

@@ -88,6 +88,21 @@ class Broker:
         finally:
             consumer.close()
 
+    def rewind(self, group: str, topic: str, instance: str = "test") -> None:
+        """Commit offset 0 everywhere, as the member `instance`, which has stopped."""
+        settings = kafka.consumer_settings(self.brokers, self.names.group(group), instance)
+        consumer = kafka.connect_consumer(settings)
+        try:
+            consumer.subscribe([topic])
+            end = time.monotonic() + DEADLINE_S
+            while len(owned := consumer.assignment()) < self._topics[topic]:
+                assert time.monotonic() < end, f"{len(owned)} partitions of {topic} assigned"
+                consumer.poll(0.1)
+            start = [TopicPartition(topic, one.partition, 0) for one in owned]
+            consumer.commit(offsets=start, asynchronous=False)
+        finally:
+            consumer.close()
+
 
 def _value(message: Message) -> bytes:
     value = message.value()

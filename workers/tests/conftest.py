@@ -23,7 +23,8 @@ from control_plane.campaigns.models import Campaign, Item
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
 from control_plane.merchants.models import Merchant
-from workers import order_consumer
+from workers import inventory_consumer, order_consumer
+from workers.inventory_consumer import WarehouseHandler
 from workers.order_consumer import OrderHandler
 from workers.outbox_keeper import OutboxKeeper
 from workers.queue import line
@@ -82,7 +83,13 @@ def work_redis(env: Env) -> "redis.Redis":
 
 
 @pytest.fixture
-def campaign(transactional_db: None) -> Campaign:
+def units() -> int:
+    """Of the item; a file that needs more overrides it."""
+    return 1000
+
+
+@pytest.fixture
+def campaign(transactional_db: None, units: int) -> Campaign:
     """Approved, starting in half a minute, without a limit worth mentioning on its units."""
     merchant = Merchant.objects.create(slug="shop", name="Shop")
     now = datetime.now(UTC)
@@ -97,7 +104,7 @@ def campaign(transactional_db: None) -> Campaign:
                 "id": random.randrange(FIRST_TEST_ITEM, 2 * FIRST_TEST_ITEM),
                 "sku": "TEA",
                 "title": "Tea",
-                "units": 1000,
+                "units": units,
                 "price_minor": 1999,
             }
         ],
@@ -107,7 +114,7 @@ def campaign(transactional_db: None) -> Campaign:
 
 @pytest.fixture
 def item(campaign: Campaign, cluster: StockCluster) -> Iterator[Item]:
-    """A thousand units, one for each shopper; its stock keys are removed afterwards."""
+    """One unit for each shopper; its stock keys are removed afterwards."""
     item = campaign.items.get()
     yield item
     for epoch in range(1, 6):
@@ -163,11 +170,11 @@ def shard(item: Item, cluster: StockCluster) -> Shard:
 
 
 @pytest.fixture
-def allocation(item: Item) -> Iterator[Allocation]:
+def allocation(item: Item, units: int) -> Iterator[Allocation]:
     """The first epoch of the item's shard, with all its units."""
     opened = inventory.open_epoch(item.pk, 0, after=0, epoch=1, source="primary")
     assert opened
-    inventory.begin_grant(opened.pk, 1000)
+    inventory.begin_grant(opened.pk, units)
     yield opened
     assert inventory.conservation(item.pk).drift == 0
 
@@ -194,6 +201,31 @@ def consume(
             clock=clock,
             stop=stop,
             cap=cap,
+            halt_s=0,
+        )
+        with in_thread(loop.run, stop):
+            yield
+
+    return running
+
+
+@pytest.fixture
+def consume_events(
+    broker: Broker, clock: SystemClock
+) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which an inventory consumer runs."""
+
+    @contextmanager
+    def running() -> Iterator[None]:
+        stop = threading.Event()
+        handler = WarehouseHandler(broker.producer(), clock, stop, broker.names)
+        group = broker.names.group(inventory_consumer.GROUP)
+        loop = ConsumerLoop(
+            kafka.connect_consumer(kafka.consumer_settings(broker.brokers, group, "test")),
+            broker.names.order_events,
+            handler,
+            clock=clock,
+            stop=stop,
         )
         with in_thread(loop.run, stop):
             yield

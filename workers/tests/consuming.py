@@ -11,10 +11,11 @@ def reserve(broker, item, shoppers):
     broker.put(broker.names.reservations, pairs)
 
 
-def all_committed(broker, messages):
-    """So many messages are landed and announced."""
+def all_committed(broker, messages, group=GROUP, topic=None):
+    """So many messages are landed and announced; of `reservations`, if nothing else is said."""
+    topic = topic or broker.names.reservations
     return until(
-        lambda: broker.committed(GROUP, broker.names.reservations) == messages,
+        lambda: broker.committed(group, topic) == messages,
         f"{messages} messages committed",
         pause_s=0.1,
     )

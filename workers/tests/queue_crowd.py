@@ -10,6 +10,7 @@ from control_plane.campaigns.models import Item
 from workers.queue import line
 from workers.queue.config import Newest
 from workers.queue.line import Called, QueueKeys
+from workers.runtime.clock import Clock
 from workers.stock import scripts
 from workers.stock.cluster import StockCluster
 from workers.stock.keys import Shard
@@ -46,7 +47,7 @@ class Published(Newest):
     `neighbours`: other items of the same sale, each with such a queue of its own.
     """
 
-    def __init__(self, item: Item, clock: TurnedClock, **queue: Any) -> None:
+    def __init__(self, item: Item, clock: Clock, **queue: Any) -> None:
         super().__init__()
         start_ms = int((clock.now() + timedelta(seconds=1)).timestamp() * 1000)
         self.queue: dict[str, Any] = {
@@ -57,7 +58,7 @@ class Published(Newest):
             "opens_ms": start_ms - 60_000,
             "draw": None,
         } | queue
-        self.item = {
+        self.item: dict[str, Any] = {
             "id": item.pk,
             "limit": 1,
             "shard_count": 1,

@@ -17,6 +17,8 @@ from workers.runtime.kafka import Names
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 30.0
+# Python and Django take a second to start, on a machine with a hundred others far longer.
+START_S = 90.0
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def as_process(module: str, environ: Mapping[str, str]) -> Iterator["subprocess.
     """A worker that is up for the time of the block; then SIGTERM, and it must end with 0."""
     process = start(module, environ)
     try:
-        until(lambda: _answers(environ) or process.poll() is not None, f"{module} is up")
+        until(lambda: _answers(environ) or process.poll() is not None, f"{module} is up", START_S)
         yield process
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=DEADLINE_S)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from workers.runtime import consumer as loop_module
+from workers.runtime import metrics
 from workers.runtime.consumer import ConsumerLoop
 from workers.runtime.verdicts import InvalidMessage, TooManyDeadLetters, Unavailable
 from workers.tests.fake_consumer import FakeConsumer, FakeMessage
@@ -114,6 +115,25 @@ def test_mostly_invalid_messages_stop_the_loop_before_anything_is_done(loop, con
         loop.run()
     assert (notes.applied, notes.announced, consumer.commits) == ([], [], [])
     assert consumer.closed
+
+
+def test_one_that_is_wrong_about_all_raises_the_alarm_in_its_group_before_it_ends(
+    loop, consumer, notes
+):
+    halted = metrics.HALTED.labels("topic")
+    halted.set(0)
+    consumer.batches.append(_batch(0, b"a"))
+    consumer.batches.append(_batch(1, *[b"bad"] * 200))
+    consumer.batches.append(_batch(201, b"b"))
+    seen = []
+    consumer.on_poll = lambda one: seen.append((halted._value.get(), bool(one.paused)))
+    notes._stop_after = 99
+    with pytest.raises(TooManyDeadLetters):
+        loop.run()
+    # What came before is done, nothing behind is taken, and it polls: some looks of Prometheus.
+    assert (notes.announced, consumer.commits) == ([(["a"], [])], [{0: 1}])
+    assert seen.count((1, True)) > 5
+    assert len(consumer.batches) == 1
 
 
 def test_an_unavailable_database_is_tried_again_with_the_same_batch(loop, consumer, notes):

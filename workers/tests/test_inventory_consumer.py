@@ -1,40 +1,15 @@
 """Topic `order-events` → the warehouse's books, with a real broker and database."""
 
 import json
-import threading
-from contextlib import contextmanager
 
 import pytest
 
 from control_plane.warehouse.models import Stock, StockEntry
 from control_plane.warehouse.services import stock_in
 from tests.redis.waiting import until
-from workers.inventory_consumer import GROUP, WarehouseHandler
-from workers.runtime import kafka
-from workers.runtime.consumer import ConsumerLoop
-from workers.tests.running import in_thread
+from workers.inventory_consumer import GROUP
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
-
-
-@pytest.fixture
-def consume(broker, clock):
-    @contextmanager
-    def running():
-        stop = threading.Event()
-        handler = WarehouseHandler(broker.producer(), clock, stop, broker.names)
-        settings = kafka.consumer_settings(broker.brokers, broker.names.group(GROUP), "test")
-        loop = ConsumerLoop(
-            kafka.connect_consumer(settings),
-            broker.names.order_events,
-            handler,
-            clock=clock,
-            stop=stop,
-        )
-        with in_thread(loop.run, stop):
-            yield
-
-    return running
 
 
 def _created(number, **changed):
@@ -63,10 +38,10 @@ def _consumed(broker, messages):
     )
 
 
-def test_orders_leave_the_shelf_and_are_answered(consume, broker):
+def test_orders_leave_the_shelf_and_are_answered(consume_events, broker):
     stock_in("TEA", 100)
     broker.put(broker.names.order_events, [_created(n) for n in range(1, 21)])
-    with consume():
+    with consume_events():
         # Twenty orders, and the twenty answers in the same topic.
         _consumed(broker, 40)
     assert Stock.objects.get().on_hand == 80
@@ -83,29 +58,29 @@ def test_orders_leave_the_shelf_and_are_answered(consume, broker):
     }
 
 
-def test_an_event_told_twice_is_deducted_once_and_answered_twice(consume, broker):
+def test_an_event_told_twice_is_deducted_once_and_answered_twice(consume_events, broker):
     stock_in("TEA", 100)
     broker.put(broker.names.order_events, [_created(1)])
-    with consume():
+    with consume_events():
         _consumed(broker, 2)
     broker.put(broker.names.order_events, [_created(1)])
-    with consume():
+    with consume_events():
         _consumed(broker, 4)
     assert Stock.objects.get().on_hand == 99
     first, second = broker.events("stock.deducted")
     assert first == second
 
 
-def test_other_events_pass_by(consume, broker):
+def test_other_events_pass_by(consume_events, broker):
     other = [("ann", json.dumps({"v": 1, "type": "reservation.rejected"}).encode())]
     broker.put(broker.names.order_events, other)
-    with consume():
+    with consume_events():
         _consumed(broker, 1)
     assert not StockEntry.objects.exists()
     assert broker.read(broker.names.dead_letters) == []
 
 
-def test_an_invalid_event_alone_is_dead_lettered(consume, broker):
+def test_an_invalid_event_alone_is_dead_lettered(consume_events, broker):
     stock_in("TEA", 100)
     bad = [
         ("a", b"rubbish"),
@@ -122,7 +97,7 @@ def test_an_invalid_event_alone_is_dead_lettered(consume, broker):
         _created(13, order_id=True),
     ]
     broker.put(broker.names.order_events, [_created(1), *bad, _created(2)])
-    with consume():
+    with consume_events():
         _consumed(broker, len(bad) + 4)
     assert Stock.objects.get().on_hand == 98
     letters = broker.read(broker.names.dead_letters)

@@ -1,10 +1,12 @@
 """The queue controller when something is lost, changed or revealed; on real servers."""
 
 import random
+from typing import Any
 
 import pytest
 
 from control_plane.campaigns import services as campaigns
+from control_plane.inventory import services as inventory
 from control_plane.queues import services as queues
 from control_plane.queues.models import Draw, QueueState
 from control_plane.queues.places import commit_of
@@ -12,7 +14,10 @@ from workers.queue import line, marks
 from workers.queue.control import QueueController
 from workers.queue.line import QueueKeys
 from workers.queue.pace import LAG_MAX, RATE_MIN, Pace, Reading
+from workers.queue.window import missing
 from workers.runtime.verdicts import Unavailable
+from workers.stock import scripts
+from workers.stock.cluster import StockCluster
 from workers.tests.queue_crowd import BUCKETS, TICK_S, Crowd, Shopper
 from workers.tests.queue_stage import Stage
 
@@ -63,6 +68,85 @@ def test_a_lost_queue_is_opened_anew_and_gives_no_number_twice(stage: Stage, los
             break
     assert sum(one.heard == "reserved" for one in people.shoppers) == 10
     assert not people.waiting and not others.waiting
+
+
+def ahead_of_the_next(stage: Stage, cluster: StockCluster) -> int:
+    """How many are before who comes now to this cluster, as a gateway counts them."""
+    keys, node = stage.keys, cluster.node_of(stage.keys)
+    names = [keys.ctl, keys.numbers, *keys.came]
+    reply: Any = node.evalsha(scripts.TAKE_NUMBERS.sha, len(names), *names, "1", "", "")
+    gaps = [tuple(map(int, one.split(b":")))[1:] for one in reply[6].split()]
+    served, number = int(reply[2].split(b":")[0]), int(reply[4])
+    behind = [(first, beyond) for first, beyond in gaps if beyond <= number]
+    return number - served - missing(behind, served, number)
+
+
+@pytest.mark.parametrize("loss", ["counter", "all", "older"])
+def test_after_a_loss_all_who_wait_are_before_who_comes(stage: Stage, loss: str) -> None:
+    controller, node, names = stage.controller(), stage.node, stage.keys
+    stage.leave(10)
+    controller.tick()
+    stage.crowd(500).step(stage.clock.monotonic())
+    controller.tick()
+    before = ahead_of_the_next(stage, stage.cluster)
+    assert before > 400
+    if loss == "counter":
+        node.delete(names.numbers)
+    elif loss == "all":
+        node.delete(names.ctl, names.numbers, names.lobby, *names.came)
+    else:
+        node.hset(names.ctl, "life", "f" * 40)
+        node.hset(names.numbers, "0", 3)
+    controller.tick()
+    assert stage.generation == 2
+    # The number that was taken just now is known to the lost counter alone.
+    assert ahead_of_the_next(stage, stage.cluster) == before
+    assert ahead_of_the_next(stage, stage.cluster) == before + 1
+
+
+def test_a_counter_that_is_not_lost_knows_who_came_after_the_last_tick(stage: Stage) -> None:
+    controller = stage.controller()
+    stage.leave(10)
+    controller.tick()
+    stage.crowd(500).step(stage.clock.monotonic())
+    before = ahead_of_the_next(stage, stage.cluster)
+    stage.node.hset(stage.keys.ctl, "life", "f" * 40)
+    controller.tick()
+    assert stage.generation == 2
+    assert ahead_of_the_next(stage, stage.cluster) == before + 1
+
+
+def test_there_and_back_numbers_go_on_and_all_who_wait_count(stage: Stage) -> None:
+    """The primary's counter is from before the standby's."""
+    controller, keys = stage.controller(), stage.keys
+    stage.leave(10)
+    numbers: list[int] = []
+
+    def come(source: str, count: int) -> None:
+        crowd = Crowd(stage.clusters[source], keys, stage.stock, [], random.Random(1))
+        first = crowd.take([count], [], [])[2][0]
+        numbers.extend(range(first, first + count))
+
+    controller.tick()
+    come("primary", 500)
+    controller.tick()
+    served = stage.look().window[0].served_until
+    for source, generation in (("standby", 2), ("primary", 3)):
+        inventory.switch_source(source, reason="test", by=None)
+        stage.clock.turn(TICK_S)
+        controller.tick()
+        assert stage.generation == generation
+        # Its gateways have not heard of it yet.
+        old = {"standby": "primary", "primary": "standby"}[source]
+        come(old, 7)
+        come(source, 300)
+        controller.tick()
+    assert len(set(numbers)) == len(numbers) == 500 + 2 * 307
+    assert numbers[-1] == max(numbers)
+    told = ahead_of_the_next(stage, stage.clusters["primary"])
+    # The primary's counter tells of the seven who came late there, once it is asked again.
+    assert told == 507 + 300 + 300 - served
+    line.forget(stage.clusters["standby"], stage.item.pk)
 
 
 def test_the_window_passes_a_gap_when_there_are_units(stage: Stage) -> None:

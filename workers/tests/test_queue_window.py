@@ -208,7 +208,7 @@ def test_what_was_not_used_is_not_saved_up_for_long() -> None:
 
 
 def looked(numbers: list[int], lobby: list[int]) -> Looked:
-    return Looked([Called(0, 0)], numbers, lobby, [0], True, 0)
+    return Looked([Called(0, 0)], numbers, lobby, [0], True, 0, [[]])
 
 
 def test_ceilings_are_raised_long_before_they_are_reached() -> None:

@@ -19,7 +19,7 @@ function _M.ahead(place, served, gaps, size)
   local ahead = place - served
   for i = 1, #gaps do
     local first, beyond = gaps[i][1] + size, gaps[i][2] + size
-    -- A place inside of a gap shows that the gap begins behind it (lua/open_queue.lua may know too little).
+    -- A place inside of a gap shows that the gap begins behind it (its counter was lost).
     if beyond <= place then
       ahead = ahead - max(beyond - max(first, served), 0)
     end

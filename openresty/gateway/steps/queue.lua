@@ -46,13 +46,9 @@ local function wait_with(req, claims, place, window)
   return queued.waits(req, { ticket = text, bucket = claims.bucket, place = place }, window)
 end
 
-local function go_on(req, line, bucket, place)
-  -- Also when a limit stops him this time: he must not lose a place for which he came.
+-- Not charged: his number was, when it was taken, and now his ticket was (gateway/purchase_charge.lua).
+local function go_on(line, bucket, place)
   line:note_came(bucket, place)
-  local code, detail, retry_after_ms = purchase_charge.purchase(req)
-  if code then
-    return code, detail, retry_after_ms
-  end
   metrics.count("queue", "admitted")
 end
 
@@ -82,7 +78,7 @@ local function begin_with(req, line, bucket, number)
   local claims = { kind = "fifo", number = number, bucket = bucket, gen = window.generation }
   local place = views.place_of(req.item.queue, claims)
   if place and place < window.served[bucket] and place >= window.written[bucket] then
-    return go_on(req, line, bucket, place)
+    return go_on(line, bucket, place)
   end
   return wait_with(req, claims, place, window)
 end
@@ -129,7 +125,7 @@ end
 local function come_in_turn(req, line, claims, place)
   local bucket = claims.bucket
   if place >= line.window.written[bucket] then
-    return go_on(req, line, bucket, place)
+    return go_on(line, bucket, place)
   end
   local code, detail, retry_after_ms = purchase_charge.purchase(req)
   if code then
