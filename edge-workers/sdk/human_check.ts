@@ -1,9 +1,11 @@
 /** The human check as the SDK meets it: a module of its own, loaded when somebody is about to buy. */
 
-/** What `sdk/check` exports. */
-export interface CheckModule {
-  watch: (root: Document) => () => void;
-  solve: (task: CheckTask) => Promise<Record<string, unknown> | null>;
+/** What `sdk/check` exports; a bundle without it has none of this and asks for no check. */
+export interface CheckExports {
+  /** Begins to gather how the visitor moves; returns what ends it. */
+  watch?: (root: Document) => () => void;
+  solve?: (task: CheckTask) => Promise<Record<string, unknown> | null>;
+  device_id?: () => Promise<string>;
 }
 
 export interface CheckTask {

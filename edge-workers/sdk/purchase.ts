@@ -76,6 +76,7 @@ export class Purchase {
 
   /** Ask now instead of later: the connection is back, or he has just paid. */
   hurry(): void {
+    this.#machine = { ...this.#machine, failures: 0 };
     this.#wake.abort();
   }
 
