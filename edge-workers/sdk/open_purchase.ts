@@ -29,7 +29,7 @@ export function open_purchase(
 }
 
 /** Waits; ends early when woken, or when the connection is back and that was what was missing. */
-function pause(ms: number, wake: AbortSignal, is_offline: boolean): Promise<void> {
+export function pause(ms: number, wake: AbortSignal, is_offline: boolean): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);

@@ -13,7 +13,6 @@ export interface Messages {
   busy_title: string;
   busy: string;
   eyebrow: string;
-  from_to: (from: string, to: string) => string;
   promises: readonly (readonly [title: string, text: string])[];
   check_draw: string;
   note: string;
@@ -37,7 +36,6 @@ export const en: Messages = {
   busy_title: "One moment",
   busy: "The sale cannot be reached right now. We keep trying; there is no need to reload.",
   eyebrow: "Flash sale",
-  from_to: (from, to) => `${from} – ${to}`,
   promises: [
     ["No rush", "The clock here follows ours. There is no need to reload or to click fast."],
     ["One each, for sure", "What is reserved for you is sold to nobody else."],
@@ -63,7 +61,6 @@ export const zh: Messages = {
   busy_title: "请稍候",
   busy: "暂时无法连接，正在为您重试，无需刷新。",
   eyebrow: "限时抢购",
-  from_to: (from, to) => `${from} – ${to}`,
   promises: [
     ["不必着急", "此处的时钟与我们的保持一致，无需刷新，也无需拼手速。"],
     ["一件归一人", "为您预留的商品不会再卖给别人。"],

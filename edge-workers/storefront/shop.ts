@@ -24,14 +24,14 @@ export function shop(campaign: Campaign, words: Messages): HTMLElement[] {
     dateStyle: "medium",
     timeStyle: "short",
   });
-  const [from, to] = [format.format(campaign.start_ms), format.format(campaign.end_ms)];
+  const when = format.formatRange(campaign.start_ms, campaign.end_ms);
   const hero = el(
     "header",
     { className: "hero" },
     {},
     el("p", { className: "eyebrow" }, {}, words.eyebrow),
     el("h1", {}, {}, campaign.title),
-    el("p", { className: "muted" }, {}, words.from_to(from, to)),
+    el("p", { className: "muted" }, {}, when),
   );
   const cards = campaign.items.map((item) => card(item, words));
   const promises = words.promises.map(([title, text]) =>

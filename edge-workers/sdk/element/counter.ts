@@ -3,11 +3,11 @@
 import { type CheckExports, PreparedCheck } from "../human_check.ts";
 import { type Machine, new_machine } from "../machine/machine.ts";
 import { backoff_ms } from "../machine/waiting.ts";
-import { open_purchase } from "../open_purchase.ts";
+import { open_purchase, pause } from "../open_purchase.ts";
 import type { Purchase } from "../purchase.ts";
 import { best_store, knows_item } from "../tabs/memory.ts";
 import { lasting_device, type SessionSource, shopper_of, Visit } from "../visit.ts";
-import { NO_ANSWER } from "../wire/ask.ts";
+import { NO_ANSWER, OFFLINE } from "../wire/ask.ts";
 
 export type LoadCheck = () => Promise<CheckExports>;
 
@@ -20,9 +20,6 @@ export interface CounterOptions {
   load_check: LoadCheck;
   on_change: (machine: Machine) => void;
 }
-
-/** How often a shop that does not answer is asked for a session after one press. */
-const SESSION_TRIES = 5;
 
 export class Counter {
   readonly #options: CounterOptions;
@@ -115,17 +112,19 @@ export class Counter {
     }
   }
 
+  /** Until the shop says yes or no: that it does not answer is no reason to send him away. */
   async #ask_for_session(): Promise<string | null> {
-    for (let tried = 1; tried <= SESSION_TRIES && !this.#left.signal.aborted; tried += 1) {
+    for (let tried = 0; ; tried += 1) {
       try {
-        this.#show_idle({ state: "entering", hindrance: tried === 1 ? null : NO_ANSWER });
+        if (tried === 0) this.#show_idle({ state: "entering" });
         return await this.#visit.session();
       } catch {
-        const wait_ms = backoff_ms(tried, null, Math.random());
-        await new Promise((resolve) => setTimeout(resolve, wait_ms));
+        if (this.#left.signal.aborted) return null;
+        const is_offline = !navigator.onLine;
+        this.#show_idle({ state: "entering", hindrance: is_offline ? OFFLINE : NO_ANSWER });
+        await pause(backoff_ms(tried, null, Math.random()), this.#left.signal, is_offline);
       }
     }
-    return null;
   }
 
   #show_idle(change: Partial<Machine>): void {
