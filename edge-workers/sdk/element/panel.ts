@@ -65,6 +65,9 @@ export class Panel {
     this.#status.append(this.#headline, this.#sentence, this.#queue, this.#order, this.#pay);
     this.check_host = el("div", { className: "check" }, { part: "check" });
     this.root = this.#build();
+    // Until the item is known there is nothing to say and nothing to press.
+    const unknown = [this.#timer, this.#track, this.#status, this.#button, this.#pay, this.#order];
+    for (const part of unknown) part.hidden = true;
   }
 
   #build(): HTMLElement {

@@ -11,7 +11,7 @@ export const en: Words = {
   closes_in: "On sale. Closes in",
   over: "This sale has ended.",
   clock_unknown: "Looking at the clock…",
-  units: (units, limit) => `${units} units · ${limit} per person`,
+  units: (units, limit) => `${units} ${units === "1" ? "unit" : "units"} · ${limit} per person`,
   buy: "Buy now",
   join: "Join the draw",
   again: "Try again",

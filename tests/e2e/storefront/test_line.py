@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import JsonObject, wait_for
-from tests.e2e.storefront.shop import Shop
+from tests.e2e.storefront.shop import LEAD_S, Shop
 from tests.e2e.test_queue import Sale
 
 UNITS = 8
@@ -20,7 +20,7 @@ def test_who_waits_keeps_his_place_over_a_reload_and_is_served(
     frozen: Callable[..., Any],
     stack_environment: dict[str, str],
 ) -> None:
-    campaign = put_up("In line", units=UNITS, starts_in_s=8, queue_mode="fifo")
+    campaign = put_up("In line", units=UNITS, starts_in_s=LEAD_S, queue_mode="fifo")
     sale = Sale(campaign, stack_environment)
     shop = visit(campaign)
     wait_until(campaign["start_ms"] - 1500)
@@ -47,7 +47,7 @@ def test_who_waits_keeps_his_place_over_a_reload_and_is_served(
 def test_who_joined_the_draw_goes_in_by_himself(
     put_up: Callable[..., JsonObject], visit: Callable[..., Shop]
 ) -> None:
-    campaign = put_up("The draw", units=UNITS, starts_in_s=12, queue_mode="draw")
+    campaign = put_up("The draw", units=UNITS, starts_in_s=LEAD_S, queue_mode="draw")
     shop = visit(campaign)
     expect(shop.button).to_have_text("Join the draw")
     shop.button.click()

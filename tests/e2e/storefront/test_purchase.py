@@ -14,10 +14,7 @@ PutUp = Callable[..., JsonObject]
 
 
 def test_a_purchase_goes_to_its_confirmed_order(put_up: PutUp, visit: Visit) -> None:
-    shop = visit(put_up("Desk lamp, oak", units=5, starts_in_s=6))
-    expect(shop.button).to_have_attribute("aria-disabled", "true")
-    expect(shop.sale.locator("[part=countdown]")).to_be_visible()
-    shop.shoot("before")
+    shop = visit(put_up("Desk lamp, oak", units=5, starts_in_s=2))
     shop.expect_open()
     shop.shoot("open")
     shop.button.click()
@@ -28,6 +25,18 @@ def test_a_purchase_goes_to_its_confirmed_order(put_up: PutUp, visit: Visit) -> 
     assert len(shop.purchases()) == 1
     assert shop.most_in_flight == 1
     assert shop.errors == []
+
+
+def test_before_the_start_there_is_a_countdown_and_nothing_to_press(
+    put_up: PutUp, visit: Visit
+) -> None:
+    shop = visit(put_up("Desk lamp, oak", units=500, starts_in_s=7200))
+    expect(shop.button).to_have_attribute("aria-disabled", "true")
+    expect(shop.sale.locator("[part=phase]")).to_have_text("Opens in")
+    expect(shop.sale.locator("[part=countdown] b").nth(1)).to_have_text("01")
+    shop.button.click()
+    shop.shoot("before")
+    assert shop.sent == []
 
 
 def test_an_order_is_paid_where_payments_are_there(put_up: PutUp, visit: Visit, edge: str) -> None:

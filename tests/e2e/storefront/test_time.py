@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.e2e.conftest import JsonObject
-from tests.e2e.storefront.shop import Shop
+from tests.e2e.storefront.shop import LEAD_S, Shop
 
 FIVE_MINUTES_MS = 300_000
 WRONG_CLOCK = """
@@ -25,7 +25,7 @@ def test_a_clock_that_is_wrong_by_five_minutes_changes_nothing(
     new_visitor: Callable[..., BrowserContext],
     off_ms: int,
 ) -> None:
-    campaign = put_up("Wrong clock", units=5, starts_in_s=6)
+    campaign = put_up("Wrong clock", units=5, starts_in_s=LEAD_S)
     visitor = new_visitor()
     visitor.add_init_script(WRONG_CLOCK.replace("OFF_MS", str(off_ms)))
     shop = visit(campaign, visitor)
@@ -45,7 +45,7 @@ def test_who_is_too_early_all_the_same_waits_the_exact_time(
     visit: Callable[..., Shop],
     new_visitor: Callable[..., BrowserContext],
 ) -> None:
-    campaign = put_up("Too early", units=5, starts_in_s=8)
+    campaign = put_up("Too early", units=5, starts_in_s=LEAD_S)
     visitor = new_visitor()
 
     def a_minute_ahead(route: Route) -> None:
