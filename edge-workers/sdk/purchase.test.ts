@@ -37,6 +37,8 @@ class Scene {
   gate: Promise<void> = Promise.resolve();
   reply: Reply = good_server();
   now_ms = 1;
+  /** Tabs that cannot hear each other have the storage all the same. */
+  is_mute = false;
   #keys = 0;
   readonly #turn: Turn;
   readonly #listeners = new Map<number, (machine: Machine) => void>();
@@ -53,6 +55,7 @@ class Scene {
         this.#listeners.set(id, hear);
         return {
           tell: (machine) => {
+            if (this.is_mute) return;
             for (const [other, listener] of this.#listeners) if (other !== id) listener(machine);
           },
           close: () => void this.#listeners.delete(id),
@@ -118,7 +121,30 @@ test("a double click is one purchase", async () => {
   expect(scene.most_in_flight).toBe(1);
 });
 
+test("a double click is one purchase also where the turn is a lease, which its own tab may take", async () => {
+  const scene: Scene = new Scene((...all) => lease(...all));
+  const options = { clock: () => scene.now_ms, id: "a", pause: soon };
+  const lease = leased_turn(scene.store, options);
+  const tab = scene.tab(1);
+  tab.press();
+  tab.press();
+  await until(() => tab.machine.state === "paid", "it to be paid");
+  expect(scene.most_in_flight).toBe(1);
+  expect(scene.purchases).toHaveLength(1);
+});
+
 describe("two tabs", () => {
+  test("make one reservation also when they cannot hear each other", async () => {
+    const scene = new Scene();
+    scene.is_mute = true;
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    await until(() => one.machine.state === "paid", "the first to be done");
+    two.press();
+    await until(() => two.machine.state === "paid", "the other to find it");
+    expect(scene.purchases).toHaveLength(1);
+  });
+
   test("make one reservation, and both see it", async () => {
     const scene = new Scene();
     const [one, two] = [scene.tab(1), scene.tab(2)];
