@@ -15,10 +15,17 @@ export class Visit {
 
   /** The session; null when the shop gives none. Rejects when the shop's function does. */
   session(): Promise<string | null> {
-    this.#session ??= this.#fetch().catch((error: unknown) => {
-      this.#session = null;
-      throw error;
-    });
+    this.#session ??= this.#fetch().then(
+      (session) => {
+        // Nobody is signed in yet. He may be when he presses again.
+        if (session === null) this.#session = null;
+        return session;
+      },
+      (error: unknown) => {
+        this.#session = null;
+        throw error;
+      },
+    );
     return this.#session;
   }
 

@@ -94,8 +94,8 @@ function countdown_of(
 ): View["countdown"] {
   if (now_ms === null || phase === "over" || phase === "unknown") return null;
   if (phase === "before") return { label: words.opens_in, left_ms: start_ms - now_ms };
-  const is_interesting = state === "waiting" || TABLE[state].asks === "buy" || state === "entering";
-  return is_interesting ? { label: words.closes_in, left_ms: end_ms - now_ms } : null;
+  // Whoever is at it has something else to look at.
+  return state === "waiting" ? { label: words.closes_in, left_ms: end_ms - now_ms } : null;
 }
 
 function button_of(
@@ -118,8 +118,9 @@ function button_of(
     const can_retry = TABLE[machine.state].on[PRESS] !== undefined && phase !== "over";
     return can_retry ? { text: words.again, does: "press" } : null;
   }
-  if (state === "lobby") return { text: words.in_draw, does: null };
-  return TABLE[state].asks === "status" ? null : { text: words.working, does: null };
+  // What takes a moment keeps its button, so that nothing jumps; what takes longer needs none.
+  const is_brief = state === "entering" || state === "buying" || state === "joining";
+  return is_brief ? { text: words.working, does: null } : null;
 }
 
 function queue_of({ place, first_place, eta_ms }: Machine, words: Words): View["queue"] {

@@ -133,6 +133,13 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     ]);
   });
 
+  test("who signs in after he was asked to is let in", async () => {
+    const sessions = [null, "s"];
+    const at = wire(async () => sessions.shift() ?? null);
+    expect((await send(at, door, machine(), never)).code).toBe("no_session");
+    expect((await send(at, door, machine(), never)).ok).toBe(true);
+  });
+
   test("a shop that does not answer is asked again", async () => {
     let fetched = 0;
     const at = wire(async () => {

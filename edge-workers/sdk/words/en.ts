@@ -19,7 +19,6 @@ export const en: Words = {
   draw_later: "The draw opens soon",
   closed: "Closed",
   working: "One moment…",
-  in_draw: "You are in the draw",
   lobby_number: (number) => `Your number is ${number}. Keep it: with it you can check the draw.`,
   before_you: (place) => `${place} before you`,
   next: "You are next",
@@ -31,7 +30,6 @@ export const en: Words = {
   pay_within: "Please pay within",
   paying: "We are waiting for word of your payment.",
   steps: ["In line", "Reserved", "Confirmed", "Paid"],
-  check: "A short check",
   not_found: "This item is not on sale here.",
   states: {
     waiting: ["", ""],

@@ -38,7 +38,6 @@ export interface Words {
   draw_later: string;
   closed: string;
   working: string;
-  in_draw: string;
   lobby_number: (number: string) => string;
   before_you: (place: string) => string;
   next: string;
@@ -50,7 +49,6 @@ export interface Words {
   pay_within: string;
   paying: string;
   steps: readonly [line: string, reserved: string, confirmed: string, paid: string];
-  check: string;
   not_found: string;
   states: Record<State, Saying>;
   hindrances: Record<Hindrance, string>;

@@ -19,7 +19,6 @@ export const zh: Words = {
   draw_later: "抽签即将开放",
   closed: "已结束",
   working: "请稍候…",
-  in_draw: "已参与抽签",
   lobby_number: (number) => `您的号码是 ${number}，请保存：可凭此核对抽签结果。`,
   before_you: (place) => `前面还有 ${place} 人`,
   next: "马上轮到您",
@@ -31,7 +30,6 @@ export const zh: Words = {
   pay_within: "请在此时间内付款",
   paying: "正在等待付款结果。",
   steps: ["排队", "已预留", "已确认", "已付款"],
-  check: "简单验证",
   not_found: "这里没有出售该商品。",
   states: {
     waiting: ["", ""],

@@ -55,7 +55,7 @@ def test_who_joined_the_draw_goes_in_by_himself(
     expect(shop.sentence).to_contain_text("Your number is 0.")
     shop.shoot("lobby")
     shop.expect_state("confirmed")
-    assert shop.purchases()[0].post_data_json["ticket"]
+    assert '"ticket":' in (shop.purchases()[0].post_data or "")
     assert shop.page.locator("flash-sale a[href^='/draw/']").is_visible()
 
 
@@ -70,6 +70,6 @@ def take_a_place(sale: Sale, name: str) -> None:
     def has_a_place() -> bool:
         wish = {"qty": 1}
         _, answer = sale.shopper(name).post(entry["buy_url"], wish, entry["entry_token"])
-        return answer.get("outcome") == "queued"
+        return bool(answer.get("outcome") == "queued")
 
     wait_for(has_a_place, f"{name} to be in line")

@@ -81,7 +81,11 @@ def shop(
 
 def test_one_tag_sells_in_a_shop_at_another_origin(shop: Shop) -> None:
     states: list[str] = []
-    shop.page.expose_function("told", states.append)
+
+    def told(state: str) -> None:
+        states.append(state)
+
+    shop.page.expose_function("told", told)
     shop.page.evaluate(
         "() => document.addEventListener('flash-sale-state', (event) => told(event.detail.state))"
     )
