@@ -63,3 +63,19 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_key(
     assert ("purchase-retry" in first.headers, "purchase-retry" in again.headers) == (False, True)
     # There was one unit, and it is his: the repeat was told the same reservation, not "sold out".
     assert shop.kept()["reservation_id"] == lost[0]
+
+
+def test_a_reservation_is_not_called_an_order_before_it_is_one(
+    put_up: PutUp, visit: Visit, frozen: Callable[..., Any]
+) -> None:
+    shop = visit(put_up("Reserved", units=5, starts_in_s=2))
+    shop.expect_open()
+    with frozen("order-consumer"):
+        shop.button.click()
+        shop.expect_state("reserved")
+        expect(shop.headline).to_have_text("Reserved for you")
+        expect(shop.sentence).to_contain_text("not confirmed yet")
+        expect(shop.pay).to_be_hidden()
+        expect(shop.order_number).to_be_hidden()
+        shop.shoot("reserved")
+    shop.expect_state("confirmed")
