@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Machine, Request } from "./machine/machine.ts";
 import { Purchase } from "./purchase.ts";
 import { Memory, passing_store, type Store } from "./tabs/memory.ts";
-import { leased_turn, type Turn } from "./tabs/turn.ts";
+import { leased_turn, locked_turn, type Turn } from "./tabs/turn.ts";
 import { type Answer, NO_ANSWER, OFFLINE, silence, UNNAMED } from "./wire/ask.ts";
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -309,6 +309,25 @@ describe("without Web Locks", () => {
     await tab("b")("n", async () => void worked.push("b"), never);
     expect(worked).toEqual(["b"]);
     expect(store.getItem("n.turn")).toBeNull();
+  });
+
+  test("locks that refuse are replaced by a lease, and work that fails is not done twice", async () => {
+    const { tab } = leases();
+    const refusing = { request: () => Promise.reject(new DOMException("no", "SecurityError")) };
+    const worked: string[] = [];
+    await locked_turn(refusing, tab("a"))("n", async () => void worked.push("a"), never);
+    expect(worked).toEqual(["a"]);
+
+    const granting = {
+      request: (_name: string, _how: object, work: () => Promise<void>) => work(),
+    };
+    const turn = locked_turn(granting as unknown as LockManager, tab("a"));
+    const fail = async () => {
+      worked.push("b");
+      throw new Error("of the work");
+    };
+    await expect(turn("n", fail, never)).rejects.toThrow("of the work");
+    expect(worked).toEqual(["a", "b"]);
   });
 
   test("who is stopped does not wait on", async () => {

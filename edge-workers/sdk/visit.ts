@@ -1,5 +1,7 @@
 /** Who buys: the merchant's session, and the device. */
 
+import { random_id } from "./random_id.ts";
+
 /** A session as the integrator gives it: the JWT, or a function that fetches one. */
 export type SessionSource = string | null | (() => Promise<string | null>);
 
@@ -58,10 +60,10 @@ export async function lasting_device(): Promise<string> {
   try {
     const known = localStorage.getItem(name);
     if (known !== null) return known;
-    const fresh = crypto.randomUUID();
+    const fresh = random_id();
     localStorage.setItem(name, fresh);
     return fresh;
   } catch {
-    return crypto.randomUUID();
+    return random_id();
   }
 }

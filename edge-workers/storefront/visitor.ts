@@ -1,5 +1,6 @@
 /** Who looks at this demo shop: the same one after a reload, with a session of the demo merchant. */
 
+import { random_id } from "../sdk/random_id.ts";
 import { ask } from "../sdk/wire/ask.ts";
 
 const KEY = "sluice.shopper";
@@ -8,12 +9,12 @@ function shopper(): string {
   try {
     const known = localStorage.getItem(KEY);
     if (known !== null) return known;
-    const fresh = crypto.randomUUID();
+    const fresh = random_id();
     localStorage.setItem(KEY, fresh);
     return fresh;
   } catch {
     // Storage may be forbidden. The page works without; a reload then makes a new visitor.
-    return crypto.randomUUID();
+    return random_id();
   }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { type Machine, new_machine, STATES } from "../machine/machine.ts";
+import { random_id } from "../random_id.ts";
 
 const VERSION = 1;
 const PREFIX = `sluice.purchase.${VERSION}`;
@@ -95,5 +96,5 @@ const is_key = (key: unknown): boolean => typeof key === "string" && /^[\w-]{1,6
 
 /** A key for a new purchase. Without storage always the same: a reload must not buy a second time. */
 export function new_key(store_lasts: boolean): string {
-  return store_lasts ? crypto.randomUUID() : "first";
+  return store_lasts ? random_id() : "first";
 }

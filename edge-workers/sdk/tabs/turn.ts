@@ -6,6 +6,7 @@
  * purchases one reservation.
  */
 
+import { random_id } from "../random_id.ts";
 import type { Store } from "./memory.ts";
 
 const LEASE_MS = 4000;
@@ -17,13 +18,24 @@ export type Turn = (name: string, work: () => Promise<void>, signal: AbortSignal
 /** The best that this browser has. */
 export function best_turn(store: Store): Turn {
   const { locks } = navigator as { locks?: LockManager };
-  return locks === undefined ? leased_turn(store) : locked_turn(locks);
+  const lease = leased_turn(store);
+  return locks === undefined ? lease : locked_turn(locks, lease);
 }
 
-/** By Web Locks. */
-export function locked_turn(locks: LockManager): Turn {
+/** By Web Locks, or by `otherwise` where they are there and refuse: in a frame without an origin. */
+export function locked_turn(locks: Pick<LockManager, "request">, otherwise: Turn): Turn {
   return async (name, work, signal) => {
-    await locks.request(name, { signal }, work);
+    let has_begun = false;
+    const begin = () => {
+      has_begun = true;
+      return work();
+    };
+    try {
+      await locks.request(name, { signal }, begin);
+    } catch (error) {
+      if (has_begun || signal.aborted) throw error;
+      await otherwise(name, work, signal);
+    }
   };
 }
 
@@ -35,7 +47,7 @@ interface LeaseOptions {
 
 const here = (): LeaseOptions => ({
   clock: Date.now,
-  id: crypto.randomUUID(),
+  id: random_id(),
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 });
 

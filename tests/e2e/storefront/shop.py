@@ -9,8 +9,8 @@ from deploy.local.site import ROOT
 
 # A bound for a busy machine; nothing is timed against it.
 PATIENCE_MS = 60_000
-# How long before the start a page is opened that has to be seen before it: a busy machine takes twenty
-# seconds to put up a campaign and open a page.
+# How long before the start a page is opened that has to be seen before it: a busy machine takes
+# twenty seconds to put up a campaign and open a page.
 LEAD_S = 30
 SCREENS = ROOT / "var" / "e2e" / "screens"
 AXE = ROOT / "edge-workers" / "node_modules" / "axe-core" / "axe.min.js"
