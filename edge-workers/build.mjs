@@ -60,7 +60,7 @@ const sdk_parts = {
       contents: CHECK.filter((path) => existsSync(path))
         .map((path) => `export * from "${path}";`)
         .join(""),
-      resolveDir: ".",
+      resolveDir: process.cwd(),
     }));
   },
 };
