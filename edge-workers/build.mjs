@@ -1,10 +1,12 @@
 /**
- * `npm run build`: storefront → embedded files → `dist/worker.js`.
+ * `npm run build`: SDK → `dist/sdk/`; storefront and SDK → embedded files → `dist/worker.js`.
  * `node build.mjs vectors`: the program that writes the golden vectors → `dist/write_vectors.mjs`.
  */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { build } from "esbuild";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { build, transform } from "esbuild";
 
 const hash = (text) => createHash("sha256").update(text).digest("base64url").slice(0, 16);
 
@@ -42,6 +44,58 @@ async function storefront_files() {
   return [page, script, style, icon];
 }
 
+const CHECK = ["./sdk/check/index.ts", "./sdk/check/device.ts"];
+
+/** The SDK's style as a minified text, and the human check when it is there. */
+const sdk_parts = {
+  name: "sdk_parts",
+  setup(setup) {
+    setup.onLoad({ filter: /sdk\/.*\.css$/ }, async ({ path }) => ({
+      contents: (await transform(await readFile(path, "utf8"), { loader: "css", minify: true }))
+        .code,
+      loader: "text",
+    }));
+    setup.onResolve({ filter: /^sluice:check$/ }, ({ path }) => ({ path, namespace: "check" }));
+    setup.onLoad({ filter: /.*/, namespace: "check" }, () => ({
+      contents: CHECK.filter((path) => existsSync(path))
+        .map((path) => `export * from "${path}";`)
+        .join(""),
+      resolveDir: process.cwd(),
+    }));
+  },
+};
+
+/** Bundles the SDK into `dist/sdk`: the element, and chunks with hashed names that it loads later. */
+async function sdk_files() {
+  const built = await build({
+    entryPoints: { "flash-sale": "sdk/index.ts" },
+    bundle: true,
+    minify: true,
+    splitting: true,
+    write: false,
+    outdir: "dist/sdk",
+    chunkNames: "[name].[hash]",
+    format: "esm",
+    target: "es2022",
+    plugins: [sdk_parts],
+  });
+  await rm("dist/sdk", { recursive: true, force: true });
+  await mkdir("dist/sdk", { recursive: true });
+  return Promise.all(
+    built.outputFiles.map(async ({ path, text }) => {
+      const name = basename(path);
+      await writeFile(`dist/sdk/${name}`, text);
+      return {
+        path: `/sdk/${name}`,
+        content_type: "text/javascript; charset=utf-8",
+        body: text,
+        etag: `"${hash(text)}"`,
+        immutable: name !== "flash-sale.js",
+      };
+    }),
+  );
+}
+
 const storefront = {
   name: "storefront",
   setup(setup) {
@@ -50,7 +104,10 @@ const storefront = {
       namespace: "sluice",
     }));
     setup.onLoad({ filter: /.*/, namespace: "sluice" }, async () => ({
-      contents: `export const page_files = ${JSON.stringify(await storefront_files())};`,
+      contents: `export const page_files = ${JSON.stringify([
+        ...(await storefront_files()),
+        ...(await sdk_files()),
+      ])};`,
     }));
   },
 };

@@ -52,6 +52,7 @@ probe_all() {
   probe util-linux "setpriv" has setpriv
   probe util-linux "taskset" has taskset
   probe wrk "wrk (make bench)" has wrk
+  probe chromium "Chromium (tests/e2e/storefront)" eval "has chromium || has chromium-browser"
 }
 
 # An OpenResty of one's own has the module only when it was built with it.

@@ -1,6 +1,7 @@
 /** The bundle in the real workerd, between a control plane and a gateway that are doubles. */
 
 import { request as http_request } from "node:http";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   document,
@@ -112,6 +113,21 @@ test("a shopper gets a session, enters, and buys through the edge", async () => 
     "x-forwarded-for": "127.0.0.1",
   });
   expect(JSON.stringify(received?.headers)).not.toMatch(/somebody-else|9\.9\.9\.9/);
+});
+
+test("the SDK is served, briefly cached, and has at most 15 kB without the human check", async () => {
+  const response = await fetch(`${edge.origin}/sdk/flash-sale.js`);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+  expect(response.headers.get("cache-control")).toBe("public, max-age=30, must-revalidate");
+  expect(response.headers.get("access-control-allow-origin")).toBe("*");
+  const script = await response.text();
+  expect(gzipSync(script).length).toBeLessThanOrEqual(15_000);
+  // What it loads later has its content's hash in its name.
+  const chunk = /import\("\.\/([\w.-]+\.[A-Z0-9]{8}\.js)"\)/.exec(script)?.[1];
+  const check = await fetch(`${edge.origin}/sdk/${chunk}`);
+  expect(check.status).toBe(200);
+  expect(check.headers.get("cache-control")).toContain("immutable");
 });
 
 test("the clock runs and is not cached", async () => {

@@ -1,40 +1,4 @@
-/** Every word of the page, in every language it speaks. */
-
-/** How an answer feels: still going, good, or final and not good. */
-export type Tone = "info" | "good" | "bad";
-
-/** What can be said about a purchase: every outcome, every state of a reservation, and our own. */
-export const NEWS_TONES = {
-  entering: "info",
-  buying: "info",
-  reserved: "info",
-  pending: "info",
-  queued: "info",
-  in_line: "info",
-  confirmed: "good",
-  paid: "good",
-  expired: "bad",
-  cancelled: "bad",
-  rejected: "bad",
-  limit_reached: "bad",
-  sold_out: "bad",
-  ended: "bad",
-  not_started: "info",
-  challenge: "bad",
-  denied: "bad",
-  bad_token: "bad",
-  bad_request: "bad",
-  not_found: "bad",
-  rate_limited: "info",
-  busy: "info",
-  offline: "info",
-  no_demo: "bad",
-} as const satisfies Record<string, Tone>;
-
-export type News = keyof typeof NEWS_TONES;
-
-/** A headline and a sentence. `{order}` becomes the order number, `{place}` how many are before him. */
-type Words = readonly [headline: string, sentence: string];
+/** Every word of the demo shop; what the element says is in `sdk/words`. */
 
 export interface Messages {
   language: string;
@@ -46,21 +10,16 @@ export interface Messages {
   campaign_label: string;
   open: string;
   no_campaign: string;
-  starts_in: string;
-  ends_in: string;
-  over: string;
-  closed: string;
-  days: string;
-  hours: string;
-  minutes: string;
-  seconds: string;
-  units: (units: number, limit: number) => string;
-  buy: string;
-  not_yet: string;
-  working: string;
-  done: string;
+  busy_title: string;
+  busy: string;
+  eyebrow: string;
+  promises: readonly (readonly [title: string, text: string])[];
+  check_draw: string;
   note: string;
-  news: Record<News, Words>;
+  somebody_else: string;
+  pay_unavailable: string;
+  pay_unknown: string;
+  pay_started: string;
 }
 
 export const en: Messages = {
@@ -74,49 +33,20 @@ export const en: Messages = {
   campaign_label: "Campaign",
   open: "Open",
   no_campaign: "There is no campaign with this name. It may not be announced yet.",
-  starts_in: "Opens in",
-  ends_in: "Open now. Closes in",
-  over: "This sale has ended.",
-  closed: "Closed",
-  days: "days",
-  hours: "hours",
-  minutes: "min",
-  seconds: "sec",
-  units: (units, limit) => `${units.toLocaleString("en")} units · ${limit} per person`,
-  buy: "Buy now",
-  not_yet: "Not open yet",
-  working: "One moment…",
-  done: "Yours",
-  note: "There is no need to reload: the clock here follows ours.",
-  news: {
-    entering: ["Going in", "We are checking you in."],
-    buying: ["Buying", "Your request is on its way."],
-    reserved: ["Reserved for you", "The unit is set aside. We are writing your order."],
-    pending: ["Not certain yet", "The answer is taking longer than usual. We keep asking."],
-    queued: ["You are in the queue", "Keep this page open, it moves by itself."],
-    in_line: [
-      "You are in the queue",
-      "{place} before you. Keep this page open, it moves by itself.",
-    ],
-    confirmed: ["It is yours", "Your order is {order}."],
-    paid: ["Paid", "Thank you. Your order is {order}."],
-    expired: ["The time to pay has passed", "The unit went back to the others."],
-    cancelled: ["Cancelled", "This order was cancelled."],
-    rejected: ["We are sorry", "We could not keep this reservation. You have not been charged."],
-    limit_reached: ["You already have yours", "This is as many as one person can buy."],
-    sold_out: ["Sold out", "All units have found an owner. Thank you for trying."],
-    ended: ["The sale has ended", "Thank you for coming."],
-    not_started: ["A little early", "The sale opens when the clock reaches zero."],
-    challenge: ["A check is needed", "Please prove that you are a person, then try again."],
-    denied: ["Not possible", "This purchase was declined."],
-    bad_token: ["Your visit has expired", "Please press the button once more."],
-    bad_request: ["Something is wrong with this page", "Please reload it."],
-    not_found: ["Not found", "This item is not on sale here."],
-    rate_limited: ["Too fast", "We try again for you in a moment."],
-    busy: ["Very busy", "We try again for you in a moment."],
-    offline: ["No connection", "We try again as soon as you are back."],
-    no_demo: ["Only for looking", "Buying without a shop is switched off here."],
-  },
+  busy_title: "One moment",
+  busy: "The sale cannot be reached right now. We keep trying; there is no need to reload.",
+  eyebrow: "Flash sale",
+  promises: [
+    ["No rush", "The clock here follows ours. There is no need to reload or to click fast."],
+    ["One each, for sure", "What is reserved for you is sold to nobody else."],
+    ["The truth", "You always see whether it is reserved, confirmed or gone."],
+  ],
+  check_draw: "Check the draw",
+  note: "A demo shop. Nothing here costs money.",
+  somebody_else: "Shop as somebody else",
+  pay_unavailable: "Paying is not built into this demo. Your order stands as it is.",
+  pay_unknown: "The payment did not answer. Please press once more; it is paid once at most.",
+  pay_started: "Your payment is on its way.",
 };
 
 export const zh: Messages = {
@@ -128,46 +58,20 @@ export const zh: Messages = {
   campaign_label: "活动名称",
   open: "打开",
   no_campaign: "没有找到这个活动，它可能尚未公布。",
-  starts_in: "距离开始",
-  ends_in: "正在进行，距离结束",
-  over: "本次活动已结束。",
-  closed: "已结束",
-  days: "天",
-  hours: "时",
-  minutes: "分",
-  seconds: "秒",
-  units: (units, limit) => `共 ${units.toLocaleString("zh-CN")} 件 · 每人限购 ${limit} 件`,
-  buy: "立即抢购",
-  not_yet: "尚未开始",
-  working: "请稍候…",
-  done: "已抢到",
-  note: "无需刷新：此处的时钟与我们的保持一致。",
-  news: {
-    entering: ["正在进入", "正在为您核验。"],
-    buying: ["正在下单", "您的请求已发出。"],
-    reserved: ["已为您预留", "商品已锁定，正在生成订单。"],
-    pending: ["结果待确认", "返回结果比平时慢，我们会继续查询。"],
-    queued: ["排队中", "请保持页面打开，进度会自动更新。"],
-    in_line: ["排队中", "前面还有 {place} 人。请保持页面打开，进度会自动更新。"],
-    confirmed: ["抢购成功", "您的订单号：{order}。"],
-    paid: ["已付款", "谢谢。您的订单号：{order}。"],
-    expired: ["付款时间已过", "商品已退回给其他买家。"],
-    cancelled: ["已取消", "该订单已取消。"],
-    rejected: ["非常抱歉", "我们未能保留这次预留，您未被扣款。"],
-    limit_reached: ["您已经抢到", "已达到每人限购数量。"],
-    sold_out: ["已售罄", "全部商品已有归属，感谢参与。"],
-    ended: ["活动已结束", "感谢您的到来。"],
-    not_started: ["还早一点", "倒计时归零时开始。"],
-    challenge: ["需要验证", "请先完成真人验证，然后重试。"],
-    denied: ["无法购买", "本次购买未被接受。"],
-    bad_token: ["本次访问已过期", "请再点一次按钮。"],
-    bad_request: ["页面出了点问题", "请刷新页面。"],
-    not_found: ["没有找到", "这里没有出售该商品。"],
-    rate_limited: ["操作太快", "稍后将为您自动重试。"],
-    busy: ["当前非常繁忙", "稍后将为您自动重试。"],
-    offline: ["网络已断开", "恢复连接后将为您自动重试。"],
-    no_demo: ["仅供浏览", "此处未开放无店铺购买。"],
-  },
+  busy_title: "请稍候",
+  busy: "暂时无法连接，正在为您重试，无需刷新。",
+  eyebrow: "限时抢购",
+  promises: [
+    ["不必着急", "此处的时钟与我们的保持一致，无需刷新，也无需拼手速。"],
+    ["一件归一人", "为您预留的商品不会再卖给别人。"],
+    ["如实告知", "已预留、已确认还是已售罄，随时看得清楚。"],
+  ],
+  check_draw: "核对抽签结果",
+  note: "演示商店，不会产生任何费用。",
+  somebody_else: "换一个身份购物",
+  pay_unavailable: "此演示未开通付款，您的订单保持不变。",
+  pay_unknown: "付款没有答复，请再点一次；同一订单只会付款一次。",
+  pay_started: "正在处理您的付款。",
 };
 
 /** The language asked for by `?lang=`, else the browser's. */

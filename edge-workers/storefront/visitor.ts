@@ -1,22 +1,34 @@
-/** Who looks at this page: the same one after a reload, so that he finds the same reservation. */
+/** Who looks at this demo shop: the same one after a reload, with a session of the demo merchant. */
 
-import type { Visitor } from "./purchase.ts";
+import { random_id } from "../sdk/random_id.ts";
+import { ask } from "../sdk/wire/ask.ts";
 
-function lasting_id(name: string): string {
-  const key = `sluice.${name}`;
+const KEY = "sluice.shopper";
+
+function shopper(): string {
   try {
-    const known = localStorage.getItem(key);
+    const known = localStorage.getItem(KEY);
     if (known !== null) return known;
-    const fresh = crypto.randomUUID();
-    localStorage.setItem(key, fresh);
+    const fresh = random_id();
+    localStorage.setItem(KEY, fresh);
     return fresh;
   } catch {
     // Storage may be forbidden. The page works without; a reload then makes a new visitor.
-    return crypto.randomUUID();
+    return random_id();
   }
 }
 
-/** The visitor of this browser. */
-export function this_visitor(): Visitor {
-  return { shopper: lasting_id("shopper"), device: lasting_id("device") };
+/** Forgets who this is: the next page is somebody else's. */
+export function become_somebody_else(): void {
+  try {
+    localStorage.removeItem(KEY);
+  } catch {}
+}
+
+/** A session; null where the demo is switched off. Rejects while nobody answers. */
+export async function demo_session(): Promise<string | null> {
+  const { ok, code, body } = await ask("/demo/sessions", { body: { shopper: shopper() } });
+  if (ok && typeof body.session === "string") return body.session;
+  if (code === "not_found") return null;
+  throw new Error(`no session: ${code}`);
 }

@@ -1,6 +1,7 @@
 /** The edge worker, composed: every route in the order it is tried. */
 
 import { Hono } from "hono";
+import { cors } from "./cors/cors.ts";
 import { type Log, without_floods } from "./env/log.ts";
 import type { Settings } from "./env/settings.ts";
 import { check_path } from "./pass_through/pass_through.ts";
@@ -9,6 +10,7 @@ import { canary_percent } from "./pass_through/share.ts";
 import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
 import { demo_session_route } from "./routes/demo_session/demo_session.ts";
 import { entry_route } from "./routes/entry/entry.ts";
+import { item_route } from "./routes/item/item.ts";
 import { lobby_route } from "./routes/lobby/lobby.ts";
 import { type PageFile, pages_route } from "./routes/pages/pages.ts";
 import { time_route } from "./routes/time/time.ts";
@@ -37,8 +39,11 @@ export function create_app(surroundings: Surroundings): Hono {
   });
   const app = new Hono();
 
+  app.use("/v1/*", cors());
+  app.use("/sdk/*", cors());
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
+  app.route("/", item_route({ store, random }));
   app.route("/", entry_route({ store, clock, random, token_id }));
   app.route(
     "/",

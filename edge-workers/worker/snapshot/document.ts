@@ -8,6 +8,17 @@
 export const ITEM_STATES = ["approved", "live", "ended"] as const;
 export type ItemState = (typeof ITEM_STATES)[number];
 
+/** What anybody may know of an item, beside its times. */
+export interface ItemFacts {
+  title: string;
+  price_minor: number;
+  currency: string;
+  units: number;
+  limit: number;
+  /** `opens_ms`: from when on a draw can be joined. Null when nobody has to wait in line. */
+  queue: { mode: "fifo" | "draw"; opens_ms: number } | null;
+}
+
 /** One SKU on sale. Sold from `start_ms` (inclusive) to `end_ms` (exclusive). */
 export interface Item {
   id: number;
@@ -15,6 +26,7 @@ export interface Item {
   state: ItemState;
   start_ms: number;
   end_ms: number;
+  facts: ItemFacts;
   path_key: string;
   /** The item's own switch, or the general one where the item says nothing: as the gateway reads it. */
   sale_enabled: boolean;
@@ -96,6 +108,25 @@ function selling(switches: unknown, where: string, inherited?: boolean): boolean
   return sale_enabled;
 }
 
+function read_queue(value: unknown, where: string): ItemFacts["queue"] {
+  if (value === undefined || value === null) return null;
+  const { mode, opens_ms } = fields(value, where);
+  if (mode === "off") return null;
+  if (mode !== "fifo" && mode !== "draw") fail(`${where}.mode`, "off, fifo or draw");
+  return { mode, opens_ms: whole(opens_ms, `${where}.opens_ms`, 0) };
+}
+
+function read_facts(item: Fields, where: string): ItemFacts {
+  return {
+    title: text(item.title, `${where}.title`),
+    price_minor: whole(item.price_minor, `${where}.price_minor`, 0),
+    currency: text(item.currency, `${where}.currency`),
+    units: whole(item.units, `${where}.units`, 0),
+    limit: whole(item.limit, `${where}.limit`, 1),
+    queue: read_queue(item.queue, `${where}.queue`),
+  };
+}
+
 function read_item(value: unknown, where: string, sale_enabled: boolean): Item {
   const item = fields(value, where);
   const state = ITEM_STATES.find((known) => known === item.state);
@@ -107,6 +138,7 @@ function read_item(value: unknown, where: string, sale_enabled: boolean): Item {
     state: state ?? fail(`${where}.state`, `one of ${ITEM_STATES.join(", ")}`),
     start_ms,
     end_ms: whole(item.end_ms, `${where}.end_ms`, start_ms + 1),
+    facts: read_facts(item, where),
     path_key: PATH_KEY.test(path_key)
       ? path_key
       : fail(`${where}.path_key`, "22 base64url characters"),

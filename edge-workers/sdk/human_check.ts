@@ -1,0 +1,54 @@
+/** The human check as the SDK meets it: a module of its own, loaded when somebody is about to buy. */
+
+/** What `sdk/check` exports; a bundle without it has none of this and asks for no check. */
+export interface CheckExports {
+  /** Begins to gather how the visitor moves; returns what ends it. */
+  watch?: (root: Document) => () => void;
+  solve?: (task: CheckTask) => Promise<Record<string, unknown> | null>;
+  device_id?: () => Promise<string>;
+}
+
+export interface CheckTask {
+  edge: string;
+  item: number;
+  session: string;
+  /** Where a slider is shown, when one is asked for. */
+  host: HTMLElement;
+  slider?: unknown;
+  lang: "en" | "zh";
+  signal: AbortSignal;
+}
+
+/** Solves the check for one entry; null when none is asked for. Rejects when it could not be done. */
+export type Solve = (session: string, slider: unknown, signal: AbortSignal) => Promise<Solved>;
+export type Solved = Record<string, unknown> | null;
+
+/** A check that is solved ahead of time and used once. */
+export class PreparedCheck {
+  readonly #solve: Solve;
+  #ahead: { session: string; solved: Promise<Solved> } | null = null;
+
+  constructor(solve: Solve) {
+    this.#solve = solve;
+  }
+
+  /** Begins before it is needed. What fails here is tried again when it is. */
+  prepare(session: string, signal: AbortSignal): void {
+    if (this.#ahead !== null) return;
+    const solved = this.#solve(session, null, signal);
+    solved.catch(() => undefined);
+    this.#ahead = { session, solved };
+  }
+
+  /** The answer for the next entry. */
+  async take(session: string, slider: unknown, signal: AbortSignal): Promise<Solved> {
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    if (ahead !== null && ahead.session === session && slider === null) {
+      try {
+        return await ahead.solved;
+      } catch {}
+    }
+    return this.#solve(session, slider, signal);
+  }
+}

@@ -1,0 +1,338 @@
+/** The loop over tabs and reloads, against a stock that remembers; no timers, no network. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Machine, Request } from "./machine/machine.ts";
+import { Purchase } from "./purchase.ts";
+import { Memory, passing_store, type Store } from "./tabs/memory.ts";
+import { leased_turn, locked_turn, type Turn } from "./tabs/turn.ts";
+import { type Answer, NO_ANSWER, OFFLINE, silence, UNNAMED } from "./wire/ask.ts";
+
+const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let round = 0; round < 5000 && !condition(); round += 1) await soon();
+  expect(condition(), what).toBe(true);
+}
+
+/** One turn for all tabs, first come first served: what Web Locks do. */
+function shared_turn(): Turn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (_name, work, signal) => {
+    const mine = last.then(() => (signal.aborted ? Promise.reject(signal.reason) : work()));
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+type Reply = (request: Request, machine: Machine) => Answer;
+
+/** The server, the browser's storage and any number of tabs. */
+class Scene {
+  readonly store: Store = passing_store();
+  readonly asked: { request: Request; key: string; is_repeat: boolean; tab: number }[] = [];
+  readonly waited: number[] = [];
+  in_flight = 0;
+  most_in_flight = 0;
+  /** While this waits, so does every answer. */
+  gate: Promise<void> = Promise.resolve();
+  reply: Reply = good_server();
+  now_ms = 1;
+  /** Tabs that cannot hear each other have the storage all the same. */
+  is_mute = false;
+  #keys = 0;
+  readonly #turn: Turn;
+  readonly #listeners = new Map<number, (machine: Machine) => void>();
+
+  constructor(turn: Turn = shared_turn()) {
+    this.#turn = turn;
+  }
+
+  tab(id: number): Purchase {
+    return new Purchase({
+      memory: new Memory(this.store, "edge", 7, "ann", () => this.now_ms),
+      turn: this.#turn,
+      open_news: (hear) => {
+        this.#listeners.set(id, hear);
+        return {
+          tell: (machine) => {
+            if (this.is_mute) return;
+            for (const [other, listener] of this.#listeners) if (other !== id) listener(machine);
+          },
+          close: () => void this.#listeners.delete(id),
+        };
+      },
+      send: (request, machine, signal) => this.#send(id, request, machine, signal),
+      new_key: () => `key-${++this.#keys}`,
+      random: () => 0.5,
+      clock: () => this.now_ms++,
+      pause: async (ms) => {
+        this.waited.push(ms);
+        await soon();
+      },
+      on_change: () => undefined,
+    });
+  }
+
+  async #send(tab: number, request: Request, machine: Machine, signal: AbortSignal) {
+    this.asked.push({ request, key: machine.key, is_repeat: machine.is_repeat, tab });
+    this.in_flight += 1;
+    this.most_in_flight = Math.max(this.most_in_flight, this.in_flight);
+    await soon();
+    await this.gate;
+    this.in_flight -= 1;
+    // Who has left does not hear what the server has done all the same.
+    const answer = this.reply(request, machine);
+    return signal.aborted ? silence(NO_ANSWER) : answer;
+  }
+
+  get purchases() {
+    return this.asked.filter(({ request }) => request === "buy");
+  }
+}
+
+const ok = (code: string, body: Record<string, unknown> = {}): Answer => ({
+  ok: true,
+  code,
+  body,
+  retry_after_ms: null,
+});
+
+/** Lets in, sells one unit a key, confirms and is paid at the third look. */
+function good_server(): Reply {
+  let looks = 0;
+  return (request, { key }) => {
+    if (request === "entry") return ok(UNNAMED, { entry_token: "e", buy_url: "/v1/items/7/k/buy" });
+    const found = { reservation_id: `r-${key}`, status_url: `/v1/reservations/r-${key}` };
+    if (request === "buy") return ok("reserved", found);
+    looks += 1;
+    return ok(looks < 3 ? "confirmed" : "paid", { order: "S1" });
+  };
+}
+
+test("a double click is one purchase", async () => {
+  const scene = new Scene();
+  const tab = scene.tab(1);
+  tab.press();
+  tab.press();
+  await until(() => tab.machine.state === "paid", "it to be paid");
+  tab.press();
+  await soon();
+  expect(scene.purchases).toHaveLength(1);
+  expect(scene.most_in_flight).toBe(1);
+});
+
+test("a double click is one purchase also where the turn is a lease, which its own tab may take", async () => {
+  const scene: Scene = new Scene((...all) => lease(...all));
+  const options = { clock: () => scene.now_ms, id: "a", pause: soon };
+  const lease = leased_turn(scene.store, options);
+  const tab = scene.tab(1);
+  tab.press();
+  tab.press();
+  await until(() => tab.machine.state === "paid", "it to be paid");
+  expect(scene.most_in_flight).toBe(1);
+  expect(scene.purchases).toHaveLength(1);
+});
+
+describe("two tabs", () => {
+  test("make one reservation also when they cannot hear each other", async () => {
+    const scene = new Scene();
+    scene.is_mute = true;
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    await until(() => one.machine.state === "paid", "the first to be done");
+    two.press();
+    await until(() => two.machine.state === "paid", "the other to find it");
+    expect(scene.purchases).toHaveLength(1);
+  });
+
+  test("make one reservation, and both see it", async () => {
+    const scene = new Scene();
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    two.press();
+    await until(() => one.machine.state === "paid" && two.machine.state === "paid", "both paid");
+    expect(scene.purchases).toHaveLength(1);
+    expect(new Set(scene.asked.map(({ tab }) => tab))).toEqual(new Set([1]));
+    expect(two.machine).toEqual(one.machine);
+  });
+
+  test("hear the same refusal", async () => {
+    const scene = new Scene();
+    const good = scene.reply;
+    scene.reply = (request, machine) =>
+      request === "buy" ? { ...silence("sold_out") } : good(request, machine);
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    two.press();
+    await until(() => two.machine.state === "sold_out", "the other to hear it");
+    await soon();
+    await soon();
+    expect(scene.purchases).toHaveLength(1);
+  });
+
+  test("the second goes on when the first is closed in the middle", async () => {
+    const scene = new Scene();
+    let open = () => {};
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    await until(() => one.machine.state === "buying", "the purchase");
+    scene.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await until(() => scene.purchases.length === 1 && scene.in_flight === 1, "it to be sent");
+    one.stop();
+    open();
+    scene.gate = Promise.resolve();
+    await until(() => two.machine.state === "paid", "the other tab to finish it");
+    expect(new Set(scene.purchases.map(({ key }) => key)).size).toBe(1);
+    expect(scene.purchases.map(({ is_repeat }) => is_repeat)).toEqual([false, true]);
+    expect(scene.most_in_flight).toBe(1);
+  });
+});
+
+test("a reload in the middle repeats the purchase with the same key and says so", async () => {
+  const scene = new Scene();
+  const before = scene.tab(1);
+  before.press();
+  await until(() => before.machine.state === "buying", "the purchase");
+  scene.gate = new Promise(() => {});
+  await until(() => scene.purchases.length === 1, "it to be sent");
+  before.stop();
+
+  // The old page never comes back, so its turn is gone with it: another Turn, the same storage.
+  const reloaded = new Scene();
+  const page = Object.assign(reloaded, { store: scene.store }).tab(2);
+  expect(page.machine).toMatchObject({ state: "buying", is_unanswered: true });
+  page.resume();
+  await until(() => page.machine.state === "paid", "the order");
+  expect(reloaded.purchases[0]).toMatchObject({ key: scene.purchases[0]?.key, is_repeat: true });
+});
+
+test("a refusal does not outlive the page", async () => {
+  const scene = new Scene();
+  scene.reply = () => silence("sold_out");
+  const tab = scene.tab(1);
+  tab.press();
+  await until(() => tab.machine.state === "sold_out", "the refusal");
+  tab.stop();
+  expect(scene.tab(2).machine.state).toBe("waiting");
+});
+
+test("an order that was paid is seen after a reload, and nothing is asked", async () => {
+  const scene = new Scene();
+  const tab = scene.tab(1);
+  tab.press();
+  await until(() => tab.machine.state === "paid", "the order");
+  tab.stop();
+  const asked = scene.asked.length;
+  const again = scene.tab(2);
+  again.resume();
+  again.press();
+  await soon();
+  expect(again.machine.state).toBe("paid");
+  expect(scene.asked).toHaveLength(asked);
+});
+
+test("whatever the network does, with whatever tabs: one request in flight, one unit taken", async () => {
+  const moves = fc.array(
+    fc.oneof(
+      fc.record({ kind: fc.constant("press"), tab: fc.nat(2) }),
+      fc.record({ kind: fc.constant("close"), tab: fc.nat(2) }),
+      fc.record({ kind: fc.constant("pass"), rounds: fc.integer({ min: 1, max: 6 }) }),
+    ),
+    { maxLength: 25 },
+  );
+  const luck = fc.infiniteStream(
+    fc.constantFrom("good", "good", "lost", "silent", "busy", "bad_token"),
+  );
+  await fc.assert(
+    fc.asyncProperty(moves, luck, async (drawn, stream) => {
+      const scene = new Scene();
+      const good = scene.reply;
+      const taken = new Set<string>();
+      scene.reply = (request, machine) => {
+        const fate = stream.next().value as string;
+        if (fate === "busy" || fate === "bad_token") return silence(fate);
+        if (fate === "lost") return silence(OFFLINE);
+        if (request === "buy") taken.add(machine.key);
+        return fate === "silent" ? silence(NO_ANSWER) : good(request, machine);
+      };
+      const tabs = [scene.tab(0), scene.tab(1), scene.tab(2)];
+      for (const move of drawn) {
+        if (!("tab" in move)) for (let n = 0; n < move.rounds; n += 1) await soon();
+        else if (move.kind === "press") tabs[move.tab]?.press();
+        else {
+          tabs[move.tab]?.stop();
+          tabs[move.tab] = scene.tab(move.tab);
+          tabs[move.tab]?.resume();
+        }
+      }
+      for (const tab of tabs) tab.stop();
+      expect(scene.most_in_flight).toBeLessThanOrEqual(1);
+      expect(taken.size).toBeLessThanOrEqual(1);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+describe("without Web Locks", () => {
+  function leases() {
+    const store = passing_store();
+    const world = { now_ms: 0 };
+    const pause = async (ms: number) => {
+      world.now_ms += ms;
+      await soon();
+    };
+    const tab = (id: string) => leased_turn(store, { clock: () => world.now_ms, id, pause });
+    return { store, world, tab };
+  }
+  const never = new AbortController().signal;
+
+  test("a lease lets one tab work at a time", async () => {
+    const { tab } = leases();
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await soon();
+      inside -= 1;
+    };
+    await Promise.all(["a", "b", "c"].map((id) => tab(id)("n", work, never)));
+    expect(most).toBe(1);
+  });
+
+  test("the lease of a tab that is gone runs out", async () => {
+    const { store, tab } = leases();
+    store.setItem("n.turn", JSON.stringify({ id: "gone", until_ms: 4000 }));
+    const worked: string[] = [];
+    await tab("b")("n", async () => void worked.push("b"), never);
+    expect(worked).toEqual(["b"]);
+    expect(store.getItem("n.turn")).toBeNull();
+  });
+
+  test("locks that refuse are replaced by a lease, and work that fails is not done twice", async () => {
+    const { tab } = leases();
+    const refusing = { request: () => Promise.reject(new DOMException("no", "SecurityError")) };
+    const worked: string[] = [];
+    await locked_turn(refusing, tab("a"))("n", async () => void worked.push("a"), never);
+    expect(worked).toEqual(["a"]);
+
+    const granting = {
+      request: (_name: string, _how: object, work: () => Promise<void>) => work(),
+    };
+    const turn = locked_turn(granting as unknown as LockManager, tab("a"));
+    const fail = async () => {
+      worked.push("b");
+      throw new Error("of the work");
+    };
+    await expect(turn("n", fail, never)).rejects.toThrow("of the work");
+    expect(worked).toEqual(["a", "b"]);
+  });
+
+  test("who is stopped does not wait on", async () => {
+    const { store, tab } = leases();
+    store.setItem("n.turn", JSON.stringify({ id: "other", until_ms: 1e12 }));
+    await expect(tab("b")("n", async () => {}, AbortSignal.abort("gone"))).rejects.toBe("gone");
+  });
+});

@@ -1,0 +1,197 @@
+/** The four requests, on a real HTTP server. */
+
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { PreparedCheck, type Solve } from "../human_check.ts";
+import { type Machine, new_machine } from "../machine/machine.ts";
+import { type SessionSource, Visit } from "../visit.ts";
+import { ask } from "./ask.ts";
+import { send, type Wire } from "./send.ts";
+
+let server: Server;
+let edge: string;
+let answer: { status: number; body: string } | "hang up" | "silence";
+let heard: { method: string; path: string; headers: IncomingHttpHeaders; body: string }[];
+
+beforeEach(async () => {
+  heard = [];
+  answer = { status: 200, body: '{"outcome":"reserved"}' };
+  server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    const { method = "", url: path = "", headers } = request;
+    heard.push({ method, path, headers, body });
+    if (answer === "hang up") request.socket.destroy();
+    else if (answer !== "silence") response.writeHead(answer.status).end(answer.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  edge = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const never = new AbortController().signal;
+function wire(session: SessionSource = "s.e.s", solve: Solve = async () => null): Wire {
+  const visit = new Visit(() => session);
+  const check = new PreparedCheck(solve);
+  return { edge, item: 7, visit, device: async () => "device-1", check };
+}
+const machine = (more: Partial<Machine> = {}): Machine => ({
+  ...new_machine("key-1"),
+  entry_token: "e.n.t",
+  buy_url: "/v1/items/7/k/buy",
+  status_url: "/v1/reservations/7-0-r",
+  ...more,
+});
+
+describe("a purchase", () => {
+  test("is sent with its token and its key", async () => {
+    const bought = await send(wire(), "buy", machine(), never);
+    expect(bought).toMatchObject({ ok: true, code: "reserved" });
+    expect(heard[0]).toMatchObject({
+      method: "POST",
+      path: "/v1/items/7/k/buy",
+      body: '{"qty":1}',
+    });
+    expect(heard[0]?.headers).toMatchObject({
+      authorization: "Bearer e.n.t",
+      "content-type": "application/json",
+      "idempotency-key": "key-1",
+    });
+    expect(heard[0]?.headers).not.toHaveProperty("purchase-retry");
+  });
+
+  test("that is repeated says so, and one from the line brings its ticket", async () => {
+    await send(wire(), "buy", machine({ is_repeat: true, ticket: "t1" }), never);
+    expect(heard[0]?.headers).toMatchObject({ "purchase-retry": "1" });
+    expect(heard[0]?.body).toBe('{"qty":1,"ticket":"t1"}');
+  });
+
+  test.each(["https://elsewhere.example/v1/buy", "//elsewhere.example/v1/", "/other", ""])(
+    "does not carry its token to %j",
+    async (buy_url) => {
+      await send(wire(), "buy", machine({ buy_url }), never);
+      expect(heard.map(({ path }) => path)).toEqual(["/v1/"]);
+    },
+  );
+});
+
+test("the status is read with the entry token", async () => {
+  answer = { status: 200, body: '{"state":"confirmed","order":"S1"}' };
+  const status = await send(wire(), "status", machine(), never);
+  expect(status).toMatchObject({ code: "confirmed", body: { order: "S1" } });
+  expect(heard[0]).toMatchObject({ method: "GET", path: "/v1/reservations/7-0-r", body: "" });
+});
+
+describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
+  test("is knocked at with session and device", async () => {
+    await send(wire(), door, machine(), never);
+    expect(heard[0]).toMatchObject({ path: `/v1/items/7/${door}`, body: '{"device":"device-1"}' });
+    expect(heard[0]?.headers.authorization).toBe("Bearer s.e.s");
+  });
+
+  test("gets the solved check, and the slider's is solved when the edge asks for it", async () => {
+    const asked: unknown[] = [];
+    const solve: Solve = async (_session, slider) => {
+      asked.push(slider);
+      return { solution: asked.length };
+    };
+    await send(wire("s", solve), door, machine({ slider: { width: 300 } }), never);
+    expect(asked).toEqual([{ width: 300 }]);
+    expect(JSON.parse(heard[0]?.body ?? "")).toEqual({
+      device: "device-1",
+      check: { solution: 1 },
+    });
+  });
+
+  test("a check that cannot be solved is not sent, and not a no", async () => {
+    const solve: Solve = () => Promise.reject(new Error("offline"));
+    const knocked = await send(wire("s", solve), door, machine(), never);
+    expect(knocked.code).toBe("no_answer");
+    expect(heard).toEqual([]);
+  });
+
+  test("without a session nothing is sent", async () => {
+    expect((await send(wire(null), door, machine(), never)).code).toBe("no_session");
+    expect((await send(wire(""), door, machine(), never)).code).toBe("no_session");
+    expect(heard).toEqual([]);
+  });
+
+  test("a refused session is fetched anew", async () => {
+    answer = { status: 401, body: '{"code":"bad_token"}' };
+    let fetched = 0;
+    const at = wire(async () => `session-${++fetched}`);
+    await send(at, door, machine(), never);
+    await send(at, door, machine(), never);
+    expect(heard.map(({ headers }) => headers.authorization)).toEqual([
+      "Bearer session-1",
+      "Bearer session-2",
+    ]);
+  });
+
+  test("who signs in after he was asked to is let in", async () => {
+    const sessions = [null, "s"];
+    const at = wire(async () => sessions.shift() ?? null);
+    expect((await send(at, door, machine(), never)).code).toBe("no_session");
+    expect((await send(at, door, machine(), never)).ok).toBe(true);
+  });
+
+  test("a shop that does not answer is asked again", async () => {
+    let fetched = 0;
+    const at = wire(async () => {
+      fetched += 1;
+      if (fetched === 1) throw new Error("busy");
+      return "s";
+    });
+    expect((await send(at, door, machine(), never)).code).toBe("no_answer");
+    expect((await send(at, door, machine(), never)).ok).toBe(true);
+  });
+});
+
+test("a check that was solved ahead is used once", async () => {
+  let solved = 0;
+  const check = new PreparedCheck(async () => ({ solution: ++solved }));
+  check.prepare("s", never);
+  check.prepare("s", never);
+  expect(await check.take("s", null, never)).toEqual({ solution: 1 });
+  expect(await check.take("s", null, never)).toEqual({ solution: 2 });
+  check.prepare("s", never);
+  expect(await check.take("another session", null, never)).toEqual({ solution: 4 });
+});
+
+describe("an answer", () => {
+  test.each([
+    [503, '{"code":"busy","retry_after_ms":321}', { ok: false, code: "busy", retry_after_ms: 321 }],
+    [502, "<html>", { ok: false, code: "unnamed", retry_after_ms: null }],
+    [200, "[1]", { ok: true, code: "unnamed" }],
+    [200, "null", { ok: true, code: "unnamed" }],
+    [410, '{"code":7}', { ok: false, code: "unnamed" }],
+    [429, '{"code":"rate_limited","retry_after_ms":-5}', { retry_after_ms: null }],
+    [429, '{"code":"rate_limited","retry_after_ms":"soon"}', { retry_after_ms: null }],
+  ])("%i %s", async (status, body, read) => {
+    answer = { status, body };
+    expect(await ask(`${edge}/v1/time`)).toMatchObject(read);
+  });
+
+  test("that never comes is unknown", async () => {
+    answer = "silence";
+    expect((await ask(`${edge}/v1/time`, { timeout_ms: 30 })).code).toBe("no_answer");
+  });
+
+  test("that is cut off is no connection", async () => {
+    answer = "hang up";
+    expect((await ask(`${edge}/v1/time`)).code).toBe("offline");
+  });
+
+  test("that nobody waits for any more is given up", async () => {
+    answer = "silence";
+    const leaving = new AbortController();
+    const asking = ask(`${edge}/v1/time`, { signal: leaving.signal });
+    leaving.abort();
+    expect((await asking).code).toBe("no_answer");
+  });
+});

@@ -1,0 +1,73 @@
+/** The four requests of a purchase, out of the machine as it stands. */
+
+import type { PreparedCheck } from "../human_check.ts";
+import type { Machine, Request } from "../machine/machine.ts";
+import type { Visit } from "../visit.ts";
+import { type Answer, ask, NO_ANSWER, silence } from "./ask.ts";
+
+export interface Wire {
+  edge: string;
+  item: number;
+  visit: Visit;
+  device: () => Promise<string>;
+  check: PreparedCheck;
+}
+
+/** What a repeated purchase says: after sell-out only the stock knows whether the first one won. */
+const AGAIN = { "purchase-retry": "1" };
+
+/** Sends it; never throws. */
+export async function send(
+  wire: Wire,
+  request: Request,
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<Answer> {
+  switch (request) {
+    case "buy":
+      return buy(wire, machine, signal);
+    case "status":
+      return ask(address(wire, machine.status_url), { token: machine.entry_token, signal });
+    default:
+      return knock(wire, request, machine, signal);
+  }
+}
+
+/** Paths come from the server, but a token goes to this edge alone. */
+function address({ edge }: Wire, path: string | null): string {
+  return `${edge}${path?.startsWith("/v1/") ? path : "/v1/"}`;
+}
+
+function buy(wire: Wire, machine: Machine, signal: AbortSignal): Promise<Answer> {
+  const { key, is_repeat, ticket, entry_token, buy_url } = machine;
+  return ask(address(wire, buy_url), {
+    token: entry_token,
+    body: ticket === null ? { qty: 1 } : { qty: 1, ticket },
+    headers: { "idempotency-key": key, ...(is_repeat ? AGAIN : {}) },
+    signal,
+  });
+}
+
+/** Entry and lobby: session, device, and the human check where one is asked for. */
+async function knock(
+  { edge, item, visit, device, check }: Wire,
+  door: "entry" | "lobby",
+  { slider }: Machine,
+  signal: AbortSignal,
+): Promise<Answer> {
+  let session: string | null;
+  let body: Record<string, unknown>;
+  try {
+    session = await visit.session();
+    if (session === null) return silence("no_session");
+    body = { device: await device() };
+    const solved = await check.take(session, slider, signal);
+    if (solved !== null) body.check = solved;
+  } catch {
+    // The shop or the check did not answer; nothing was sent.
+    return silence(NO_ANSWER);
+  }
+  const answer = await ask(`${edge}/v1/items/${item}/${door}`, { token: session, body, signal });
+  if (answer.code === "bad_token") visit.forget();
+  return answer;
+}

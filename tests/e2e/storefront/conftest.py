@@ -1,0 +1,125 @@
+"""Real headless Chromium before the real stack."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+
+from deploy.local.site import ROOT, Site
+from deploy.local.stack import Stack
+from tests.e2e.conftest import JsonObject, wait_for
+from tests.e2e.storefront.shop import PATIENCE_MS, Shop
+from tests.e2e.test_campaign_on_time import ask
+
+# Chromium's own sandbox refuses to run as root, as CI does.
+ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser of the system; Playwright brings none of its own here."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "Chromium is missing: run `make setup`"
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_visitor(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """A function that makes a visitor: storage of his own, nothing remembered."""
+    contexts: list[BrowserContext] = []
+
+    def make(**options: object) -> BrowserContext:
+        context = chromium.new_context(**{"locale": "en-GB", **options})  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def edge(stack_environment: dict[str, str]) -> str:
+    """The edge's origin."""
+    return stack_environment["SLUICE_EDGE_URL"]
+
+
+@pytest.fixture
+def put_up(stack_environment: dict[str, str], edge: str) -> Callable[..., JsonObject]:
+    """A function that puts up a campaign of one item; returns when the edge knows it."""
+
+    def create(title: str, *, units: int, starts_in_s: float, **more: object) -> JsonObject:
+        slug = f"page-{time.time_ns():x}"
+        command = [sys.executable, "-m", "control_plane", "create_campaign", "--approve"]
+        command += ["--slug", slug, "--title", title, "--price-minor", "19900"]
+        command += ["--units", str(units), "--starts-in-s", str(starts_in_s)]
+        for name, value in {"lasts_s": 600, **more}.items():
+            command += [f"--{name.replace('_', '-')}", str(value)]
+        done = subprocess.run(
+            command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
+        )
+        described: JsonObject = json.loads(done.stdout)
+        item = described["items"][0]["id"]
+        wait_for(lambda: ask(f"{edge}/v1/items/{item}")[0] == 200, "the edge to know the item")
+        path = f"{edge}/v1/campaigns/{slug}"
+        wait_for(lambda: ask(path)[0] == 200, "the gateway to know the campaign")
+        return described
+
+    return create
+
+
+@pytest.fixture
+def visit(new_visitor: Callable[..., BrowserContext], edge: str) -> Callable[..., Shop]:
+    """A function that opens a campaign's page: as somebody new, or in another tab of his."""
+
+    def open_page(campaign: JsonObject, visitor: BrowserContext | None = None) -> Shop:
+        page = (visitor or new_visitor()).new_page()
+        shop = Shop(page)
+        page.goto(f"{edge}/?campaign={campaign['slug']}")
+        return shop
+
+    return open_page
+
+
+@pytest.fixture
+def frozen(site: Site) -> Callable[..., object]:
+    """`with frozen("queue-controller"):` a process that stands still, and goes on afterwards."""
+
+    @contextmanager
+    def freeze(name: str) -> Iterator[None]:
+        pid = next(info["pid"] for process, info, _ in Stack(site).state() if process.name == name)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    return freeze
+
+
+@pytest.fixture
+def away(site: Site) -> Callable[..., object]:
+    """`with away("gateway"):` a process that is down, and comes back afterwards."""
+
+    @contextmanager
+    def stop(name: str) -> Iterator[None]:
+        Stack(site).down([name])
+        try:
+            yield
+        finally:
+            Stack(site).up([name])
+
+    return stop
