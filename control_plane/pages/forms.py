@@ -43,7 +43,7 @@ class WordsForm(forms.ModelForm):
     def clean_upload(self) -> list[Drawn] | None:
         """The picture in all its widths; an error says what is wrong with it."""
         upload: UploadedFile | None = self.cleaned_data["upload"]
-        if upload is None:
+        if upload is None or upload.file is None:
             return None
         return pictures.draw(upload.file, upload.size or 0)
 

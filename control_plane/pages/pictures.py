@@ -8,7 +8,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -40,7 +40,7 @@ def name_of(body: bytes, suffix: str) -> str:
     return f"{hashlib.sha256(body).hexdigest()[:NAME_CHARS]}.{suffix}"
 
 
-def draw(upload: BinaryIO, size: int) -> list[Drawn]:
+def draw(upload: IO[bytes], size: int) -> list[Drawn]:
     """The picture in every width that is not above its own; raises ValidationError."""
     if size > UPLOAD_MAX_BYTES:
         raise ValidationError(
@@ -52,13 +52,14 @@ def draw(upload: BinaryIO, size: int) -> list[Drawn]:
     return list(_widths(pixels))
 
 
-def _decode(upload: BinaryIO) -> Image.Image:
+def _decode(upload: IO[bytes]) -> Image.Image:
     try:
         with Image.open(upload, formats=FORMATS) as image:
             _check_size(*image.size)
             upright = ImageOps.exif_transpose(image)
             mode = "RGBA" if image.has_transparency_data else "RGB"
-            converted = upright.convert(mode)
+            # Told for WebP nothing but pixels, Pillow writes nothing but pixels: no EXIF, no XMP.
+            return upright.convert(mode)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
         raise ValidationError(
             _("This is not a JPEG, PNG or WebP picture, or it is damaged."), code="not_a_picture"
@@ -67,10 +68,6 @@ def _decode(upload: BinaryIO) -> Image.Image:
         raise ValidationError(
             _("This is not a JPEG, PNG or WebP picture, or it is damaged."), code="not_a_picture"
         ) from error
-    # A new picture has none of the old one's EXIF, XMP or colour profile to be written out.
-    bare = Image.new(mode, converted.size)
-    bare.paste(converted)
-    return bare
 
 
 def _check_size(width: int, height: int) -> None:

@@ -6,7 +6,6 @@ import pytest
 from django.core.exceptions import ValidationError
 from PIL import Image
 
-from control_plane.pages import pictures
 from control_plane.pages.pictures import PIXELS_MAX, UPLOAD_MAX_BYTES, draw, name_of
 from control_plane.pages.tests.conftest import upload
 
@@ -95,7 +94,7 @@ def test_one_that_says_it_is_huge_is_refused_before_it_is_decoded(monkeypatch):
 
 
 def test_a_large_file_is_refused_unread(monkeypatch):
-    monkeypatch.setattr(pictures.Image, "open", lambda *_: pytest.fail("it was opened"))
+    monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("it was opened"))
     with pytest.raises(ValidationError) as refused:
         draw(upload(), UPLOAD_MAX_BYTES + 1)
     assert refused.value.code == "too_large"

@@ -15,7 +15,7 @@ from control_plane.campaigns.models import Campaign
 from control_plane.inventory import services as inventory
 from control_plane.pages import services
 from control_plane.pages.facts import ENDED_KEPT_FOR
-from control_plane.pages.pictures import draw
+from control_plane.pages.pictures import draw, name_of
 from control_plane.pages.storage import GRACE, INDEX, PublishedDirectory
 from control_plane.pages.tasks import publish_pages
 from control_plane.pages.tests.conftest import upload, write
@@ -48,7 +48,7 @@ def test_a_file_is_named_by_its_content(approved, now, published):
     services.publish(now)
     for name, body in _files(published).items():
         if name != INDEX:
-            assert name == services.name_of(body, name.partition(".")[2])
+            assert name == name_of(body, name.partition(".")[2])
 
 
 def test_publishing_again_changes_nothing(approved, now, published):

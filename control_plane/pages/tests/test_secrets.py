@@ -12,6 +12,7 @@ from control_plane.campaigns import services as campaigns
 from control_plane.campaigns.models import QueueMode
 from control_plane.merchants.services import ensure_demo_merchant
 from control_plane.pages import services
+from control_plane.pages.facts import campaigns_to_publish
 from control_plane.pages.pictures import draw
 from control_plane.pages.tests.conftest import upload, write
 from control_plane.queues.models import Draw
@@ -94,8 +95,8 @@ def test_no_secret_is_in_any_published_file(secrets, now, published):
 
 def test_the_search_finds_what_leaks(secrets, now, published):
     """The control: a page that holds the seed and a key."""
-    leaking = f"{Draw.objects.get().seed} {EntryKey.objects.first().secret}"
-    (campaign,) = services.facts.campaigns_to_publish(now)
+    leaking = f"{Draw.objects.get().seed} {EntryKey.objects.get().secret}"
+    (campaign,) = campaigns_to_publish(now)
     write(campaign, text_en=leaking)
     services.publish(now)
     assert {where for where, _ in _leaks(published, secrets)} == {
