@@ -7,6 +7,7 @@ export default defineConfig({
       "vectors/**/*.test.ts",
       "on_workerd/**/*.test.ts",
       "storefront/**/*.test.ts",
+      "pages/**/*.test.ts",
     ],
     // Upper bounds for a busy machine; nothing is timed against them.
     testTimeout: 30_000,
