@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from control_plane.campaigns.models import Campaign
 from control_plane.pages import facts, render, services
@@ -26,7 +25,7 @@ EDIT_URL = "admin:pages_campaignpage_edit"
 _EDGE = Path(settings.BASE_DIR).parent / "edge-workers"
 STYLES = (_EDGE / "storefront" / "style.css", _EDGE / "pages" / "page.css")
 PREVIEW_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'self'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
@@ -42,10 +41,9 @@ class CampaignPageAdmin(admin.ModelAdmin):
         """Nothing of the admin's own: every page here begins at a campaign."""
         page = self.admin_site.admin_view
         one, named = "<int:campaign_id>", "pages_campaignpage"
-        preview = page(xframe_options_sameorigin(self.preview_view))
         return [
             path(f"{one}/edit/", page(self.edit_view), name=f"{named}_edit"),
-            path(f"{one}/preview/", preview, name=f"{named}_preview"),
+            path(f"{one}/preview/", page(self.preview_view), name=f"{named}_preview"),
             path(f"{one}/preview/page.css", page(self.style_view), name=f"{named}_style"),
             path(f"{one}/preview/<str:name>", page(self.picture_view), name=f"{named}_picture"),
         ]

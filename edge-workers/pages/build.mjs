@@ -6,6 +6,8 @@ import { build } from "esbuild";
 
 const SDK_FOLDER = "dist/sdk";
 const SDK_ENTRY = "flash-sale.js";
+// What esbuild names a part that is loaded later.
+const HASHED_CHUNK = /\.[0-9A-Z]{8}\.js$/;
 const TYPES = {
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
@@ -55,7 +57,8 @@ async function sdk_files() {
   const hashed = {};
   for (const name of names.filter((one) => one.endsWith(".js"))) {
     const body = await readFile(`${SDK_FOLDER}/${name}`, "utf8");
-    files.push(file(`/sdk/${name}`, body, { any_origin: true }));
+    const immutable = HASHED_CHUNK.test(name);
+    files.push(file(`/sdk/${name}`, body, { any_origin: true, immutable }));
     if (name !== SDK_ENTRY) continue;
     const path = `/sdk/flash-sale.${hash(body)}.js`;
     files.push(file(path, body, { any_origin: true, immutable: true }));

@@ -5,7 +5,7 @@
  * behind the `#` is never sent to anybody.
  */
 
-import { el, set_text } from "../../storefront/element.ts";
+import { el } from "../element.ts";
 import {
   check_record,
   check_rows,
@@ -145,7 +145,7 @@ function whole_list(draw: Draw): HTMLElement {
     said.replaceChildren(going);
     said.append(
       await list_verdict(draw, count, (checked) => {
-        set_text(going, filled(words.rows_going, { checked, count }));
+        going.textContent = filled(words.rows_going, { checked, count });
       }),
     );
     going.remove();
@@ -211,7 +211,7 @@ function dress(): void {
   other.href = `?lang=${words.switch_to}${location.hash}`;
   other.lang = words.switch_to;
   other.hreflang = words.switch_to;
-  set_text(other, words.switch_name);
+  other.textContent = words.switch_name;
 }
 
 dress();
