@@ -29,7 +29,7 @@ campaign = services.create_draft(
     starts_at=now + timedelta(hours=1), ends_at=now + timedelta(hours=2),
     items=[dict(sku=sku, title=sku, units=3, price_minor=1999, queue_mode="draw")
            for sku in ("DRAWN", "WAITING")],
-    buckets=[dict(name="vip", weight=10), dict(name="regular", weight=10, place=1)])
+    buckets=[dict(name="vip", weight=10), dict(name="regular", weight=10)])
 services.approve(campaign, None, now)
 drawn, waiting = campaign.items.order_by("pk")
 queues.reveal(drawn.pk, {SIZES}, ["vip", "regular"], now)

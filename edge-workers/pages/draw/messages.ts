@@ -50,7 +50,7 @@ export const en: Messages = {
   lead: "In this sale it did not matter who was fastest: the order was drawn by lot. Here your own browser recomputes the draw, so you need not take our word for it.",
   how_title: "How it was drawn",
   how: [
-    "Before anybody could join, we chose a secret number, the seed, and published its fingerprint. A fingerprint gives nothing away, and no other seed has the same one.",
+    "Before anybody could join, we chose a secret number, the seed, and published its fingerprint. A fingerprint gives nothing away, and nobody can find another seed that has the same one.",
     "Everybody who was in the lobby before the start got a lobby number. It says when you came and nothing else.",
     "At the start the lobby closed. The seed and the number of people who had joined give every lobby number its place, each place exactly once.",
     "Then we published the seed. Whoever has it can recompute every place, as this page does. Had we changed the seed afterwards, its fingerprint would be another.",
@@ -123,7 +123,7 @@ export const zh: Messages = {
   lead: "在这次活动中，手快与否并不重要：顺序由抽签决定。您可以在这里用自己的浏览器重新计算抽签结果，而不必只听我们说。",
   how_title: "抽签是怎样进行的",
   how: [
-    "在任何人加入之前，我们选定一个秘密数字（种子），并公布它的指纹。指纹不会泄露种子，也没有另一个种子有相同的指纹。",
+    "在任何人加入之前，我们选定一个秘密数字（种子），并公布它的指纹。指纹不会泄露种子，也没有人能找到指纹相同的另一个种子。",
     "开始前进入等候厅的每个人都得到一个等候号。它只表示您何时到来，别无他意。",
     "开始时等候厅关闭。种子与加入人数一起决定每个等候号的位次，每个位次恰好出现一次。",
     "随后我们公布种子。任何人都可以像本页一样重新计算每个位次。如果我们事后更换种子，它的指纹就会不同。",
