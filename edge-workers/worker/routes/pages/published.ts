@@ -6,12 +6,7 @@
 import { type Context, Hono } from "hono";
 import type { Log } from "../../env/log.ts";
 import { busy, method_not_allowed, problem } from "../../problem/problem.ts";
-import {
-  type CampaignFiles,
-  type Language,
-  PublishedFiles,
-  type PublishedSource,
-} from "./files.ts";
+import { type Language, PublishedFiles, type PublishedSource } from "./files.ts";
 import { choose_language } from "./language.ts";
 import { not_found_html } from "./not_found.ts";
 import {
@@ -33,7 +28,6 @@ const HTML = "text/html; charset=utf-8";
 const JSON_TYPE = "application/json; charset=utf-8";
 /** Long enough for a crowd before the announcement, short enough to see it when it comes. */
 const NOT_THERE = "public, max-age=5";
-const SLUG = /^[A-Za-z0-9_-]{1,50}$/;
 /** Pages are served at `/c/` alone, where their links become those of this build. */
 const PUBLIC_NAME = /^([0-9a-f]{32})\.(json|webp)$/;
 const TAGS = { en: "en", zh: "zh-CN" } as const;
@@ -45,10 +39,6 @@ export function published_route(options: PublishedOptions, log: Log): Hono {
   const with_links = linker(hashed_names);
   const app = new Hono();
 
-  /** A campaign by its slug; a slug that cannot be one is nobody's. */
-  const find = async (slug: string): Promise<CampaignFiles | null> =>
-    SLUG.test(slug) ? files.campaign(slug) : null;
-
   /** A file the index names. That it is missing means that it is being published just now. */
   const body_of = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
     const body = await files.file(name);
@@ -58,7 +48,7 @@ export function published_route(options: PublishedOptions, log: Log): Hono {
 
   app.get("/c/:slug", async (c) => {
     const language = choose_language(c.req.query("lang"), c.req.header("accept-language"));
-    const found = await find(c.req.param("slug"));
+    const found = await files.campaign(c.req.param("slug"));
     if (found === null) return not_found_page(language, with_links);
     const name = found.pages[language];
     const headers = { ...page_headers(language), "cache-control": SHORTLY };
@@ -70,7 +60,7 @@ export function published_route(options: PublishedOptions, log: Log): Hono {
     );
   });
   app.get("/c/:slug/campaign.json", async (c) => {
-    const found = await find(c.req.param("slug"));
+    const found = await files.campaign(c.req.param("slug"));
     if (found === null) return problem("not_found");
     return data(c, found.json, await body_of(found.json), JSON_TYPE, SHORTLY);
   });
