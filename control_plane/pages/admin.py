@@ -24,6 +24,7 @@ EDIT_URL = "admin:pages_campaignpage_edit"
 # style; it is a look at words and pictures then.
 _EDGE = Path(settings.BASE_DIR).parent / "edge-workers"
 STYLES = (_EDGE / "storefront" / "style.css", _EDGE / "pages" / "page.css")
+ICON = _EDGE / "storefront" / "icon.svg"
 PREVIEW_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -45,6 +46,7 @@ class CampaignPageAdmin(admin.ModelAdmin):
             path(f"{one}/edit/", page(self.edit_view), name=f"{named}_edit"),
             path(f"{one}/preview/", page(self.preview_view), name=f"{named}_preview"),
             path(f"{one}/preview/page.css", page(self.style_view), name=f"{named}_style"),
+            path(f"{one}/preview/icon.svg", page(self.icon_view), name=f"{named}_icon"),
             path(f"{one}/preview/<str:name>", page(self.picture_view), name=f"{named}_picture"),
         ]
 
@@ -75,7 +77,7 @@ class CampaignPageAdmin(admin.ModelAdmin):
         language = "zh" if request.GET.get("lang", "").startswith("zh") else "en"
         said = facts.facts_of(_campaign(campaign_id))
         here = reverse("admin:pages_campaignpage_preview", args=[campaign_id])
-        text = render.page_html(said, language, style=f"{here}page.css", files=here)
+        text = render.page_html(said, language, assets=here, files=here)
         return HttpResponse(text, headers={"Content-Security-Policy": PREVIEW_POLICY})
 
     def style_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
@@ -84,6 +86,13 @@ class CampaignPageAdmin(admin.ModelAdmin):
         found = [style.read_text() for style in STYLES if style.is_file()]
         rules = [line for text in found for line in text.splitlines() if "@import" not in line]
         return HttpResponse("\n".join(rules), content_type="text/css; charset=utf-8")
+
+    def icon_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
+        """The icon of the edge, for the preview."""
+        _may_look(request)
+        if not ICON.is_file():
+            raise Http404
+        return HttpResponse(ICON.read_bytes(), content_type="image/svg+xml")
 
     def picture_view(self, request: HttpRequest, campaign_id: int, name: str) -> HttpResponse:
         """A picture of this campaign, for the preview."""

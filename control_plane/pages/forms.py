@@ -16,14 +16,14 @@ class WordsForm(forms.ModelForm):
     """A campaign's or item's part of the page. It checks and draws; `services` writes."""
 
     upload = forms.FileField(
-        label=_("new picture"),
+        label=_("New picture"),
         required=False,
         help_text=_(
             "JPEG, PNG or WebP, at most 5 MB. It is drawn anew; nothing else of it is kept."
         ),
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
     )
-    remove_picture = forms.BooleanField(label=_("without a picture"), required=False)
+    remove_picture = forms.BooleanField(label=_("Without a picture"), required=False)
 
     class Meta:
         model = ItemPage
@@ -39,6 +39,12 @@ class WordsForm(forms.ModelForm):
         """Shows `words`, which are those of an item or of a campaign."""
         super().__init__(initial={name: getattr(words, name) for name in TEXTS}, **kwargs)
         self.words = words
+
+    @property
+    def thumbnail(self) -> str | None:
+        """The name of the smallest width of the picture there is now."""
+        files = self.words.picture.files.all() if self.words.picture else ()
+        return min(files, key=lambda one: one.width).name if files else None
 
     def clean_upload(self) -> list[Drawn] | None:
         """The picture in all its widths; an error says what is wrong with it."""

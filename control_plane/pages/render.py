@@ -22,10 +22,8 @@ _SIGNS = {"CNY": "¥", "EUR": "€", "GBP": "£", "JPY": "¥", "KRW": "₩", "US
 _WIDE_PX, _NARROW_PX = 704, 640
 
 
-def page_html(
-    facts: Json, language: str, *, style: str = "/assets/page.css", files: str = "/p/"
-) -> bytes:
-    """The page in `en` or `zh`; pictures are below `files`.
+def page_html(facts: Json, language: str, *, assets: str = "/assets/", files: str = "/p/") -> bytes:
+    """The page in `en` or `zh`; style and icon are below `assets`, pictures below `files`.
 
     Names of assets are plain: the edge puts in the hashed ones that it serves.
     """
@@ -42,7 +40,7 @@ def page_html(
                 "ended": facts["ended"],
                 "starts_at": _moment(facts["start_ms"]),
                 "ends_at": _moment(facts["end_ms"]),
-                "style": style,
+                "assets": assets,
                 "items": [_item(item, language, files) for item in facts["items"]],
                 **_words(facts, language, files),
             }

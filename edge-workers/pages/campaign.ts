@@ -11,6 +11,10 @@ const format = new Intl.DateTimeFormat(document.documentElement.lang, {
   dateStyle: "medium",
   timeStyle: "short",
 });
-for (const time of document.querySelectorAll("time")) {
-  time.textContent = format.format(new Date(time.dateTime));
+const phase = document.querySelector(".phase");
+const [start, end] = document.querySelectorAll<HTMLTimeElement>(".phase time");
+if (phase !== null && start !== undefined && end !== undefined) {
+  // Says the day once when both are on it.
+  const range = format.formatRange(new Date(start.dateTime), new Date(end.dateTime));
+  phase.textContent = range;
 }

@@ -119,6 +119,12 @@ def test_the_preview_shows_the_page_with_its_pictures_and_runs_nothing(draft, wr
     assert (picture["Content-Type"], picture.content) == ("image/webp", bytes(file.body))
 
 
+def test_the_form_shows_the_picture_there_is(draft, writer):
+    writer.post(_url(draft), _form(draft, **{"campaign-upload": upload()}))
+    smallest = PictureFile.objects.get(width=480).name
+    assert f"preview/{smallest}" in writer.get(_url(draft)).content.decode()
+
+
 def test_the_preview_has_no_picture_of_another_campaign(draft, merchant, now, writer):
     other = campaigns.create_draft(
         merchant, slug="other", title="Other", starts_at=now, ends_at=draft.ends_at, items=[]
@@ -133,3 +139,4 @@ def test_the_preview_has_the_style_of_the_edge(draft, writer):
     assert answer["Content-Type"] == "text/css; charset=utf-8"
     assert "--accent" in answer.content.decode()
     assert "@import" not in answer.content.decode()
+    assert writer.get(f"{_url(draft, 'preview')}icon.svg")["Content-Type"] == "image/svg+xml"
