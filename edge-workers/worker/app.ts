@@ -46,10 +46,7 @@ export function create_app(surroundings: Surroundings): Hono {
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
   app.route("/", entry_route({ store, clock, random, token_id }));
-  app.route(
-    "/",
-    lobby_route({ store, clock, token_id, gateway_url: settings.gateway_url, origin }),
-  );
+  app.route("/", lobby_route({ store, clock, token_id, pools, origin }));
   app.all("/v1/*", (c) => {
     const { pathname } = new URL(c.req.url);
     check_path(pathname);
