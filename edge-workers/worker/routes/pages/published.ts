@@ -30,6 +30,10 @@ const JSON_TYPE = "application/json; charset=utf-8";
 const NOT_THERE = "public, max-age=5";
 /** Pages are served at `/c/` alone, where their links become those of this build. */
 const PUBLIC_NAME = /^([0-9a-f]{32})\.(json|webp)$/;
+const NOT_FOUND = {
+  en: new TextEncoder().encode(not_found_html("en")),
+  zh: new TextEncoder().encode(not_found_html("zh")),
+};
 const TAGS = { en: "en", zh: "zh-CN" } as const;
 
 /** Mounts the routes. */
@@ -105,14 +109,14 @@ function page_headers(language: Language) {
 }
 
 function not_found_page(language: Language, with_links: Linker): Response {
-  const body = with_links(new TextEncoder().encode(not_found_html(language)));
+  const body = with_links(NOT_FOUND[language]);
   const headers = { ...page_headers(language), "cache-control": NOT_THERE };
   return new Response(body, { status: 404, headers });
 }
 
-/** Puts this build's names into a page; `build` changes when one of them does. */
+/** Puts this build's names into a page, once; `build` changes when one of them does. */
 interface Linker {
-  (page: Uint8Array): string;
+  (page: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   build: string;
 }
 
@@ -120,10 +124,16 @@ function linker(hashed_names: Readonly<Record<string, string>>): Linker {
   const plain = Object.keys(hashed_names);
   // Quoted: only a whole attribute is one. What people wrote has no plain quotes in a page.
   const link = new RegExp(`"(${plain.map((name) => name.replaceAll(".", "\\.")).join("|")})"`, "g");
-  const linked = (page: Uint8Array) => {
+  // For as long as the page itself is kept.
+  const done = new WeakMap<Uint8Array, Uint8Array<ArrayBuffer>>();
+  const linked = (page: Uint8Array<ArrayBuffer>) => {
+    const known = done.get(page);
+    if (known !== undefined) return known;
     const text = new TextDecoder().decode(page);
-    if (plain.length === 0) return text;
-    return text.replace(link, (_, name: string) => `"${hashed_names[name]}"`);
+    const with_names = text.replace(link, (_, name: string) => `"${hashed_names[name]}"`);
+    const body = plain.length === 0 ? page : new TextEncoder().encode(with_names);
+    done.set(page, body);
+    return body;
   };
   const build = Object.values(hashed_names).map((path) => path.replaceAll(/[^\w]/g, "").slice(-10));
   return Object.assign(linked, { build: build.join("") });
