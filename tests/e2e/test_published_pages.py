@@ -134,7 +134,7 @@ def look(running: Browser, site: Site, slug: str, size: str, scheme: Scheme, lan
 
 def has_pixels(page: Page) -> bool:
     """Whether the picture arrived and was drawn."""
-    picture = page.locator("img.hero")
+    picture = page.locator("img.wide")
     return bool(picture.evaluate("image => image.decode().then(() => image.naturalWidth > 0)"))
 
 

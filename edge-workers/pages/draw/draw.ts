@@ -155,7 +155,7 @@ function whole_list(draw: Draw): HTMLElement {
   const download = el("a", { href: url, download: `draw-${item}.csv` }, words.download);
   return el(
     "section",
-    { className: "item" },
+    { className: "part" },
     el("h2", {}, words.rows_title),
     el("p", { className: "muted" }, filled(words.rows_hint, { count })),
     el("p", { className: "actions" }, button, download),

@@ -31,11 +31,11 @@ export function not_found_html(language: Language): string {
 <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
 <link rel="stylesheet" href="/assets/page.css">
 </head>
-<body>
+<body class="narrow">
 <header class="bar">
 <a class="brand" href="/"><img src="/assets/icon.svg" width="28" height="28" alt=""> Sluice</a>
 </header>
-<main class="card">
+<main class="sheet">
 <h1>${title}</h1>
 <p class="muted">${text}</p>
 <p><a class="go" href="/?lang=${tag}">${back}</a></p>
