@@ -14,7 +14,7 @@ from deploy.local.site import ROOT
 SHOTS = ROOT / "var" / "screenshots"
 Scheme = Literal["light", "dark"]
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
-DEADLINE_MS = 20_000
+DEADLINE_MS = 60_000
 
 
 @contextmanager
