@@ -1,48 +1,12 @@
 /**
- * `npm run build`: SDK → `dist/sdk/`; storefront and SDK → embedded files → `dist/worker.js`.
+ * `npm run build`: SDK → `dist/sdk/`; storefront, pages and SDK → embedded files → `dist/worker.js`.
  * `node build.mjs vectors`: the program that writes the golden vectors → `dist/write_vectors.mjs`.
  */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { build, transform } from "esbuild";
-
-const hash = (text) => createHash("sha256").update(text).digest("base64url").slice(0, 16);
-
-/** Bundles the page's script and style under hashed names and puts those into the page. */
-async function storefront_files() {
-  const built = await build({
-    entryPoints: ["storefront/main.ts", "storefront/style.css"],
-    bundle: true,
-    minify: true,
-    write: false,
-    outdir: "out",
-    format: "esm",
-    target: "es2022",
-  });
-  const bundled = (suffix) => built.outputFiles.find((file) => file.path.endsWith(suffix)).text;
-  const asset = (suffix, content_type, body) => {
-    const tag = hash(body);
-    const path = `/assets/${tag}${suffix}`;
-    return { path, content_type, body, etag: `"${tag}"`, immutable: true };
-  };
-  const script = asset(".js", "text/javascript; charset=utf-8", bundled(".js"));
-  const style = asset(".css", "text/css; charset=utf-8", bundled(".css"));
-  const icon = asset(".svg", "image/svg+xml", await readFile("storefront/icon.svg", "utf8"));
-  const html = (await readFile("storefront/index.html", "utf8"))
-    .replaceAll("icon.svg", icon.path)
-    .replace("main.ts", script.path)
-    .replace("style.css", style.path);
-  const page = {
-    path: "/",
-    content_type: "text/html; charset=utf-8",
-    body: html,
-    etag: `"${hash(html)}"`,
-    immutable: false,
-  };
-  return [page, script, style, icon];
-}
+import { page_files } from "./pages/build.mjs";
 
 const CHECK = ["./sdk/check/index.ts", "./sdk/check/device.ts"];
 
@@ -66,7 +30,7 @@ const sdk_parts = {
 };
 
 /** Bundles the SDK into `dist/sdk`: the element, and chunks with hashed names that it loads later. */
-async function sdk_files() {
+async function build_sdk() {
   const built = await build({
     entryPoints: { "flash-sale": "sdk/index.ts" },
     bundle: true,
@@ -81,18 +45,8 @@ async function sdk_files() {
   });
   await rm("dist/sdk", { recursive: true, force: true });
   await mkdir("dist/sdk", { recursive: true });
-  return Promise.all(
-    built.outputFiles.map(async ({ path, text }) => {
-      const name = basename(path);
-      await writeFile(`dist/sdk/${name}`, text);
-      return {
-        path: `/sdk/${name}`,
-        content_type: "text/javascript; charset=utf-8",
-        body: text,
-        etag: `"${hash(text)}"`,
-        immutable: name !== "flash-sale.js",
-      };
-    }),
+  await Promise.all(
+    built.outputFiles.map(({ path, text }) => writeFile(`dist/sdk/${basename(path)}`, text)),
   );
 }
 
@@ -103,12 +57,14 @@ const storefront = {
       path,
       namespace: "sluice",
     }));
-    setup.onLoad({ filter: /.*/, namespace: "sluice" }, async () => ({
-      contents: `export const page_files = ${JSON.stringify([
-        ...(await storefront_files()),
-        ...(await sdk_files()),
-      ])};`,
-    }));
+    setup.onLoad({ filter: /.*/, namespace: "sluice" }, async () => {
+      await build_sdk();
+      const { files, hashed_names } = await page_files();
+      const names = JSON.stringify(hashed_names);
+      return {
+        contents: `export const page_files = ${JSON.stringify(files)}; export const hashed_names = ${names};`,
+      };
+    });
   },
 };
 

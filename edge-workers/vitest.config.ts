@@ -8,6 +8,7 @@ export default defineConfig({
       "on_workerd/**/*.test.ts",
       "storefront/**/*.test.ts",
       "sdk/**/*.test.ts",
+      "pages/**/*.test.ts",
     ],
     // Upper bounds for a busy machine; nothing is timed against them.
     testTimeout: 30_000,

@@ -1,5 +1,6 @@
 # Serves dist/worker.js with workerd, the open-source runtime of Cloudflare Workers.
-# The listening address is given on the command line: --socket-addr http=127.0.0.1:8700
+# Given on the command line: the listening address, --socket-addr http=127.0.0.1:8700, and where
+# published pages are, --directory-path published=/…
 
 using Workerd = import "/workerd/workerd.capnp";
 
@@ -8,6 +9,10 @@ const config :Workerd.Config = (
     (name = "edge", worker = .edge),
     # Where the worker's fetch() may go. workerd's default is public addresses only; the gateway and
     # the control plane of this stack are at private ones, and nothing else is needed.
+    # What the control plane has published. The directory is given on the command line:
+    # --directory-path published=…; it has to exist and may be empty. Read anew at each request, so
+    # that a publication needs no restart; names that begin with a dot are not served.
+    (name = "published", disk = (writable = false, allowDotfiles = false)),
     (name = "origins", network = (allow = ["private"])),
   ],
   sockets = [(name = "http", http = (), service = "edge")],
@@ -25,5 +30,6 @@ const edge :Workerd.Worker = (
     (name = "SLUICE_GATEWAY_URL", fromEnvironment = "SLUICE_GATEWAY_URL"),
     (name = "SLUICE_GATEWAY_CANARY_URL", fromEnvironment = "SLUICE_GATEWAY_CANARY_URL"),
     (name = "SLUICE_DEMO", fromEnvironment = "SLUICE_DEMO"),
+    (name = "SLUICE_PUBLISHED", service = "published"),
   ],
 );

@@ -47,6 +47,7 @@ app.conf.update(
         "advance-campaigns": {"task": "campaigns.advance_campaigns", **EVERY_SECOND},
         "revert-switches": {"task": "switches.revert_due_switches", **EVERY_SECOND},
         "end-risk-rules": {"task": "risk.end_due", **EVERY_SECOND},
+        "publish-pages": {"task": "pages.publish_pages", **EVERY_SECOND},
         "expire-orders": {"task": "orders.expire_orders", **EVERY_SECOND},
     },
 )
@@ -54,6 +55,7 @@ app.autodiscover_tasks(
     [
         "control_plane.campaigns",
         "control_plane.orders",
+        "control_plane.pages",
         "control_plane.risk",
         "control_plane.switches",
     ]

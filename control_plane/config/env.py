@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -57,6 +58,8 @@ class Env:
     log_level: str
     time_zone: str
     shards_per_item: int
+    # Where the pages of campaigns are published for the edge.
+    publish_dir: Path
     # Whether there is a standby stock cluster; its address is the workers' business.
     has_standby: bool
 
@@ -81,6 +84,7 @@ def read(environ: Mapping[str, str]) -> Env:
         ),
         time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
         shards_per_item=reader.take("SLUICE_SHARDS_PER_ITEM", _shards, "1"),
+        publish_dir=reader.take("SLUICE_PUBLISH_DIR", _directory),
         has_standby=(
             "SLUICE_STOCK_STANDBY_REDIS" in environ
             and reader.take("SLUICE_STOCK_STANDBY_REDIS", bool)
@@ -146,6 +150,13 @@ def _shards(value: str) -> int:
     if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= SHARDS_MAX):
         raise ValueError(f"must be a number from 1 to {SHARDS_MAX}, not {value!r}")
     return int(value)
+
+
+def _directory(value: str) -> Path:
+    """It need not exist yet. A relative one would be another for each process."""
+    if not Path(value).is_absolute():
+        raise ValueError(f"must be an absolute path, not {value!r}")
+    return Path(value)
 
 
 def _hosts(value: str) -> list[str]:

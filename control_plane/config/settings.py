@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "control_plane.config",
     "control_plane.merchants",
     "control_plane.campaigns",
+    "control_plane.pages",
     "control_plane.inventory",
     "control_plane.orders",
     "control_plane.queues",

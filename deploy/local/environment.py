@@ -48,6 +48,7 @@ _DJANGO = (
     "SLUICE_SHARDS_PER_ITEM",
     "SLUICE_STOCK_STANDBY_REDIS",
     "SLUICE_CONSOLE_SCHEME",
+    "SLUICE_PUBLISH_DIR",
 )
 _STOCK = (
     "SLUICE_STOCK_REDIS",
@@ -131,6 +132,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_RESERVATION_KEY": secret["reservation_key"],
         "SLUICE_SECRET_KEY": secret["django_secret_key"],
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
+        "SLUICE_PUBLISH_DIR": str(site.published),
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
     }
     return computed | tunables()

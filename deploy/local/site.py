@@ -55,6 +55,11 @@ class Site:
         return ROOT / "var" / self.profile
 
     @property
+    def published(self) -> Path:
+        """Where the control plane publishes pages and the edge reads them."""
+        return self.state / "published"
+
+    @property
     def clone_id(self) -> str:
         """Short hash of where this clone lies, for names outside of it."""
         return hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]

@@ -1,6 +1,8 @@
 /** Builds the bundle and runs the real workerd on a free loopback port. */
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -28,8 +30,12 @@ export interface Served {
   stop(): Promise<void>;
 }
 
-function start(environment: Record<string, string>) {
+/** Published pages of nobody: the directory has to exist. */
+const NOTHING_PUBLISHED = mkdtempSync(`${tmpdir()}/sluice-published-`);
+
+function start(environment: Record<string, string>, published = NOTHING_PUBLISHED) {
   const options = ["serve", "workerd.capnp", "--socket-addr=http=127.0.0.1:0"];
+  options.push(`--directory-path=published=${published}`);
   const child = spawn(WORKERD, [...options, `--control-fd=${CONTROL_FD}`], {
     cwd: ROOT,
     env: environment,
@@ -58,8 +64,11 @@ function listening_port(child: ChildProcess): Promise<number> {
 }
 
 /** Serves until stopped. Rejects with workerd's own words when it does not start. */
-export async function serve(environment: Record<string, string>): Promise<Served> {
-  const { child, exit, output } = start(environment);
+export async function serve(
+  environment: Record<string, string>,
+  published?: string,
+): Promise<Served> {
+  const { child, exit, output } = start(environment, published);
   const port = await Promise.race([
     listening_port(child),
     exit.then(({ code }) => {

@@ -12,7 +12,9 @@ import { demo_session_route } from "./routes/demo_session/demo_session.ts";
 import { entry_route } from "./routes/entry/entry.ts";
 import { item_route } from "./routes/item/item.ts";
 import { lobby_route } from "./routes/lobby/lobby.ts";
+import type { PublishedSource } from "./routes/pages/files.ts";
 import { type PageFile, pages_route } from "./routes/pages/pages.ts";
+import { published_route } from "./routes/pages/published.ts";
 import { time_route } from "./routes/time/time.ts";
 import { SnapshotStore } from "./snapshot/store.ts";
 
@@ -20,6 +22,10 @@ import { SnapshotStore } from "./snapshot/store.ts";
 export interface Surroundings {
   settings: Settings;
   page_files: readonly PageFile[];
+  /** What plain names in published pages are called in this build. */
+  hashed_names: Readonly<Record<string, string>>;
+  /** Where published files are read. */
+  published: PublishedSource;
   clock: () => number;
   random: () => number;
   token_id: () => string;
@@ -45,10 +51,7 @@ export function create_app(surroundings: Surroundings): Hono {
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
   app.route("/", item_route({ store, random }));
   app.route("/", entry_route({ store, clock, random, token_id }));
-  app.route(
-    "/",
-    lobby_route({ store, clock, token_id, gateway_url: settings.gateway_url, origin }),
-  );
+  app.route("/", lobby_route({ store, clock, token_id, pools, origin }));
   app.all("/v1/*", (c) => {
     const { pathname } = new URL(c.req.url);
     check_path(pathname);
@@ -57,6 +60,7 @@ export function create_app(surroundings: Surroundings): Hono {
     return pools.pass(c.req.raw, canary_percent(snapshot, pathname));
   });
   app.route("/", demo_session_route(settings, origin));
+  app.route("/", published_route(surroundings, log));
   app.route("/", pages_route(surroundings.page_files));
 
   app.notFound(() => problem("not_found"));

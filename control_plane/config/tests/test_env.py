@@ -17,6 +17,7 @@ GOOD = {
     "SLUICE_SNAPSHOT_KEY": "s" * 32,
     "SLUICE_INTERNAL_TOKEN": "t" * 32,
     "SLUICE_SECRET_KEY": "k" * 32,
+    "SLUICE_PUBLISH_DIR": "/srv/published",
 }
 REQUIRED = sorted(GOOD)
 
@@ -54,6 +55,7 @@ def test_it_does_not_take_an_empty_value_for_the_default(name):
     ("name", "value", "reason"),
     [
         ("SLUICE_PROFILE", "prod", "must be one of dev, test, not 'prod'"),
+        ("SLUICE_PUBLISH_DIR", "var/here", "must be an absolute path, not 'var/here'"),
         ("SLUICE_SALE_DSN", "mysql://u:p@h:1/sale", "must start with postgresql://"),
         ("SLUICE_SALE_DSN", "postgresql:///sale", "must name a host"),
         (

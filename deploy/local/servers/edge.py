@@ -21,7 +21,11 @@ def workerd() -> Path:
 
 
 def prepare(site: Site) -> None:
-    """Build the bundle when a source is younger than it."""
+    """Build the bundle when a source is younger than it.
+
+    workerd refuses to start without the folder of published pages; it may be empty.
+    """
+    site.published.mkdir(parents=True, exist_ok=True)
     if BUNDLE.exists() and BUNDLE.stat().st_mtime_ns > sources.newest_ns((HOME,)):
         return
     built = subprocess.run(
@@ -34,7 +38,9 @@ def prepare(site: Site) -> None:
 def command(site: Site) -> list[str]:
     """workerd in the foreground."""
     address = f"http=127.0.0.1:{site.port('edge')}"
-    return [str(workerd()), "serve", str(HOME / "workerd.capnp"), "--socket-addr", address]
+    published = f"published={site.published}"
+    places = ["--socket-addr", address, "--directory-path", published]
+    return [str(workerd()), "serve", str(HOME / "workerd.capnp"), *places]
 
 
 PROCESS = Process(

@@ -33,14 +33,15 @@ export function check_path(pathname: string): void {
   if (!PATH.test(pathname)) throw new Refusal("not_found");
 }
 
-/** Sends a request under `/v1` to `origin`, the same path and query. */
+/** Sends a request under `/v1` to `origin`, the same path and query; `bearer`: see below. */
 export async function pass_through(
   request: Request,
   origin: string,
   options: OriginOptions,
+  bearer?: string,
 ): Promise<Response> {
   const { pathname, search } = new URL(request.url);
-  return send_to_origin(request, `${origin}${pathname}${search}`, options);
+  return send_to_origin(request, `${origin}${pathname}${search}`, options, bearer);
 }
 
 /** A time-out is unknown, not no: the gateway may have taken the unit and its answer was lost. */
@@ -72,10 +73,10 @@ export async function ask_origin(
   request: Request,
   origin: string,
   options: OriginOptions,
-  given_up?: AbortSignal,
+  more: { given_up?: AbortSignal; bearer?: string | undefined } = {},
 ): Promise<Response> {
   const { pathname, search } = new URL(request.url);
-  return fetch_from(`${origin}${pathname}${search}`, request, options, { given_up });
+  return fetch_from(`${origin}${pathname}${search}`, request, options, more);
 }
 
 /** Logs that `origin` did not answer; the refusal that the visitor hears. */

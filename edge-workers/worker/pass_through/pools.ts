@@ -41,7 +41,8 @@ export class GatewayPools {
   }
 
   /**
-   * Sends a request under `/v1` to one of the pools, at `percent` to the canary.
+   * Sends a request under `/v1` to one of the pools, at `percent` to the canary. With `bearer` the
+   * edge speaks for the visitor, whose device that token names: he gets the pool he will buy at.
    *
    * A reading that the canary does not answer is asked of the main pool. Anything else is never sent
    * twice by the edge: the visitor hears `busy`, as he does of the main pool. A purchase could be
@@ -49,24 +50,24 @@ export class GatewayPools {
    * (`Purchase-Retry`) is told of a unit he has won instead of "sold out", and whoever repeats is the
    * SDK. By then the breaker sends him to the main pool.
    */
-  async pass(request: Request, percent: number): Promise<Response> {
+  async pass(request: Request, percent: number, bearer?: string): Promise<Response> {
     const reading = request.method === "GET" || request.method === "HEAD";
     if (
       this.#canary === null ||
       !METHODS.has(request.method) ||
-      !in_share(visitor_id(request), percent) ||
+      !in_share(visitor_id(request, bearer), percent) ||
       !this.#breaker.allows(reading)
     ) {
-      return pass_through(request, this.#main, this.#options);
+      return pass_through(request, this.#main, this.#options, bearer);
     }
-    if (!reading) return this.#try_once(request, this.#canary);
+    if (!reading) return this.#try_once(request, this.#canary, bearer);
     const answer = await this.#try_reading(request, this.#canary);
     return answer ?? pass_through(request, this.#main, this.#options);
   }
 
-  async #try_once(request: Request, canary: string): Promise<Response> {
+  async #try_once(request: Request, canary: string, bearer?: string): Promise<Response> {
     try {
-      const response = await ask_origin(request, canary, this.#options);
+      const response = await ask_origin(request, canary, this.#options, { bearer });
       this.#note(!NOBODY_THERE.has(response.status), canary);
       return response;
     } catch (error) {
@@ -80,7 +81,9 @@ export class GatewayPools {
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), CANARY_READING_MS);
     try {
-      const response = await ask_origin(request, canary, this.#options, patience.signal);
+      const response = await ask_origin(request, canary, this.#options, {
+        given_up: patience.signal,
+      });
       const answered = !NOBODY_THERE.has(response.status);
       this.#note(answered, canary);
       if (answered) return response;

@@ -25,11 +25,12 @@ export function in_share(id: string, percent: number): boolean {
 
 /**
  * What keeps a visitor in one pool: the device of his entry token, so that purchase, retry and
- * status meet; his address while he has none. The token is not verified here. Who makes one up
+ * status meet; his address while he has none. `bearer`: the edge's own token for him. The token is not verified here. Who makes one up
  * chooses his pool, and both pools refuse it.
  */
-export function visitor_id(request: Request): string {
-  const device = device_of(request.headers.get("authorization"));
+export function visitor_id(request: Request, bearer?: string): string {
+  const own = bearer === undefined ? null : `Bearer ${bearer}`;
+  const device = device_of(own ?? request.headers.get("authorization"));
   return device ?? client_address(request) ?? "";
 }
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { control_plane_with, Edge, GATEWAY, unreachable } from "../../../fixtures/edge.ts";
+import { CANARY, control_plane_with, Edge, GATEWAY, unreachable } from "../../../fixtures/edge.ts";
 import {
   DEMO_KEY,
   document,
@@ -145,4 +145,54 @@ test.each(["GET", "PUT", "DELETE"])("%s is not a way to join", async (method) =>
   const response = await edge.fetch("/v1/items/7/lobby", { method });
   expect(response.status).toBe(405);
   expect(response.headers.get("allow")).toBe("POST");
+});
+
+describe("with a second pool of gateways", () => {
+  const before = { "7": item({ state: "approved", start_ms: NOW_MS + 60_000 }) };
+  const pools_asked = () => edge.seen.filter(({ url }) => url.includes("/v1/items/"));
+
+  beforeEach(() => {
+    edge = new Edge({ gateway_canary_url: CANARY });
+  });
+
+  test.each([
+    [0, GATEWAY],
+    [100, CANARY],
+  ])("at %d percent everybody joins at %s", async (canary_percent, origin) => {
+    const switches = { sale_enabled: true, canary_percent };
+    edge.control_plane = control_plane_with(document({ items: before, switches }));
+    expect((await join()).status).toBe(200);
+    expect(pools_asked().map(({ url }) => new URL(url).origin)).toEqual([origin]);
+  });
+
+  test("a shopper joins where he will buy, and the token is the edge's", async () => {
+    const switches = { sale_enabled: true, canary_percent: 50 };
+    edge.control_plane = control_plane_with(document({ items: before, switches }));
+    for (let device = 0; device < 20; device += 1) {
+      await join({ body: JSON.stringify({ device: `device-${device}` }) });
+      const joined = pools_asked().at(-1);
+      const authorization = joined?.headers.get("authorization") ?? "";
+      expect(authorization).not.toContain(session());
+      // The entry token names the same device, so the purchase goes where the lobby was.
+      await edge.fetch("/v1/items/7/Aa0_-/buy", { method: "POST", headers: { authorization } });
+      expect(new URL(pools_asked().at(-1)?.url ?? "").origin).toBe(
+        new URL(joined?.url ?? "").origin,
+      );
+    }
+    const origins = new Set(pools_asked().map(({ url }) => new URL(url).origin));
+    expect(origins).toEqual(new Set([GATEWAY, CANARY]));
+  });
+
+  test("a canary that is away is busy for three shoppers and left out then", async () => {
+    const switches = { sale_enabled: true, canary_percent: 100 };
+    edge.control_plane = control_plane_with(document({ items: before, switches }));
+    edge.canary = unreachable;
+    const statuses: number[] = [];
+    for (let shopper = 0; shopper < 5; shopper += 1) statuses.push((await join()).status);
+    expect(statuses).toEqual([503, 503, 503, 200, 200]);
+  });
+});
+
+test("an escaped path is not passed on", async () => {
+  await expect_refusal(await join({ id: "%37" }), 404, "not_found");
 });

@@ -5,7 +5,9 @@
 
 import { type Context, Hono } from "hono";
 import type { OriginOptions } from "../../pass_through/pass_through.ts";
-import { send_to_origin } from "../../pass_through/pass_through.ts";
+import { check_path } from "../../pass_through/pass_through.ts";
+import type { GatewayPools } from "../../pass_through/pools.ts";
+import { canary_percent } from "../../pass_through/share.ts";
 import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
@@ -16,7 +18,7 @@ export interface LobbyOptions {
   store: Pick<SnapshotStore, "current">;
   clock: () => number;
   token_id: () => string;
-  gateway_url: string;
+  pools: Pick<GatewayPools, "pass">;
   origin: OriginOptions;
 }
 
@@ -51,6 +53,7 @@ async function join(c: Context, options: LobbyOptions): Promise<Response> {
     "sluice-lobby",
   );
   // The session stays here: the gateway knows no merchants' keys.
-  const url = `${options.gateway_url}/v1/items/${item.id}/lobby`;
-  return send_to_origin(c.req.raw, url, options.origin, token);
+  const { pathname } = new URL(c.req.url);
+  check_path(pathname);
+  return options.pools.pass(c.req.raw, canary_percent(snapshot, pathname), token);
 }

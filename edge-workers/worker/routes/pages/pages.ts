@@ -10,9 +10,11 @@ export interface PageFile {
   body: string;
   etag: string;
   immutable: boolean;
+  /** Whether pages of other origins may load it: the SDK is made for that. */
+  any_origin?: boolean;
 }
 
-const SECURITY_HEADERS = {
+export const SECURITY_HEADERS = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -21,9 +23,15 @@ const SECURITY_HEADERS = {
   "cross-origin-opener-policy": "same-origin",
 } as const;
 
-const FOR_EVER = "public, max-age=31536000, immutable";
+/** A module script of another origin is loaded with CORS, and without cookies or the like. */
+export const OPEN_HEADERS = {
+  "access-control-allow-origin": "*",
+  "cross-origin-resource-policy": "cross-origin",
+} as const;
+
+export const FOR_EVER = "public, max-age=31536000, immutable";
 /** A page names hashed files, so it must not be older than a deployment by more than this. */
-const SHORTLY = "public, max-age=30, must-revalidate";
+export const SHORTLY = "public, max-age=30, must-revalidate";
 
 /** Mounts every file at its path, for GET and HEAD. */
 export function pages_route(files: readonly PageFile[]): Hono {
@@ -38,14 +46,22 @@ export function pages_route(files: readonly PageFile[]): Hono {
 function serve(file: PageFile, if_none_match: string | undefined): Response {
   const headers = {
     ...SECURITY_HEADERS,
+    ...(file.any_origin ? OPEN_HEADERS : {}),
     "content-type": file.content_type,
     "cache-control": file.immutable ? FOR_EVER : SHORTLY,
     etag: file.etag,
   };
+  return with_body_unless_known(file.body, headers, if_none_match);
+}
+
+/** 304 when the visitor's copy has the same `etag`, else the whole body (RFC 9110 §13.1.2). */
+export function with_body_unless_known(
+  body: BodyInit,
+  headers: Record<string, string> & { etag: string },
+  if_none_match: string | undefined,
+): Response {
   const known = if_none_match
     ?.split(",")
-    .some((tag) => tag.trim().replace(/^W\//, "") === file.etag);
-  return known
-    ? new Response(null, { status: 304, headers })
-    : new Response(file.body, { headers });
+    .some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === headers.etag);
+  return known ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
 }

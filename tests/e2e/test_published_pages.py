@@ -1,0 +1,152 @@
+"""From the approval to the shopper: the control plane publishes, the real workerd serves."""
+
+import io
+import itertools
+import json
+import subprocess
+import sys
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from deploy.local.site import ROOT, Site
+from tests.e2e import browser
+from tests.e2e.chromium import SIZES, Scheme, chromium, complaints, open_page, shoot
+from tests.e2e.conftest import wait_for
+
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+NO_LANGUAGE = {"Accept-Language": "en"}
+
+
+def _edge(site: Site) -> browser.Browser:
+    return browser.Browser(f"http://127.0.0.1:{site.port('edge')}")
+
+
+def _published(edge: browser.Browser, slug: str):
+    """The page, once it is there."""
+
+    def page():
+        answer = edge.get(f"/c/{slug}", NO_LANGUAGE)
+        return answer if answer.status == 200 else None
+
+    return wait_for(page, f"the page of {slug}")
+
+
+def test_an_approved_campaign_has_its_page_within_moments(site: Site, create_campaign):
+    campaign = create_campaign("page", units=3, starts_in_s=600, lasts_s=600)
+    edge = _edge(site)
+    page = _published(edge, campaign["slug"])
+    (item,) = campaign["items"]
+    assert f'<flash-sale item="{item["id"]}" lang="en">' in page.text
+    assert page.headers["Cache-Control"] == "public, max-age=30, must-revalidate"
+    assert item["path_key"] not in page.text
+    facts = edge.get(f"/c/{campaign['slug']}/campaign.json")
+    assert json.loads(facts.body)["start_ms"] == campaign["start_ms"]
+    assert item["path_key"] not in facts.text
+
+
+def test_the_page_follows_what_somebody_writes_and_the_end(
+    site: Site, create_campaign, stack_environment
+):
+    campaign = create_campaign("words", units=1, starts_in_s=2, lasts_s=3)
+    edge = _edge(site)
+    _published(edge, campaign["slug"])
+    write = (
+        "from control_plane.campaigns.models import Campaign\n"
+        "from control_plane.pages.services import TEXTS, Writing, write_page\n"
+        f"campaign = Campaign.objects.get(pk={campaign['id']})\n"
+        "texts = dict.fromkeys(TEXTS, '') | {'title_en': 'A <b>new</b> title'}\n"
+        "write_page(campaign, Writing(texts), {})\n"
+    )
+    command = [sys.executable, "-m", "control_plane", "shell", "-c", write]
+    subprocess.run(command, cwd=ROOT, env=stack_environment, check=True, capture_output=True)
+
+    def shows(text: str):
+        return lambda: text in edge.get(f"/c/{campaign['slug']}", NO_LANGUAGE).text
+
+    wait_for(shows("A &lt;b&gt;new&lt;/b&gt; title"), "the new title")
+    wait_for(shows("This sale has ended."), "the end")
+
+
+def photograph() -> bytes:
+    """Of the size of a real one: noise that JPEG cannot make small, and where it was taken."""
+    noise = Image.effect_noise((1600, 1200), 90).convert("RGB")
+    exif = Image.Exif()
+    exif[0x010E] = "taken at home"
+    file = io.BytesIO()
+    noise.save(file, "JPEG", quality=98, exif=exif.tobytes())
+    assert len(file.getvalue()) > 1_100_000, "no larger than what any form may have"
+    return file.getvalue()
+
+
+def log_in(page: Page, site: Site) -> str:
+    """As the user `admin`; the console's origin."""
+    console = f"http://127.0.0.1:{site.port('gateway-console')}"
+    page.goto(f"{console}/admin/")
+    page.locator("#id_username").fill("admin")
+    page.locator("#id_password").fill((site.state / "admin-password").read_text().strip())
+    page.locator("input[type=submit]").click()
+    page.wait_for_url(f"{console}/admin/")
+    return console
+
+
+def test_a_picture_goes_through_the_console_to_the_shoppers(site: Site, create_campaign):
+    """Past the firewall, and larger than anything else that people send."""
+    campaign = create_campaign("tea", units=50, starts_in_s=3600, lasts_s=600)
+    slug, (item,) = campaign["slug"], campaign["items"]
+    with chromium() as running:
+        page = open_page(running)
+        console = log_in(page, site)
+        page.goto(f"{console}/admin/pages/campaignpage/{campaign['id']}/edit/")
+        page.locator("#id_campaign-title_en").fill("First flush, straight from the hills")
+        page.locator("#id_campaign-title_zh").fill("明前春茶，山里直达")
+        page.locator("#id_campaign-text_en").fill("Picked last week.\n\nUnion of quality & price.")
+        page.locator("#id_campaign-text_zh").fill("上周采摘。\n\n“限时”五折；先到不一定先得。")
+        page.locator("#id_campaign-upload").set_input_files(
+            {"name": "tea.jpg", "mimeType": "image/jpeg", "buffer": photograph()}
+        )
+        page.locator(f"#id_item-{item['id']}-text_en").fill("A tin of 100 g.")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("Written.")).to_be_visible()
+        shoot(page, "page-form")
+        preview = page.context.new_page()
+        preview.goto(f"{console}/admin/pages/campaignpage/{campaign['id']}/preview/")
+        expect(preview.locator("h1")).to_have_text("First flush, straight from the hills")
+        assert has_pixels(preview)
+        shoot(preview, "page-preview")
+        wait_for(lambda: "First flush" in page_text(site, slug), "the words at the edge")
+        for size, scheme, lang in itertools.product(SIZES, SCHEMES, ("en", "zh")):
+            look(running, site, slug, size, scheme, lang)
+
+
+def look(running: Browser, site: Site, slug: str, size: str, scheme: Scheme, lang: str) -> None:
+    """As a shopper: a picture, no complaint of the policy, nothing that scrolls aside."""
+    shopper = open_page(running, size, scheme)
+    heard = complaints(shopper)
+    shopper.goto(f"http://127.0.0.1:{site.port('edge')}/c/{slug}?lang={lang}")
+    expect(shopper.locator("flash-sale")).to_be_visible()
+    assert has_pixels(shopper)
+    shoot(shopper, f"campaign-{lang}-{scheme}-{size}")
+    assert shopper.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert heard == []
+    shopper.context.close()
+
+
+def has_pixels(page: Page) -> bool:
+    """Whether the picture arrived and was drawn."""
+    picture = page.locator("img.wide")
+    return bool(picture.evaluate("image => image.decode().then(() => image.naturalWidth > 0)"))
+
+
+def page_text(site: Site, slug: str) -> str:
+    return _edge(site).get(f"/c/{slug}", NO_LANGUAGE).text
+
+
+def test_an_unknown_campaign_has_a_page_that_says_so(site: Site):
+    with chromium() as running:
+        page = open_page(running, "phone")
+        answer = page.goto(f"http://127.0.0.1:{site.port('edge')}/c/nowhere?lang=zh")
+        assert answer
+        assert answer.status == 404
+        expect(page.locator("h1")).to_have_text("这里没有这个活动")
+        shoot(page, "campaign-not-found")
