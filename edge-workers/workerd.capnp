@@ -24,6 +24,11 @@ const edge :Workerd.Worker = (
     (name = "SLUICE_CONTROL_PLANE_URL", fromEnvironment = "SLUICE_CONTROL_PLANE_URL"),
     (name = "SLUICE_GATEWAY_URL", fromEnvironment = "SLUICE_GATEWAY_URL"),
     (name = "SLUICE_GATEWAY_CANARY_URL", fromEnvironment = "SLUICE_GATEWAY_CANARY_URL"),
+    (name = "SLUICE_CHECK_KEY", fromEnvironment = "SLUICE_CHECK_KEY"),
+    (name = "SLUICE_TURNSTILE_SITE_KEY", fromEnvironment = "SLUICE_TURNSTILE_SITE_KEY"),
+    (name = "SLUICE_TURNSTILE_SECRET", fromEnvironment = "SLUICE_TURNSTILE_SECRET"),
+    (name = "SLUICE_TURNSTILE_URL", fromEnvironment = "SLUICE_TURNSTILE_URL"),
+    (name = "SLUICE_EDGE_INSTANCE", fromEnvironment = "SLUICE_EDGE_INSTANCE"),
     (name = "SLUICE_DEMO", fromEnvironment = "SLUICE_DEMO"),
   ],
 );

@@ -127,7 +127,7 @@ test("an item's own switch comes before the general one", async () => {
   const sell_by = (everywhere: boolean, own: boolean) =>
     control_plane_with(
       document({
-        switches: { sale_enabled: everywhere },
+        switches: { sale_enabled: everywhere, human_check: false },
         items: {
           "7": item({ start_ms: NOW_MS + 60_000, switches: { sale_enabled: own } }),
         },

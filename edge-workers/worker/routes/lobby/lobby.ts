@@ -6,15 +6,12 @@
 import { type Context, Hono } from "hono";
 import type { OriginOptions } from "../../pass_through/pass_through.ts";
 import { send_to_origin } from "../../pass_through/pass_through.ts";
-import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
-import type { SnapshotStore } from "../../snapshot/store.ts";
+import { method_not_allowed, Refusal } from "../../problem/problem.ts";
+import type { Item } from "../../snapshot/document.ts";
 import { issue_entry } from "../../tokens/entry.ts";
-import { authenticate, find_item, RISK_UNJUDGED } from "../../visitor/visitor.ts";
-import { read_device } from "../entry/body.ts";
+import { admit, type DoorOptions } from "../../visitor/door.ts";
 
-export interface LobbyOptions {
-  store: Pick<SnapshotStore, "current">;
-  clock: () => number;
+export interface LobbyOptions extends DoorOptions {
   token_id: () => string;
   gateway_url: string;
   origin: OriginOptions;
@@ -27,24 +24,10 @@ export function lobby_route(options: LobbyOptions): Hono {
     .all("/v1/items/:item/lobby", () => method_not_allowed("POST"));
 }
 
-/** The steps, cheapest refusal first. */
 async function join(c: Context, options: LobbyOptions): Promise<Response> {
-  const device = await read_device(c.req.raw);
-  const snapshot = await options.store.current((work) => c.executionCtx.waitUntil(work));
-  if (snapshot === null) throw busy(options.origin.random, "no configuration yet");
-  const item = find_item(snapshot, c.req.param("item") ?? "");
-  const now_ms = options.clock();
-  if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
-  if (!item.sale_enabled) throw busy(options.origin.random, "sales are paused");
-  const session = await authenticate(c.req.header("authorization"), snapshot, item, now_ms);
+  const { snapshot, item, entry, now_ms } = await admit(c, options, check_not_ended);
   const { token } = await issue_entry(
-    {
-      item: item.id,
-      shopper: session.shopper,
-      device,
-      level: session.level,
-      risk: RISK_UNJUDGED,
-    },
+    entry,
     snapshot.signing_key,
     now_ms,
     options.token_id(),
@@ -53,4 +36,8 @@ async function join(c: Context, options: LobbyOptions): Promise<Response> {
   // The session stays here: the gateway knows no merchants' keys.
   const url = `${options.gateway_url}/v1/items/${item.id}/lobby`;
   return send_to_origin(c.req.raw, url, options.origin, token);
+}
+
+function check_not_ended(item: Item, now_ms: number): void {
+  if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
 }
