@@ -60,7 +60,7 @@ export const TRACE_MAX_CHARS =
 
 const steps = (value: number, step: number) =>
   Math.max(0, Math.min(BYTE_MAX, Math.round(value / step)));
-const way = (px: number) => Math.max(-127, Math.min(127, Math.round(px / PIXELS))) & BYTE_MAX;
+const way = (px: number) => Math.max(-127, Math.min(127, Math.round(px / PIXELS)));
 const signed = (byte: number) => (byte > 127 ? byte - 256 : byte) * PIXELS;
 
 /** base64url of a trace; only the newest of what is too much. */
@@ -77,7 +77,13 @@ export function encode_trace(trace: Trace): string {
     presses.length,
     keys.length,
   ];
-  for (const { dt_ms, dx, dy } of moves) bytes.push(steps(dt_ms, FINE_MS), way(dx), way(dy));
+  // What rounding leaves out is carried on: a straight line stays one.
+  let [left_x, left_y] = [0, 0];
+  for (const { dt_ms, dx, dy } of moves) {
+    const [x, y] = [way(dx + left_x), way(dy + left_y)];
+    [left_x, left_y] = [dx + left_x - x * PIXELS, dy + left_y - y * PIXELS];
+    bytes.push(steps(dt_ms, FINE_MS), x & BYTE_MAX, y & BYTE_MAX);
+  }
   for (const { kind, dwell_ms, since_ms } of presses) {
     bytes.push(PRESS_KINDS.indexOf(kind), steps(dwell_ms, FINE_MS), steps(since_ms, COARSE_MS));
   }
