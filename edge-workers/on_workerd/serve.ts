@@ -4,6 +4,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+// Of the sources, and of `dist` when it is bundled for `npm run bench`.
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const WORKERD = "node_modules/workerd/bin/workerd";
 // workerd writes one JSON line here for each socket it listens on, with the port it was given.
@@ -23,6 +24,8 @@ export interface Exit {
 /** A running edge. */
 export interface Served {
   origin: string;
+  /** Of workerd itself. */
+  pid: number | undefined;
   /** Everything it has written so far. */
   output(): string;
   stop(): Promise<void>;
@@ -68,6 +71,7 @@ export async function serve(environment: Record<string, string>): Promise<Served
   ]);
   return {
     origin: `http://127.0.0.1:${port}`,
+    pid: child.pid,
     output,
     async stop() {
       child.kill("SIGTERM");

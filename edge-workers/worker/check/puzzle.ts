@@ -14,9 +14,11 @@ export const TOLERANCE_PX = 5;
 const SHADES = 64;
 /** Index of what is seen through, behind the shades and the darker shades of the holes. */
 const CLEAR = 2 * SHADES;
+/** Index of the piece's light rim. */
+const RIM = CLEAR + 1;
 /** Size of the hills. */
-const CELL = 24;
-const DARKER = 0.62;
+const CELL = 40;
+const DARKER = 0.5;
 
 export interface Puzzle {
   /** Left edge of the hole: the answer. */
@@ -34,44 +36,62 @@ const whole = (random: () => number, least: number, most: number) =>
 
 const smooth = (t: number) => t * t * (3 - 2 * t);
 
-/** Value noise: random heights on a grid, smooth between, twice at different sizes. */
+/** Adds value noise: random heights on a grid, smooth between. */
+function add_layer(ground: Float32Array, random: () => number, cell: number, weight: number): void {
+  const columns = Math.ceil(WIDTH / cell) + 2;
+  const heights = Float32Array.from({ length: columns * (Math.ceil(HEIGHT / cell) + 2) }, random);
+  for (let y = 0; y < HEIGHT; y += 1) {
+    const row = Math.floor(y / cell) * columns;
+    const v = smooth((y % cell) / cell);
+    for (let x = 0; x < WIDTH; x += 1) {
+      const at = row + Math.floor(x / cell);
+      const u = smooth((x % cell) / cell);
+      const above = (heights[at] ?? 0) * (1 - u) + (heights[at + 1] ?? 0) * u;
+      const below = (heights[at + columns] ?? 0) * (1 - u) + (heights[at + columns + 1] ?? 0) * u;
+      const place = y * WIDTH + x;
+      ground[place] = (ground[place] ?? 0) + weight * (above * (1 - v) + below * v);
+    }
+  }
+}
+
+/** Hills and stones, as shades. */
 function landscape(random: () => number): Uint8Array {
-  const layer = (cell: number) => {
-    const columns = Math.ceil(WIDTH / cell) + 2;
-    const heights = Array.from({ length: columns * (Math.ceil(HEIGHT / cell) + 2) }, random);
-    return (x: number, y: number) => {
-      const [column, row] = [Math.floor(x / cell), Math.floor(y / cell)];
-      const [u, v] = [smooth(x / cell - column), smooth(y / cell - row)];
-      const at = (dx: number, dy: number) => heights[(row + dy) * columns + column + dx] ?? 0;
-      const above = at(0, 0) * (1 - u) + at(1, 0) * u;
-      const below = at(0, 1) * (1 - u) + at(1, 1) * u;
-      return above * (1 - v) + below * v;
-    };
-  };
-  const [hills, stones] = [layer(CELL), layer(CELL / 4)];
-  return Uint8Array.from({ length: WIDTH * HEIGHT }, (_, at) => {
-    const [x, y] = [at % WIDTH, Math.floor(at / WIDTH)];
-    return Math.min(SHADES - 1, Math.floor((0.75 * hills(x, y) + 0.25 * stones(x, y)) * SHADES));
-  });
+  const ground = new Float32Array(WIDTH * HEIGHT);
+  add_layer(ground, random, CELL, 0.85 * SHADES);
+  add_layer(ground, random, CELL / 5, 0.15 * SHADES);
+  return new Uint8Array(ground.map((height) => Math.min(SHADES - 1, Math.floor(height))));
+}
+
+const MARGIN = 7;
+/** The middles of the piece's sides, clockwise from above. */
+const MIDDLES = [
+  [PIECE / 2, MARGIN],
+  [PIECE - MARGIN, PIECE / 2],
+  [PIECE / 2, PIECE - MARGIN],
+  [MARGIN, PIECE / 2],
+] as const;
+const BUMP_PX = 7;
+
+function is_near(side: number, x: number, y: number): boolean {
+  const [middle_x, middle_y] = MIDDLES[side % 4] ?? MIDDLES[0];
+  return (x - middle_x) ** 2 + (y - middle_y) ** 2 < BUMP_PX ** 2;
 }
 
 /** Whether a point of the square belongs to the piece: a disc on one side, a bite on the next. */
 function is_inside(side: Side, x: number, y: number): boolean {
-  const margin = 8;
-  const centre = PIECE / 2;
-  const middles = [
-    [centre, margin],
-    [PIECE - margin, centre],
-    [centre, PIECE - margin],
-    [margin, centre],
-  ] as const;
-  const near = (which: number) => {
-    const [cx, cy] = middles[which % 4] ?? [0, 0];
-    return Math.hypot(x - cx, y - cy) < 7;
-  };
-  const body = x >= margin && y >= margin && x < PIECE - margin && y < PIECE - margin;
-  return near(side) || (body && !near(side + 1));
+  const body = x >= MARGIN && y >= MARGIN && x < PIECE - MARGIN && y < PIECE - MARGIN;
+  return is_near(side, x, y) || (body && !is_near(side + 1, x, y));
 }
+
+const NEIGHBOURS = [
+  [-1, 0],
+  [1, 0],
+  [0, -1],
+  [0, 1],
+] as const;
+
+const is_rim = (side: Side, x: number, y: number) =>
+  NEIGHBOURS.some(([dx, dy]) => !is_inside(side, x + dx, y + dy));
 
 function palette(random: () => number): [number, number, number][] {
   const turn = random() * 2 * Math.PI;
@@ -83,7 +103,7 @@ function palette(random: () => number): [number, number, number][] {
   };
   const shades = Array.from({ length: SHADES }, (_, shade) => colour(shade, 1));
   const dark = Array.from({ length: SHADES }, (_, shade) => colour(shade, DARKER));
-  return [...shades, ...dark, [0, 0, 0]];
+  return [...shades, ...dark, [0, 0, 0], [255, 255, 255]];
 }
 
 /** A new picture. `random` must not be foreseeable: it decides the answer. */
@@ -102,7 +122,7 @@ export async function make_puzzle(random: () => number): Promise<Puzzle> {
     const [px, py] = [at % PIECE, Math.floor(at / PIECE)];
     const place = (piece_y + py) * WIDTH + px;
     if (is_inside(side, px, py)) {
-      piece[at] = ground[place + x] ?? 0;
+      piece[at] = is_rim(side, px, py) ? RIM : (ground[place + x] ?? 0);
       background[place + x] = (ground[place + x] ?? 0) + SHADES;
     }
     if (is_inside(decoy_side, px, py)) {
