@@ -23,6 +23,12 @@ export interface HumanCheckOptions {
   fetch: typeof fetch;
 }
 
+/** `challenged_from`: the lowest score that a gateway's rule challenges, or null. */
+export interface Circumstances {
+  address: string | null;
+  challenged_from: number | null;
+}
+
 /** Lives as long as the isolate, which is all that it remembers. */
 export class HumanCheck {
   readonly #options: HumanCheckOptions;
@@ -49,13 +55,23 @@ export class HumanCheck {
     return { provider: "altcha", challenge, expires_ms };
   }
 
-  /** The risk claim of who answered well. Throws `challenge`, with a puzzle when the score asks for it. */
-  async pass(bound: Bound, answer: CheckAnswer | null, address: string | null): Promise<number> {
+  /**
+   * The risk claim of who answered well. Throws `challenge`, with a puzzle when the score asks for it,
+   * or when a gateway would ask (`challenged_from`): here it can be answered, there it cannot.
+   */
+  async pass(
+    bound: Bound,
+    answer: CheckAnswer | null,
+    { address, challenged_from }: Circumstances,
+  ): Promise<number> {
     if (answer === null) throw new Refusal("challenge", { detail: "the check is missing" });
-    if (answer.provider === "slider") return this.#pass_slider(bound, answer);
+    const slider_from = Math.min(challenged_from ?? SLIDER_FROM, SLIDER_FROM);
+    if (answer.provider === "slider") {
+      return Math.min(await this.#pass_slider(bound, answer), Math.max(0, slider_from - 1));
+    }
     await this.#accept(bound, answer, address);
     const score = this.#risk.judge(answer.trace, bound.shopper, bound.device);
-    if (score >= SLIDER_FROM) throw await this.#ask_slider(bound, score, 0);
+    if (score >= slider_from) throw await this.#ask_slider(bound, score, 0);
     return score;
   }
 

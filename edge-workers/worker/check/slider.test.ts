@@ -2,9 +2,12 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { type Asked, answer_to, NOBODY, person, place_of, work } from "../../fixtures/check.ts";
 import { control_plane_with, Edge } from "../../fixtures/edge.ts";
 import { document, session } from "../../fixtures/sale.ts";
+import { human_trace } from "../../fixtures/traces/human_model.ts";
 import type { CheckAnswer } from "./answer.ts";
 import { TOLERANCE_PX } from "./puzzle.ts";
 
+/** Scores 30. */
+const KEYBOARD = human_trace("keyboard", 3);
 let edge: Edge;
 
 beforeEach(() => {
@@ -53,6 +56,31 @@ test("a person is not asked, somebody who did nothing is", async () => {
 test("somebody else's hands are asked, whoever shows them first is not", async () => {
   expect((await try_with(person(5))).status).toBe(200);
   await slider_of(await try_with(person(5), session({ sub: "bob" })));
+});
+
+describe("a gateway's rule that challenges a score", () => {
+  const rule = { kind: "score", mode: "enforce", action: "challenge", item: null, min_score: 1 };
+  const under = (risk_rules: object[]) => {
+    edge = new Edge();
+    const switches = { sale_enabled: true };
+    edge.control_plane = control_plane_with(document({ switches, risk_rules }));
+  };
+
+  test("is asked here already, where it can be answered, and then not met", async () => {
+    under([rule]);
+    const { token } = await slider_of(await try_with(KEYBOARD));
+    expect(await rs_of(await enter(place(token, await place_of(token))))).toBe(0);
+  });
+
+  test.each([
+    ["of another item", { item: 8 }],
+    ["in shadow", { mode: "shadow" }],
+    ["that slows down", { action: "slow" }],
+    ["of a higher score", { min_score: 50 }],
+  ])("%s is none of ours", async (_, change) => {
+    under([{ ...rule, ...change }]);
+    expect(await rs_of(await try_with(KEYBOARD))).toBe(30);
+  });
 });
 
 describe("the right place", () => {

@@ -22,6 +22,8 @@ export interface Item {
   rate_scale: number;
   /** Whether shoppers of this item have to pass the human check. */
   human_check: boolean;
+  /** From which score on a gateway sends shoppers of this item back with `challenge`; null: never. */
+  challenged_from: number | null;
   /** The canary's share of this item's shoppers; null when the item says nothing of its own. */
   canary_percent: number | null;
 }
@@ -135,6 +137,19 @@ function read_rate_limits(value: unknown): RateLimit[] | null {
   return list(value, "rate_limits").map((one, at) => read_rate_limit(one, `rate_limits[${at}]`));
 }
 
+/** The lowest score that an enforced rule challenges, of this item or of all. */
+function challenged_from(rules: unknown, id: number): number | null {
+  if (rules === undefined) return null;
+  const scores = list(rules, "risk_rules")
+    .map((rule, at) => fields(rule, `risk_rules[${at}]`))
+    .filter(
+      ({ kind, mode, action }) => kind === "score" && mode === "enforce" && action === "challenge",
+    )
+    .filter(({ item }) => item === null || item === undefined || item === id)
+    .map(({ min_score }, at) => whole(min_score, `risk_rules[${at}].min_score`, 0));
+  return scores.length === 0 ? null : Math.min(...scores);
+}
+
 /** Whether something is sold, by the switches of a section; `inherited` when they do not name it. */
 function selling(switches: unknown, where: string, inherited?: boolean): boolean {
   if (switches === undefined && inherited !== undefined) return inherited;
@@ -143,13 +158,14 @@ function selling(switches: unknown, where: string, inherited?: boolean): boolean
   return sale_enabled;
 }
 
-function read_item(value: unknown, where: string, general: unknown): Item {
+function read_item(value: unknown, where: string, general: unknown, rules: unknown): Item {
   const item = fields(value, where);
+  const id = whole(item.id, `${where}.id`, 1);
   const state = ITEM_STATES.find((known) => known === item.state);
   const path_key = text(item.path_key, `${where}.path_key`);
   const start_ms = whole(item.start_ms, `${where}.start_ms`, 0);
   return {
-    id: whole(item.id, `${where}.id`, 1),
+    id,
     merchant: text(item.merchant, `${where}.merchant`),
     state: state ?? fail(`${where}.state`, `one of ${ITEM_STATES.join(", ")}`),
     start_ms,
@@ -160,14 +176,15 @@ function read_item(value: unknown, where: string, general: unknown): Item {
     sale_enabled: selling(item.switches, `${where}.switches`, selling(general, "switches")),
     rate_scale: rate_scale(general, item.switches, `${where}.switches`, 1),
     human_check: human_check(general, item.switches, `${where}.switches`, true),
+    challenged_from: challenged_from(rules, id),
     canary_percent: percent(item.switches, "canary_percent", `${where}.switches`),
   };
 }
 
-function read_items(value: unknown, general: unknown): Map<number, Item> {
+function read_items(value: unknown, general: unknown, rules: unknown): Map<number, Item> {
   const items = new Map<number, Item>();
   for (const [name, entry] of Object.entries(fields(value, "items"))) {
-    const item = read_item(entry, `items.${name}`, general);
+    const item = read_item(entry, `items.${name}`, general, rules);
     if (String(item.id) !== name) fail(`items.${name}.id`, `${name}, as it is filed`);
     items.set(item.id, item);
   }
@@ -203,7 +220,7 @@ export function read_document(value: unknown): SnapshotDocument {
   return {
     version: whole(document.version, "version", 1),
     built_at_ms: whole(document.built_at_ms, "built_at_ms", 0),
-    items: read_items(document.items, document.switches),
+    items: read_items(document.items, document.switches, document.risk_rules),
     signing_key: read_signing_key(document.entry_keys),
     session_keys: read_session_keys(document.merchants),
     canary_percent: percent(document.switches, "canary_percent", "switches") ?? 0,

@@ -73,5 +73,6 @@ async function risk_of(
 ): Promise<number> {
   // What is switched off is not looked at either: an answer that was begun before may come late.
   if (!item.human_check) return RISK_UNJUDGED;
-  return check.pass({ item: item.id, shopper, device }, answer, address);
+  const { challenged_from } = item;
+  return check.pass({ item: item.id, shopper, device }, answer, { address, challenged_from });
 }
