@@ -1,5 +1,6 @@
 /**
  * `npm run build`: SDK → `dist/sdk/`; storefront, pages and SDK → embedded files → `dist/worker.js`.
+ * `node build.mjs bench`: the program that measures what the doors cost → `dist/bench.mjs`.
  * `node build.mjs vectors`: the program that writes the golden vectors → `dist/write_vectors.mjs`.
  */
 import { existsSync } from "node:fs";
@@ -76,6 +77,16 @@ if (process.argv[2] === "vectors") {
     format: "esm",
     target: "node18",
     outfile: "dist/write_vectors.mjs",
+  });
+} else if (process.argv[2] === "bench") {
+  await build({
+    entryPoints: ["on_workerd/bench.ts"],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node18",
+    packages: "external",
+    outfile: "dist/bench.mjs",
   });
 } else {
   await build({

@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: [
+      "shared/**/*.test.ts",
+      "sdk/**/*.test.ts",
       "worker/**/*.test.ts",
       "vectors/**/*.test.ts",
       "on_workerd/**/*.test.ts",

@@ -146,7 +146,8 @@ class CampaignAdmin(admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """What was done to the campaign is shown once something was done."""
-        what = (None, {"fields": ("title", "slug", "merchant", ("starts_at", "ends_at"))})
+        when = ("starts_at", "ends_at")
+        what = (None, {"fields": ("title", "slug", "merchant", when, "human_check")})
         queue = (
             _("Queue"),
             {

@@ -62,6 +62,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "queue_k",
             "queue_grace_s",
             "lobby_minutes",
+            "human_check",
             "buckets",
         ]
         read_only_fields = ["state"]

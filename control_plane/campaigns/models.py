@@ -82,6 +82,11 @@ class Campaign(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(1440)],
         help_text=_("How long before the start shoppers can join the draw: 1 to 1440."),
     )
+    human_check = models.BooleanField(
+        _("human check"),
+        default=True,
+        help_text=_("Whether shoppers have to prove that they are people. The switch can end it."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     approved_at = models.DateTimeField(_("approved at"), null=True, editable=False)
     approved_by = models.ForeignKey(

@@ -72,6 +72,7 @@ def create_draft(
     ends_at: datetime,
     items: Sequence[Mapping[str, Any]],
     buckets: Sequence[Mapping[str, Any]] = (),
+    human_check: bool = True,
     **queue: int,
 ) -> Campaign:
     """A draft with its items and the buckets of its queue. Raises Django's ValidationError.
@@ -81,7 +82,13 @@ def create_draft(
     """
     with transaction.atomic():
         campaign = Campaign(
-            merchant=merchant, slug=slug, title=title, starts_at=starts_at, ends_at=ends_at, **queue
+            merchant=merchant,
+            slug=slug,
+            title=title,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            human_check=human_check,
+            **queue,
         )
         campaign.full_clean()
         campaign.save()

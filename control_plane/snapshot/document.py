@@ -115,9 +115,17 @@ def _item(campaign: Campaign, item: Item, switches: Values, now: datetime) -> Js
         **_path_key_before(item, now),
         "shard_count": item.shards,
         "shards": shards,
-        "switches": switches,
+        "switches": switches | {"human_check": _human_check(campaign, switches)},
         "queue": _queue(campaign, item, switches),
     }
+
+
+def _human_check(campaign: Campaign, switches: Values) -> bool:
+    """The campaign wants one and no operator has switched it off.
+
+    A switch that is on cannot be told from one that nobody threw, so it does not add a check.
+    """
+    return campaign.human_check and bool(switches["human_check"])
 
 
 def _queue(campaign: Campaign, item: Item, switches: Values) -> Json:

@@ -30,6 +30,10 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_CONSOLE_SCHEME": "http",
     "SLUICE_CONTROL_PLANE_GREEN_URL": None,
     "SLUICE_GATEWAY_CANARY_URL": None,
+    "SLUICE_TURNSTILE_SITE_KEY": None,
+    "SLUICE_TURNSTILE_SECRET": None,
+    "SLUICE_TURNSTILE_URL": None,
+    "SLUICE_EDGE_INSTANCE": None,
 }
 
 _COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL")
@@ -99,6 +103,11 @@ NEEDED = {
         *_SNAPSHOT_READER,
         "SLUICE_GATEWAY_URL",
         "SLUICE_GATEWAY_CANARY_URL",
+        "SLUICE_CHECK_KEY",
+        "SLUICE_TURNSTILE_SITE_KEY",
+        "SLUICE_TURNSTILE_SECRET",
+        "SLUICE_TURNSTILE_URL",
+        "SLUICE_EDGE_INSTANCE",
         "SLUICE_DEMO",
     ),
 }
@@ -130,6 +139,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_SNAPSHOT_KEY": secret["snapshot_key"],
         "SLUICE_INTERNAL_TOKEN": secret["internal_token"],
         "SLUICE_RESERVATION_KEY": secret["reservation_key"],
+        "SLUICE_CHECK_KEY": secret["check_key"],
         "SLUICE_SECRET_KEY": secret["django_secret_key"],
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
         "SLUICE_PUBLISH_DIR": str(site.published),

@@ -25,6 +25,7 @@ SECRET_NAMES = (
     "snapshot_key",
     "internal_token",
     "reservation_key",
+    "check_key",
     "django_secret_key",
 )
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+// Of the sources, and of `dist` when it is bundled for `npm run bench`.
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const WORKERD = "node_modules/workerd/bin/workerd";
 // workerd writes one JSON line here for each socket it listens on, with the port it was given.
@@ -25,6 +26,8 @@ export interface Exit {
 /** A running edge. */
 export interface Served {
   origin: string;
+  /** Of workerd itself. */
+  pid: number | undefined;
   /** Everything it has written so far. */
   output(): string;
   stop(): Promise<void>;
@@ -77,6 +80,7 @@ export async function serve(
   ]);
   return {
     origin: `http://127.0.0.1:${port}`,
+    pid: child.pid,
     output,
     async stop() {
       child.kill("SIGTERM");

@@ -1,13 +1,17 @@
 /** The edge worker, composed: every route in the order it is tried. */
 
 import { Hono } from "hono";
+import { HumanCheck } from "./check/human_check.ts";
 import { cors } from "./cors/cors.ts";
 import { type Log, without_floods } from "./env/log.ts";
 import type { Settings } from "./env/settings.ts";
+import { Heartbeat } from "./heartbeat/heartbeat.ts";
+import { DoorLimits } from "./limits/door_limits.ts";
 import { check_path } from "./pass_through/pass_through.ts";
 import { GatewayPools } from "./pass_through/pools.ts";
 import { canary_percent } from "./pass_through/share.ts";
 import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
+import { check_route } from "./routes/check/check.ts";
 import { demo_session_route } from "./routes/demo_session/demo_session.ts";
 import { entry_route } from "./routes/entry/entry.ts";
 import { item_route } from "./routes/item/item.ts";
@@ -29,6 +33,7 @@ export interface Surroundings {
   clock: () => number;
   random: () => number;
   token_id: () => string;
+  isolate_id: () => string;
   fetch: typeof fetch;
   log: Log;
 }
@@ -38,7 +43,15 @@ export function create_app(surroundings: Surroundings): Hono {
   const { settings, clock, random, token_id, fetch } = surroundings;
   const log = without_floods(surroundings.log, clock);
   const origin = { fetch, random, log };
-  const store = new SnapshotStore(surroundings);
+  const heartbeat = new Heartbeat(surroundings);
+  let colo: string | null = null;
+  const store = new SnapshotStore({
+    ...surroundings,
+    confirmed: (version, adopted_ms) => heartbeat.beat(version, adopted_ms, colo),
+  });
+  const check = new HumanCheck(surroundings);
+  const limits = () => new DoorLimits({ clock, random, limiter: settings.limiter });
+  const door = { store, clock, random, check };
   const pools = new GatewayPools(settings.gateway_url, settings.gateway_canary_url, {
     ...origin,
     clock,
@@ -50,14 +63,21 @@ export function create_app(surroundings: Surroundings): Hono {
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
   app.route("/", item_route({ store, random }));
-  app.route("/", entry_route({ store, clock, random, token_id }));
-  app.route("/", lobby_route({ store, clock, token_id, pools, origin }));
+  app.use("/v1/items/*", (c, next) => {
+    colo ??= location_of(c.req.raw);
+    return next();
+  });
+  app.route("/", check_route({ ...door, limits: limits() }));
+  app.route("/", entry_route({ ...door, limits: limits(), token_id }));
+  app.route("/", lobby_route({ ...door, limits: limits(), token_id, pools, origin }));
   app.all("/v1/*", (c) => {
     const { pathname } = new URL(c.req.url);
     check_path(pathname);
     // Without a canary nothing here depends on the snapshot, and none is asked for.
     const snapshot = pools.has_canary ? store.peek((work) => c.executionCtx.waitUntil(work)) : null;
-    return pools.pass(c.req.raw, canary_percent(snapshot, pathname));
+    // An operator who wants to take a bad canary back may not be heard: nobody gets it then.
+    const share = store.is_degraded() ? 0 : canary_percent(snapshot, pathname);
+    return pools.pass(c.req.raw, share);
   });
   app.route("/", demo_session_route(settings, origin));
   app.route("/", published_route(surroundings, log));
@@ -71,4 +91,10 @@ export function create_app(surroundings: Surroundings): Hono {
     return problem(outcome, details);
   });
   return app;
+}
+
+/** Cloudflare's name for the location that runs this isolate, or null elsewhere. */
+function location_of(request: Request): string | null {
+  const colo = (request as { cf?: { colo?: unknown } }).cf?.colo;
+  return typeof colo === "string" && /^[A-Za-z0-9]{1,8}$/.test(colo) ? colo : null;
 }

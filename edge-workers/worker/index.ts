@@ -16,6 +16,7 @@ export default create_app({
   clock: Date.now,
   random: Math.random,
   token_id: random_token_id,
+  isolate_id: random_token_id,
   // Called without a receiver, which the platform's own `fetch` does not allow everywhere.
   fetch: (input, init) => fetch(input, init),
   log,

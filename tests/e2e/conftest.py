@@ -35,7 +35,9 @@ def create_campaign(
 ) -> Callable[..., JsonObject]:
     """A function that creates and approves a campaign of one item; returns its description."""
 
-    def create(slug: str, *, units: int, starts_in_s: float, lasts_s: float) -> JsonObject:
+    def create(
+        slug: str, *, units: int, starts_in_s: float, lasts_s: float, human_check: bool = False
+    ) -> JsonObject:
         command = [sys.executable, "-m", "control_plane", "create_campaign", "--approve"]
         command += [
             "--slug",
@@ -47,6 +49,7 @@ def create_campaign(
         ]
         command += ["--units", str(units), "--starts-in-s", str(starts_in_s)]
         command += ["--lasts-s", str(lasts_s)]
+        command += [] if human_check else ["--without-human-check"]
         done = subprocess.run(
             command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
         )

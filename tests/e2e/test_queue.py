@@ -104,6 +104,7 @@ def put_up(stack_environment):
         command += ["--slug", f"{mode}-{time.time_ns():x}", "--title", mode]
         command += ["--price-minor", "1999", "--units", str(units)]
         command += ["--starts-in-s", str(LEAD_S), "--lasts-s", "120", "--queue-mode", mode]
+        command += ["--without-human-check"]
         done = subprocess.run(
             command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
         )

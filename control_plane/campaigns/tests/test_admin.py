@@ -69,6 +69,7 @@ def _form(campaign, **changes):
         "queue_k": campaign.queue_k,
         "queue_grace_s": campaign.queue_grace_s,
         "lobby_minutes": campaign.lobby_minutes,
+        "human_check": "on" if campaign.human_check else "",
         "buckets-TOTAL_FORMS": 0,
         "buckets-INITIAL_FORMS": 0,
         "items-TOTAL_FORMS": 1,

@@ -87,6 +87,7 @@ def test_it_lists_and_shows_campaigns(staff, draft):
         "queue_k": 4,
         "queue_grace_s": 30,
         "lobby_minutes": 10,
+        "human_check": True,
         "buckets": [],
     }
 

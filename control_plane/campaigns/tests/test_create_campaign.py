@@ -37,6 +37,7 @@ def test_it_prints_an_approved_campaign_of_the_demo_shop(capsys):
         "state": CampaignState.APPROVED,
         "start_ms": round(campaign.starts_at.timestamp() * 1000),
         "end_ms": round(campaign.starts_at.timestamp() * 1000) + 60_000,
+        "human_check": True,
         "items": [
             {
                 "id": item.pk,
@@ -72,6 +73,11 @@ def test_a_bucket_is_a_name_and_a_weight(bucket):
     argv = [f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()]
     with pytest.raises(CommandError, match="NAME=WEIGHT"):
         call_command("create_campaign", *argv, "--bucket", bucket)
+
+
+def test_it_can_do_without_the_human_check(capsys):
+    _create(capsys, without_human_check=True)
+    assert not Campaign.objects.get(slug="spring").human_check
 
 
 def test_without_approve_it_stays_a_draft(capsys):

@@ -10,6 +10,7 @@ from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
 from control_plane.snapshot import document
 from control_plane.snapshot.models import Snapshot
+from control_plane.switches import services as switches
 from control_plane.switches.models import SwitchThrow
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +108,20 @@ def test_units_and_shard_count_are_those_of_now(item, now):
     inventory.top_up(item.pk, 5, "more", None)
     built = document.build(now)["items"][str(item.pk)]
     assert (built["units"], built["shard_count"]) == (15, 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "switched", "asked"),
+    [(True, True, True), (True, False, False), (False, True, False), (False, False, False)],
+)
+def test_the_human_check_is_asked_where_campaign_and_switch_want_it(
+    approved, item, now, wanted, switched, asked
+):
+    Campaign.objects.update(human_check=wanted)
+    switches.throw("human_check", switched, reason="test", by=None, now=now)
+    built = document.build(now)
+    assert built["items"][str(item.pk)]["switches"]["human_check"] is asked
+    assert built["switches"]["human_check"] is switched
 
 
 def test_an_ended_campaign_stays_for_a_day(approved, now):

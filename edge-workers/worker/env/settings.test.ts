@@ -6,6 +6,7 @@ const GOOD = {
   SLUICE_INTERNAL_TOKEN: "internal-token-of-32-characters!",
   SLUICE_CONTROL_PLANE_URL: "http://127.0.0.1:8000",
   SLUICE_GATEWAY_URL: "https://gateway.example/",
+  SLUICE_CHECK_KEY: "check-key-of-32-characters-is-ok",
   SLUICE_DEMO: "1",
 };
 
@@ -16,6 +17,10 @@ test("good bindings become settings, addresses without a trailing slash", () => 
     control_plane_url: "http://127.0.0.1:8000",
     gateway_url: "https://gateway.example",
     gateway_canary_url: null,
+    check_key: "check-key-of-32-characters-is-ok",
+    turnstile: null,
+    limiter: null,
+    instance: "edge",
     demo: true,
   });
 });
@@ -25,6 +30,23 @@ test("a second pool of gateways is read where there is one", () => {
     read_settings({ ...GOOD, SLUICE_GATEWAY_CANARY_URL: value }).gateway_canary_url;
   expect(read("http://canary.example:8080/")).toBe("http://canary.example:8080");
   expect([null, undefined, ""].map(read)).toEqual([null, null, null]);
+});
+
+test("Turnstile takes both of its keys, and Cloudflare's address unless told otherwise", () => {
+  const keys = { SLUICE_TURNSTILE_SITE_KEY: "site", SLUICE_TURNSTILE_SECRET: "secret" };
+  expect(read_settings({ ...GOOD, ...keys }).turnstile).toEqual({
+    site_key: "site",
+    secret: "secret",
+    siteverify_url: "https://challenges.cloudflare.com/turnstile/v0/siteverify",
+  });
+  const elsewhere = { ...GOOD, ...keys, SLUICE_TURNSTILE_URL: "http://127.0.0.1:9/verify" };
+  expect(read_settings(elsewhere).turnstile?.siteverify_url).toBe("http://127.0.0.1:9/verify");
+});
+
+test("a limiter of the platform is taken where it is bound", () => {
+  const binding = { limit: async () => ({ success: true }) };
+  expect(read_settings({ ...GOOD, SLUICE_ENTRY_LIMITER: binding }).limiter).toBe(binding);
+  expect(read_settings({ ...GOOD, SLUICE_ENTRY_LIMITER: null }).limiter).toBeNull();
 });
 
 test.each([null, undefined, "", "0"])("the demo is off when SLUICE_DEMO is %o", (value) => {
@@ -46,10 +68,16 @@ describe("a wrong binding is refused by name", () => {
     ["SLUICE_GATEWAY_URL", "http://gateway.example/?a=1", "origin only"],
     ["SLUICE_GATEWAY_CANARY_URL", "canary", "is not a URL"],
     ["SLUICE_GATEWAY_CANARY_URL", "http://canary.example/v1", "origin only"],
+    ["SLUICE_CHECK_KEY", null, "is not set"],
+    ["SLUICE_CHECK_KEY", "short", "at least 32 characters"],
+    ["SLUICE_TURNSTILE_SITE_KEY", "alone", "SLUICE_TURNSTILE_SECRET is not set"],
+    ["SLUICE_ENTRY_LIMITER", {}, "must be a rate-limit binding"],
+    ["SLUICE_EDGE_INSTANCE", "an edge", "must match"],
     ["SLUICE_DEMO", "yes", "must be 0 or 1"],
     ["SLUICE_DEMO", true, "must be 0 or 1"],
   ])("%s = %o", (name, value, reason) => {
-    expect(() => read_settings({ ...GOOD, [name]: value })).toThrow(name);
+    const of_whom = name === "SLUICE_TURNSTILE_SITE_KEY" ? "SLUICE_TURNSTILE_SECRET" : name;
+    expect(() => read_settings({ ...GOOD, [name]: value })).toThrow(of_whom);
     expect(() => read_settings({ ...GOOD, [name]: value })).toThrow(reason);
   });
 });

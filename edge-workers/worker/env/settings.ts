@@ -16,8 +16,28 @@ export interface Settings {
   gateway_url: string;
   /** A second pool of gateways, for a share of the visitors; null when there is none. */
   gateway_canary_url: string | null;
+  /** What the human check's questions are signed and sealed with; the same in every isolate. */
+  check_key: string;
+  /** Cloudflare Turnstile in place of the proof of work; null without its keys. */
+  turnstile: TurnstileSettings | null;
+  /** A limiter of the platform, asked besides our own; null where there is none. */
+  limiter: PlatformLimiter | null;
+  /** What this edge is called in the switch console. */
+  instance: string;
   /** Whether the demo merchant's session endpoint is reachable through the edge. */
   demo: boolean;
+}
+
+/** `site_key` goes into the page; with `secret` the edge asks `siteverify_url` about an answer. */
+export interface TurnstileSettings {
+  site_key: string;
+  secret: string;
+  siteverify_url: string;
+}
+
+/** Cloudflare's rate-limit binding: one count for a whole location, where an isolate has its own. */
+export interface PlatformLimiter {
+  limit(options: { key: string }): Promise<{ success: boolean }>;
 }
 
 /** A binding is missing or wrong; `message` names it. */
@@ -78,6 +98,38 @@ function flag(env: Bindings, name: string): boolean {
   throw new SettingsError(`${name} must be 0 or 1, not ${JSON.stringify(value)}`);
 }
 
+const SITEVERIFY_URL = "https://challenges.cloudflare.com/turnstile/v0/siteverify";
+
+/** Both keys or none: half a provider would let everybody in or nobody. */
+function turnstile(env: Bindings): TurnstileSettings | null {
+  const names = ["SLUICE_TURNSTILE_SITE_KEY", "SLUICE_TURNSTILE_SECRET"] as const;
+  if (names.every((name) => !env[name])) return null;
+  const [site_key, key] = names.map((name) => text(env, name)) as [string, string];
+  const address = env.SLUICE_TURNSTILE_URL;
+  const siteverify_url = address ? String(address) : SITEVERIFY_URL;
+  if (!URL.canParse(siteverify_url)) throw new SettingsError("SLUICE_TURNSTILE_URL is not a URL");
+  return { site_key, secret: key, siteverify_url };
+}
+
+function limiter(env: Bindings): PlatformLimiter | null {
+  const value = env.SLUICE_ENTRY_LIMITER as PlatformLimiter | null | undefined;
+  if (value === null || value === undefined) return null;
+  if (typeof value !== "object" || typeof value.limit !== "function") {
+    throw new SettingsError("SLUICE_ENTRY_LIMITER must be a rate-limit binding");
+  }
+  return value;
+}
+
+const INSTANCE = /^[A-Za-z0-9._:-]{1,48}$/;
+
+function instance(env: Bindings): string {
+  const value = env.SLUICE_EDGE_INSTANCE || "edge";
+  if (typeof value !== "string" || !INSTANCE.test(value)) {
+    throw new SettingsError("SLUICE_EDGE_INSTANCE must match [A-Za-z0-9._:-]{1,48}");
+  }
+  return value;
+}
+
 /** Reads every binding. Throws `SettingsError` at the first that is missing or wrong. */
 export function read_settings(env: Bindings): Settings {
   return {
@@ -86,6 +138,10 @@ export function read_settings(env: Bindings): Settings {
     control_plane_url: origin(env, "SLUICE_CONTROL_PLANE_URL"),
     gateway_url: origin(env, "SLUICE_GATEWAY_URL"),
     gateway_canary_url: optional_origin(env, "SLUICE_GATEWAY_CANARY_URL"),
+    check_key: secret(env, "SLUICE_CHECK_KEY"),
+    turnstile: turnstile(env),
+    limiter: limiter(env),
+    instance: instance(env),
     demo: flag(env, "SLUICE_DEMO"),
   };
 }

@@ -6,9 +6,11 @@ describe("a refusal", () => {
   test.each([
     ["bad_request", 400],
     ["bad_token", 401],
+    ["challenge", 403],
     ["not_found", 404],
     ["ended", 410],
     ["not_started", 425],
+    ["rate_limited", 429],
     ["busy", 503],
   ] as const)("%s is %i with the code as its type", async (outcome, status) => {
     const response = problem(outcome);

@@ -8,6 +8,8 @@ const HEADERS = { "content-type": "application/problem+json", "cache-control": "
 export interface ProblemDetails {
   detail?: string;
   retry_after_ms?: number;
+  /** A puzzle to solve, with `challenge` only (`check/slider.ts`). */
+  slider?: object;
 }
 
 /** A thrown refusal: `app.ts` turns it into its response, so that checks need no result types. */

@@ -30,8 +30,22 @@ export interface Item {
   path_key: string;
   /** The item's own switch, or the general one where the item says nothing: as the gateway reads it. */
   sale_enabled: boolean;
+  /** How many times the rates of `rate_limits` hold for this item; 0: no limits. */
+  rate_scale: number;
+  /** Whether shoppers of this item have to pass the human check. */
+  human_check: boolean;
+  /** From which score on a gateway sends shoppers of this item back with `challenge`; null: never. */
+  challenged_from: number | null;
   /** The canary's share of this item's shoppers; null when the item says nothing of its own. */
   canary_percent: number | null;
+}
+
+/** `per_s` admissions a second of each `by`, `burst` at once; `level` "" is everybody. */
+export interface RateLimit {
+  by: string;
+  level: string;
+  per_s: number;
+  burst: number;
 }
 
 /** An HMAC key as it travels: `secret` is canonical base64url, 32 bytes or more. */
@@ -49,6 +63,8 @@ export interface SnapshotDocument {
   session_keys: readonly (KeyText & { merchant: string })[];
   /** The canary's share of everybody else. */
   canary_percent: number;
+  /** Null: the document names none, and the gateways' defaults hold. */
+  rate_limits: readonly RateLimit[] | null;
 }
 
 /** The document is not one this worker can run; `message` says which field and why. */
@@ -100,6 +116,52 @@ function percent(switches: unknown, name: string, where: string): number | null 
   return value;
 }
 
+/** The item's switch, else the general one, else the default: in the gateway's order. */
+function switched<T>(name: string, is: (value: unknown) => value is T, expected: string) {
+  return (general: unknown, own: unknown, where: string, otherwise: T): T => {
+    const of_item = own === undefined ? undefined : fields(own, where)[name];
+    const value = of_item ?? fields(general, "switches")[name] ?? otherwise;
+    return is(value) ? value : fail(`${where}.${name}`, expected);
+  };
+}
+
+const RATE_SCALE_MAX = 100;
+const rate_scale = switched(
+  "rate_limits",
+  (value): value is number => typeof value === "number" && value >= 0 && value <= RATE_SCALE_MAX,
+  `a number from 0 to ${RATE_SCALE_MAX}`,
+);
+const human_check = switched(
+  "human_check",
+  (value): value is boolean => typeof value === "boolean",
+  "true or false",
+);
+
+function read_rate_limit(value: unknown, where: string): RateLimit {
+  const { by, level, per_s, burst } = fields(value, where);
+  if (typeof per_s !== "number" || !(per_s > 0)) fail(`${where}.per_s`, "a number above 0");
+  if (typeof level !== "string") fail(`${where}.level`, "a text");
+  return { by: text(by, `${where}.by`), level, per_s, burst: whole(burst, `${where}.burst`, 1) };
+}
+
+function read_rate_limits(value: unknown): RateLimit[] | null {
+  if (value === undefined) return null;
+  return list(value, "rate_limits").map((one, at) => read_rate_limit(one, `rate_limits[${at}]`));
+}
+
+/** The lowest score that an enforced rule challenges, of this item or of all. */
+function challenged_from(rules: unknown, id: number): number | null {
+  if (rules === undefined) return null;
+  const scores = list(rules, "risk_rules")
+    .map((rule, at) => fields(rule, `risk_rules[${at}]`))
+    .filter(
+      ({ kind, mode, action }) => kind === "score" && mode === "enforce" && action === "challenge",
+    )
+    .filter(({ item }) => item === null || item === undefined || item === id)
+    .map(({ min_score }, at) => whole(min_score, `risk_rules[${at}].min_score`, 0));
+  return scores.length === 0 ? null : Math.min(...scores);
+}
+
 /** Whether something is sold, by the switches of a section; `inherited` when they do not name it. */
 function selling(switches: unknown, where: string, inherited?: boolean): boolean {
   if (switches === undefined && inherited !== undefined) return inherited;
@@ -127,13 +189,14 @@ function read_facts(item: Fields, where: string): ItemFacts {
   };
 }
 
-function read_item(value: unknown, where: string, sale_enabled: boolean): Item {
+function read_item(value: unknown, where: string, general: unknown, rules: unknown): Item {
   const item = fields(value, where);
+  const id = whole(item.id, `${where}.id`, 1);
   const state = ITEM_STATES.find((known) => known === item.state);
   const path_key = text(item.path_key, `${where}.path_key`);
   const start_ms = whole(item.start_ms, `${where}.start_ms`, 0);
   return {
-    id: whole(item.id, `${where}.id`, 1),
+    id,
     merchant: text(item.merchant, `${where}.merchant`),
     state: state ?? fail(`${where}.state`, `one of ${ITEM_STATES.join(", ")}`),
     start_ms,
@@ -142,15 +205,18 @@ function read_item(value: unknown, where: string, sale_enabled: boolean): Item {
     path_key: PATH_KEY.test(path_key)
       ? path_key
       : fail(`${where}.path_key`, "22 base64url characters"),
-    sale_enabled: selling(item.switches, `${where}.switches`, sale_enabled),
+    sale_enabled: selling(item.switches, `${where}.switches`, selling(general, "switches")),
+    rate_scale: rate_scale(general, item.switches, `${where}.switches`, 1),
+    human_check: human_check(general, item.switches, `${where}.switches`, true),
+    challenged_from: challenged_from(rules, id),
     canary_percent: percent(item.switches, "canary_percent", `${where}.switches`),
   };
 }
 
-function read_items(value: unknown, sale_enabled: boolean): Map<number, Item> {
+function read_items(value: unknown, general: unknown, rules: unknown): Map<number, Item> {
   const items = new Map<number, Item>();
   for (const [name, entry] of Object.entries(fields(value, "items"))) {
-    const item = read_item(entry, `items.${name}`, sale_enabled);
+    const item = read_item(entry, `items.${name}`, general, rules);
     if (String(item.id) !== name) fail(`items.${name}.id`, `${name}, as it is filed`);
     items.set(item.id, item);
   }
@@ -182,13 +248,14 @@ function read_session_keys(value: unknown): (KeyText & { merchant: string })[] {
 /** Reads a parsed document for audience `edge`. Throws `DocumentError`. */
 export function read_document(value: unknown): SnapshotDocument {
   const document = fields(value, "document");
-  const sale_enabled = selling(document.switches, "switches");
+  selling(document.switches, "switches");
   return {
     version: whole(document.version, "version", 1),
     built_at_ms: whole(document.built_at_ms, "built_at_ms", 0),
-    items: read_items(document.items, sale_enabled),
+    items: read_items(document.items, document.switches, document.risk_rules),
     signing_key: read_signing_key(document.entry_keys),
     session_keys: read_session_keys(document.merchants),
     canary_percent: percent(document.switches, "canary_percent", "switches") ?? 0,
+    rate_limits: read_rate_limits(document.rate_limits),
   };
 }

@@ -25,6 +25,7 @@ export interface Snapshot {
   /** What is wrong with the session keys that had to be left out. */
   unusable_keys: readonly string[];
   canary_percent: number;
+  rate_limits: SnapshotDocument["rate_limits"];
 }
 
 /** The envelope is not from the control plane, or was changed under way. */
@@ -80,7 +81,7 @@ export async function open_envelope(received: string, mac_key: string): Promise<
   }
   const { kid } = document.signing_key;
   const signing_key = { kid, key: await import_key(document.signing_key, "sign") };
-  const { items, canary_percent } = document;
+  const { items, canary_percent, rate_limits } = document;
   const sessions = await import_session_keys(document.session_keys);
   return {
     version: document.version,
@@ -88,6 +89,7 @@ export async function open_envelope(received: string, mac_key: string): Promise<
     signing_key,
     ...sessions,
     canary_percent,
+    rate_limits,
   };
 }
 

@@ -2,8 +2,9 @@
  * The snapshot this isolate runs: kept in memory, refreshed behind the requests that need it.
  *
  * Fails static: when the control plane is away or sends something wrong, the last good snapshot
- * stays, however old. Selling times are compared with the clock on every request, so an old
- * snapshot opens and closes a sale on time; what it misses is an operator's change.
+ * stays. Selling times are compared with the clock on every request, so an old snapshot opens and
+ * closes a sale on time; what it misses is an operator's change. Older than `DEGRADED_MS` it counts
+ * as degraded, older than `TOO_OLD_MS` nobody is let in by it (README, "When the snapshot is old").
  */
 
 import type { Log } from "../env/log.ts";
@@ -15,6 +16,13 @@ export const FRESH_MS = 500;
 /** Older than this (nobody asked for a while), a request waits for the refresh: the switch that an
  * operator threw in the quiet minutes before must count for the first visitor after them. */
 export const STALE_MAX_MS = 5_000;
+/** Nobody confirmed it for so long: what only an operator's word made right is taken back. */
+export const DEGRADED_MS = 30_000;
+/**
+ * Nobody is let in any more. By then keys and buy addresses may have been rotated twice and a pause
+ * been ordered a quarter of an hour ago; tokens that no gateway takes would only be a false hope.
+ */
+export const TOO_OLD_MS = 15 * 60_000;
 /** Pause after a refresh that failed. */
 export const RETRY_MS = 500;
 /** Longest life of a fetch from the control plane. */
@@ -24,6 +32,9 @@ const WAIT_MS = 2_500;
 /** A refresh older than this died with the request that carried it. */
 const ABANDONED_MS = 5_000;
 
+if (!(FRESH_MS < STALE_MAX_MS && STALE_MAX_MS < DEGRADED_MS && DEGRADED_MS < TOO_OLD_MS)) {
+  throw new Error("a snapshot is fresh, then stale, then degraded, then too old");
+}
 if (!(FETCH_TIMEOUT_MS < WAIT_MS && WAIT_MS < ABANDONED_MS)) {
   throw new Error("a refresh must time out before its waiters do, and they before it is given up");
 }
@@ -33,6 +44,8 @@ export interface StoreOptions {
   clock: () => number;
   fetch: typeof fetch;
   log: Log;
+  /** Called after a refresh that went well, behind the request; its promise is kept alive. */
+  confirmed?: (version: number, adopted_ms: number) => Promise<void>;
 }
 
 /** Keeps work alive after the response, as `ExecutionContext.waitUntil` does. */
@@ -46,6 +59,7 @@ interface Refresh {
 export class SnapshotStore {
   #snapshot: Snapshot | null = null;
   #checked_ms = Number.NEGATIVE_INFINITY;
+  #adopted_ms = 0;
   #failed_ms = Number.NEGATIVE_INFINITY;
   #failure: string | null = null;
   #refresh: Refresh | null = null;
@@ -71,6 +85,16 @@ export class SnapshotStore {
     return this.#snapshot;
   }
 
+  /** Whether nobody has confirmed the snapshot for so long that an operator's share is not trusted. */
+  is_degraded(): boolean {
+    return this.#options.clock() - this.#checked_ms > DEGRADED_MS;
+  }
+
+  /** Whether nobody has confirmed it for so long that nobody is let in by it. */
+  is_too_old(): boolean {
+    return this.#options.clock() - this.#checked_ms > TOO_OLD_MS;
+  }
+
   /** The refresh in flight, or a new one, or null so shortly after a failure. */
   #join_refresh(wait_until: WaitUntil): Promise<void> | null {
     const now_ms = this.#options.clock();
@@ -85,7 +109,7 @@ export class SnapshotStore {
     });
     // Without waitUntil the runtime cancels the fetch when this request's client goes away, and
     // every other request that waits for it would wait in vain.
-    wait_until(refresh.done);
+    wait_until(refresh.done.then(() => this.#tell()));
     return refresh.done;
   }
 
@@ -102,6 +126,11 @@ export class SnapshotStore {
       this.#failed_ms = this.#options.clock();
       this.#note_failure(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  async #tell(): Promise<void> {
+    if (this.#failure !== null || this.#snapshot === null) return;
+    await this.#options.confirmed?.(this.#snapshot.version, this.#adopted_ms);
   }
 
   /** The envelope of a version newer than ours, or null when there is none. */
@@ -124,6 +153,7 @@ export class SnapshotStore {
     // An old envelope has a good MAC too: only newer versions are taken.
     if (this.#snapshot !== null && snapshot.version <= this.#snapshot.version) return;
     this.#snapshot = snapshot;
+    this.#adopted_ms = this.#options.clock();
     const { version, unusable_keys } = snapshot;
     this.#options.log("info", "snapshot_adopted", { version });
     for (const reason of unusable_keys) {

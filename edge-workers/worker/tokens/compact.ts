@@ -34,12 +34,16 @@ export function base64url_bytes(encoded: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(binary(encoded), (character) => character.charCodeAt(0));
 }
 
+/** base64 with padding, of any length: a call has no room for as many arguments as an image has bytes. */
+export function base64(bytes: Uint8Array): string {
+  let characters = "";
+  for (const byte of bytes) characters += String.fromCharCode(byte);
+  return btoa(characters);
+}
+
 /** base64url without padding. */
 export function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+  return base64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** The `kid` of a well-shaped HS256 token, or null: the token is then refused without more work. */

@@ -5,9 +5,6 @@ import type { Item } from "../snapshot/document.ts";
 import type { Snapshot } from "../snapshot/envelope.ts";
 import { type Session, verify_session } from "../tokens/session.ts";
 
-/** Risk claim while nothing at the edge judges a visitor. */
-export const RISK_UNJUDGED = 0;
-
 const ITEM_ID = /^[1-9][0-9]{0,14}$/;
 const BEARER = /^Bearer ([A-Za-z0-9._-]+)$/;
 

@@ -41,6 +41,7 @@ class Command(BaseCommand):
             metavar="NAME=WEIGHT",
             help="of the queue; again for the next one",
         )
+        parser.add_argument("--without-human-check", action="store_true")
         parser.add_argument("--approve", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -85,6 +86,7 @@ def _create(merchant: Merchant, options: dict[str, Any]) -> Campaign:
             }
         ],
         buckets=options["bucket"],
+        human_check=not options["without_human_check"],
     )
     return services.approve(campaign, by=None, now=now) if options["approve"] else campaign
 
@@ -97,6 +99,7 @@ def _describe(campaign: Campaign) -> dict[str, Any]:
         "state": campaign.state,
         "start_ms": epoch_ms(campaign.starts_at),
         "end_ms": epoch_ms(campaign.ends_at),
+        "human_check": campaign.human_check,
         "items": [_describe_item(item) for item in campaign.items.order_by("pk")],
         "buckets": [{"name": one.name, "weight": one.weight} for one in campaign.buckets.all()],
     }

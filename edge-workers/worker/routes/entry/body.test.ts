@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { read_device } from "./body.ts";
+import { read_body } from "./body.ts";
 
 const post = (body: BodyInit, headers: Record<string, string> = {}) =>
   new Request("http://edge.example/", {
@@ -20,8 +20,8 @@ function pieces(...texts: string[]): ReadableStream<Uint8Array> {
 }
 
 const detail_of = (body: BodyInit, headers?: Record<string, string>) =>
-  read_device(post(body, headers)).then(
-    (device) => `accepted ${device}`,
+  read_body(post(body, headers)).then(
+    ({ device, check }) => `accepted ${device} ${JSON.stringify(check)}`,
     (error) => `${error.outcome}: ${error.details.detail}`,
   );
 
@@ -31,25 +31,42 @@ describe("the one shape is accepted", () => {
     '{ "device" : "device-1" }',
     '\r\n\t{"device":"device-1"}\n',
   ])("%o", async (body) => {
-    expect(await read_device(post(body))).toBe("device-1");
+    expect(await read_body(post(body))).toEqual({ device: "device-1", check: null });
   });
 
   test.each(["AZaz09_-", "d".repeat(64)])("device %s", async (device) => {
-    expect(await read_device(post(JSON.stringify({ device })))).toBe(device);
+    expect((await read_body(post(JSON.stringify({ device })))).device).toBe(device);
   });
 
   test("in pieces without a length", async () => {
-    expect(await read_device(post(pieces('{"device":', '"device-1"}')))).toBe("device-1");
+    const body = pieces('{"device":', '"device-1"}');
+    expect((await read_body(post(body))).device).toBe("device-1");
   });
 
-  test("of exactly 1 KiB", async () => {
-    expect(await read_device(post('{"device":"device-1"}'.padEnd(1024)))).toBe("device-1");
-    expect(await read_device(post(pieces('{"device":"device-1"}'.padEnd(1024))))).toBe("device-1");
+  test("of exactly 4 KiB", async () => {
+    const long = '{"device":"device-1"}'.padEnd(4096);
+    expect((await read_body(post(long))).device).toBe("device-1");
+    expect((await read_body(post(pieces(long)))).device).toBe("device-1");
+  });
+
+  test.each([
+    { provider: "altcha", payload: "eyJh+/8=", trace: "AQAAAAAAAA" },
+    { provider: "turnstile", token: "0.AbC-_9", trace: "AQAAAAAAAA" },
+    { provider: "slider", token: "iv.sealed", x: 0 },
+    { provider: "slider", token: "iv.sealed", x: 280 },
+    { provider: "slider", token: "iv.sealed", payload: "eyJh" },
+  ])("with the check %o", async (check) => {
+    const body = JSON.stringify({ device: "device-1", check });
+    expect(await read_body(post(body))).toEqual({ device: "device-1", check });
+    const spaced = JSON.stringify({ device: "device-1", check }, null, 2);
+    expect(await read_body(post(spaced))).toEqual({ device: "device-1", check });
   });
 });
 
 const CHARACTERS = "device must be 8 to 64 characters of A-Z a-z 0-9 _ -";
-const ONCE = 'the body must be {"device": "…"}, the field once and without escapes';
+const ONCE = 'the body must be {"device": "…"} or {"device": "…", "check": {…}}, without escapes';
+const FLAT = "check must be a flat object of texts and whole numbers";
+const OTHER_FIELDS = "check has other fields than an answer to";
 
 describe("any other is refused with the field and the reason", () => {
   test.each([
@@ -77,6 +94,39 @@ describe("any other is refused with the field and the reason", () => {
     ['{"device":"device-\\u0031"}', ONCE],
     ['{"d\\u0065vice":"device-1"}', ONCE],
     ['\ufeff{"device":"device-1"}', "the body must be JSON"],
+    ['{"check":{},"device":"device-1"}', ONCE],
+    ['{"device":"device-1","check":{}}', FLAT],
+    ['{"device":"device-1","check":null}', ONCE],
+    ['{"device":"device-1","check":{"provider":"altcha",}}', FLAT],
+    ['{"device":"device-1","check":{"provider":"altcha","payload":[]}}', FLAT],
+    ['{"device":"device-1","check":{"provider":"slider","token":"a","x":-1}}', FLAT],
+    ['{"device":"device-1","check":{"provider":"slider","token":"a","x":1.5}}', FLAT],
+    ['{"device":"device-1","check":{"provider":"slider","token":"a","x":07}}', FLAT],
+    [
+      '{"device":"device-1","check":{"provider":"__proto__"}}',
+      "check.provider must be one of altcha, turnstile, slider",
+    ],
+    [
+      '{"device":"device-1","check":{"provider":"slider","provider":"altcha"}}',
+      "check.provider is there twice",
+    ],
+    ['{"device":"device-1","check":{"provider":"altcha"}}', `${OTHER_FIELDS} altcha has`],
+    [
+      '{"device":"device-1","check":{"provider":"slider","token":"a","x":1,"payload":"e"}}',
+      `${OTHER_FIELDS} slider has`,
+    ],
+    [
+      '{"device":"device-1","check":{"provider":"slider","token":"a","x":281}}',
+      "check.x must be a whole number from 0 to 280",
+    ],
+    [
+      '{"device":"device-1","check":{"provider":"slider","token":"a","x":"9"}}',
+      "check.x must be a whole number from 0 to 280",
+    ],
+    [
+      '{"device":"device-1","check":{"provider":"altcha","payload":"e","trace":"a.b"}}',
+      "check.trace must be at most 524 characters of [A-Za-z0-9_-]",
+    ],
   ])("%o", async (body, detail) => {
     expect(await detail_of(body)).toBe(`bad_request: ${detail}`);
   });
@@ -93,17 +143,17 @@ describe("any other is refused with the field and the reason", () => {
   });
 });
 
-describe("a body above 1 KiB is refused", () => {
-  const TOO_LARGE = "bad_request: the body must have at most 1024 bytes";
-  const long = '{"device":"device-1"}'.padEnd(1025);
+describe("a body above 4 KiB is refused", () => {
+  const TOO_LARGE = "bad_request: the body must have at most 4096 bytes";
+  const long = '{"device":"device-1"}'.padEnd(4097);
 
   test("by its declared length", async () => {
-    expect(await detail_of(long, { "content-length": "1025" })).toBe(TOO_LARGE);
+    expect(await detail_of(long, { "content-length": "4097" })).toBe(TOO_LARGE);
   });
 
   test("by what arrives", async () => {
     expect(await detail_of(pieces(long))).toBe(TOO_LARGE);
-    expect(await detail_of(pieces(...Array(2000).fill(" ")))).toBe(TOO_LARGE);
+    expect(await detail_of(pieces(...Array(5000).fill(" ")))).toBe(TOO_LARGE);
   });
 
   test("without reading it to its end", async () => {
@@ -115,6 +165,6 @@ describe("a body above 1 KiB is refused", () => {
       },
     });
     expect(await detail_of(endless)).toBe(TOO_LARGE);
-    expect(sent).toBeLessThan(10);
+    expect(sent).toBeLessThan(20);
   });
 });

@@ -1,13 +1,25 @@
 /** The body of an entry request: one exact shape and nothing else. */
 
+import { type CheckAnswer, read_answer } from "../../check/answer.ts";
 import { Refusal } from "../../problem/problem.ts";
 
-const BODY_MAX_BYTES = 1024;
+/** A Turnstile token is up to 2 KiB, a trace up to 540 bytes. */
+const BODY_MAX_BYTES = 4096;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const DEVICE = /^[A-Za-z0-9_-]{8,64}$/;
 // Matched on the text, because a JSON parser hides a field that is there twice.
-const EXACT =
-  /^[ \t\r\n]*\{[ \t\r\n]*"device"[ \t\r\n]*:[ \t\r\n]*"([^"\\]*)"[ \t\r\n]*\}[ \t\r\n]*$/;
+const EXACT = new RegExp(
+  String.raw`^S\{S"device"S:S"([^"\\]*)"S(?:,S"check"S:S\{([^{}]*)\}S)?\}S$`.replaceAll(
+    "S",
+    "[ \\t\\r\\n]*",
+  ),
+);
+
+/** What an entry says: on which device, and what the human check was answered. */
+export interface EntryBody {
+  device: string;
+  check: CheckAnswer | null;
+}
 
 function refuse(detail: string): never {
   throw new Refusal("bad_request", { detail });
@@ -55,19 +67,23 @@ function explain(text: string): never {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     refuse("the body must be a JSON object");
   }
-  const unknown_field = Object.keys(value).find((field) => field !== "device");
+  const unknown_field = Object.keys(value).find((field) => field !== "device" && field !== "check");
   if (unknown_field !== undefined) {
     refuse(`unknown field ${JSON.stringify(unknown_field.slice(0, 64))}`);
   }
   if (!("device" in value)) refuse("device is missing");
   if (typeof value.device !== "string") refuse("device must be a text");
-  refuse('the body must be {"device": "…"}, the field once and without escapes');
+  refuse('the body must be {"device": "…"} or {"device": "…", "check": {…}}, without escapes');
 }
 
-/** Reads `{"device": "…"}` and returns the device. Throws a `bad_request` refusal. */
-export async function read_device(request: Request): Promise<string> {
+/** Whether a text is a device's id. */
+export const is_device = (text: string) => DEVICE.test(text);
+export const DEVICE_EXPECTED = "device must be 8 to 64 characters of A-Z a-z 0-9 _ -";
+
+/** Reads `{"device": "…"}`, with `"check": {…}` behind it or not. Throws a `bad_request` refusal. */
+export async function read_body(request: Request): Promise<EntryBody> {
   const text = decode(await read_bounded(request));
-  const device = EXACT.exec(text)?.[1] ?? explain(text);
-  if (!DEVICE.test(device)) refuse("device must be 8 to 64 characters of A-Z a-z 0-9 _ -");
-  return device;
+  const [, device, check] = EXACT.exec(text) ?? [undefined, explain(text)];
+  if (device === undefined || !is_device(device)) refuse(DEVICE_EXPECTED);
+  return { device, check: check === undefined ? null : read_answer(check, refuse) };
 }

@@ -193,7 +193,7 @@ test.each([
   async (own, status) => {
     edge.control_plane = control_plane_with(
       document({
-        switches: { sale_enabled: !own },
+        switches: { sale_enabled: !own, human_check: false },
         items: { "7": item({ switches: { sale_enabled: own } }) },
       }),
     );

@@ -4,17 +4,12 @@
  */
 
 import { type Context, Hono } from "hono";
-import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
+import { method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { Item } from "../../snapshot/document.ts";
-import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
-import { authenticate, find_item, RISK_UNJUDGED } from "../../visitor/visitor.ts";
-import { read_device } from "./body.ts";
+import { admit, type DoorOptions } from "../../visitor/door.ts";
 
-export interface EntryOptions {
-  store: Pick<SnapshotStore, "current">;
-  clock: () => number;
-  random: () => number;
+export interface EntryOptions extends DoorOptions {
   token_id: () => string;
 }
 
@@ -25,25 +20,10 @@ export function entry_route(options: EntryOptions): Hono {
     .all("/v1/items/:item/entry", () => method_not_allowed("POST"));
 }
 
-/** The steps, cheapest refusal first. */
 async function enter(c: Context, options: EntryOptions): Promise<Response> {
-  const device = await read_device(c.req.raw);
-  const snapshot = await options.store.current((work) => c.executionCtx.waitUntil(work));
-  if (snapshot === null) throw busy(options.random, "no configuration yet");
-  const item = find_item(snapshot, c.req.param("item") ?? "");
-  // One reading of the clock decides everything about this request.
-  const now_ms = options.clock();
-  check_on_sale(item, now_ms);
-  if (!item.sale_enabled) throw busy(options.random, "sales are paused");
-  const session = await authenticate(c.req.header("authorization"), snapshot, item, now_ms);
+  const { snapshot, item, entry, now_ms } = await admit(c, options, check_on_sale);
   const { token, expires_at_ms } = await issue_entry(
-    {
-      item: item.id,
-      shopper: session.shopper,
-      device,
-      level: session.level,
-      risk: RISK_UNJUDGED,
-    },
+    entry,
     snapshot.signing_key,
     now_ms,
     options.token_id(),

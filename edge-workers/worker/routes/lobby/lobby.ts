@@ -8,15 +8,14 @@ import type { OriginOptions } from "../../pass_through/pass_through.ts";
 import { check_path } from "../../pass_through/pass_through.ts";
 import type { GatewayPools } from "../../pass_through/pools.ts";
 import { canary_percent } from "../../pass_through/share.ts";
-import { busy, method_not_allowed, Refusal } from "../../problem/problem.ts";
+import { method_not_allowed, Refusal } from "../../problem/problem.ts";
+import type { Item } from "../../snapshot/document.ts";
 import type { SnapshotStore } from "../../snapshot/store.ts";
 import { issue_entry } from "../../tokens/entry.ts";
-import { authenticate, find_item, RISK_UNJUDGED } from "../../visitor/visitor.ts";
-import { read_device } from "../entry/body.ts";
+import { admit, type DoorOptions } from "../../visitor/door.ts";
 
-export interface LobbyOptions {
-  store: Pick<SnapshotStore, "current">;
-  clock: () => number;
+export interface LobbyOptions extends DoorOptions {
+  store: Pick<SnapshotStore, "current" | "is_too_old" | "is_degraded">;
   token_id: () => string;
   pools: Pick<GatewayPools, "pass">;
   origin: OriginOptions;
@@ -29,24 +28,10 @@ export function lobby_route(options: LobbyOptions): Hono {
     .all("/v1/items/:item/lobby", () => method_not_allowed("POST"));
 }
 
-/** The steps, cheapest refusal first. */
 async function join(c: Context, options: LobbyOptions): Promise<Response> {
-  const device = await read_device(c.req.raw);
-  const snapshot = await options.store.current((work) => c.executionCtx.waitUntil(work));
-  if (snapshot === null) throw busy(options.origin.random, "no configuration yet");
-  const item = find_item(snapshot, c.req.param("item") ?? "");
-  const now_ms = options.clock();
-  if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
-  if (!item.sale_enabled) throw busy(options.origin.random, "sales are paused");
-  const session = await authenticate(c.req.header("authorization"), snapshot, item, now_ms);
+  const { snapshot, entry, now_ms } = await admit(c, options, check_not_ended);
   const { token } = await issue_entry(
-    {
-      item: item.id,
-      shopper: session.shopper,
-      device,
-      level: session.level,
-      risk: RISK_UNJUDGED,
-    },
+    entry,
     snapshot.signing_key,
     now_ms,
     options.token_id(),
@@ -55,5 +40,11 @@ async function join(c: Context, options: LobbyOptions): Promise<Response> {
   // The session stays here: the gateway knows no merchants' keys.
   const { pathname } = new URL(c.req.url);
   check_path(pathname);
-  return options.pools.pass(c.req.raw, canary_percent(snapshot, pathname), token);
+  // As every other request: an operator who takes a bad canary back may not be heard (`app.ts`).
+  const share = options.store.is_degraded() ? 0 : canary_percent(snapshot, pathname);
+  return options.pools.pass(c.req.raw, share, token);
+}
+
+function check_not_ended(item: Item, now_ms: number): void {
+  if (item.state === "ended" || now_ms >= item.end_ms) throw new Refusal("ended");
 }

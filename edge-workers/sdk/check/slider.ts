@@ -1,0 +1,125 @@
+/**
+ * The puzzle: a range input below a picture, so that keyboard and screen reader work as with every
+ * slider, and a way without the picture. The right place is known to the edge alone.
+ */
+
+import type { Challenge } from "altcha-lib/types";
+import { type Lang, say } from "./messages.ts";
+import { sheet } from "./slider_style.ts";
+import { work_on } from "./work.ts";
+
+/** As the edge's refusal carries it. */
+export interface SliderQuestion {
+  token: string;
+  width: number;
+  piece_y: number;
+  background: string;
+  piece: string;
+  instead: Challenge;
+}
+
+export type SliderAnswer = { token: string; x: number } | { token: string; payload: string };
+
+interface Picture {
+  background: ImageBitmap;
+  piece: ImageBitmap;
+}
+
+/** PNG from base64. Not by `<img>`: a page's policy may forbid images from data. */
+async function image(encoded: string): Promise<ImageBitmap> {
+  const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+  return createImageBitmap(new Blob([bytes], { type: "image/png" }));
+}
+
+function element<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  properties: Partial<HTMLElementTagNameMap[Name]>,
+): HTMLElementTagNameMap[Name] {
+  return Object.assign(document.createElement(name), properties);
+}
+
+function draw(canvas: HTMLCanvasElement, picture: Picture, x: number, y: number): void {
+  const context = canvas.getContext("2d");
+  if (context === null) return;
+  context.drawImage(picture.background, 0, 0);
+  context.shadowColor = "rgb(0 0 0 / 70%)";
+  context.shadowBlur = 4;
+  context.drawImage(picture.piece, x, y);
+  context.shadowBlur = 0;
+}
+
+/** Everything that is shown; the caller listens to it. */
+function build(lang: Lang, width: number, picture: Picture) {
+  const most = width - picture.piece.width;
+  const canvas = element("canvas", { width, height: picture.background.height });
+  canvas.setAttribute("aria-hidden", "true");
+  const range = element("input", { type: "range", min: "0", max: String(most), value: "0" });
+  range.setAttribute("aria-label", say(lang, "slider"));
+  range.setAttribute("aria-describedby", "explain");
+  const form = element("form", { className: "check", lang: lang === "zh" ? "zh-Hans" : "en" });
+  form.setAttribute("role", "group");
+  form.setAttribute("aria-labelledby", "title");
+  const instead = element("button", { type: "button", textContent: say(lang, "instead") });
+  instead.className = "instead";
+  instead.setAttribute("aria-describedby", "hint");
+  const working = element("p", { className: "working" });
+  working.setAttribute("role", "status");
+  form.append(
+    element("p", { id: "title", className: "title", textContent: say(lang, "title") }),
+    element("p", { id: "explain", textContent: say(lang, "explain") }),
+    canvas,
+    range,
+    element("button", { type: "submit", textContent: say(lang, "submit") }),
+    instead,
+    element("p", { id: "hint", className: "hint", textContent: say(lang, "instead_hint") }),
+    working,
+  );
+  return { form, canvas, range, instead, working, most };
+}
+
+/** Shows the puzzle in `host` until it is answered; takes it away again. Throws when `signal` ends it. */
+export async function ask_slider(
+  question: SliderQuestion,
+  host: HTMLElement,
+  lang: Lang,
+  signal: AbortSignal,
+): Promise<SliderAnswer> {
+  const [background, piece] = await Promise.all([
+    image(question.background),
+    image(question.piece),
+  ]);
+  signal.throwIfAborted();
+  const picture = { background, piece };
+  const { form, canvas, range, instead, working, most } = build(lang, question.width, picture);
+  const show = () => {
+    const value = range.valueAsNumber;
+    draw(canvas, picture, value, question.piece_y);
+    range.setAttribute("aria-valuetext", say(lang, "position", { value, most }));
+  };
+  const box = element("div", {});
+  const root = box.attachShadow({ mode: "open" });
+  root.adoptedStyleSheets = [sheet()];
+  root.append(form);
+  host.append(box);
+  range.addEventListener("input", show);
+  show();
+  range.focus();
+  const { token } = question;
+  const answered = new Promise<SliderAnswer>((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      resolve({ token, x: range.valueAsNumber });
+    });
+    instead.addEventListener("click", () => {
+      for (const one of form.querySelectorAll("button, input")) one.setAttribute("disabled", "");
+      working.textContent = say(lang, "working");
+      work_on(question.instead, signal).then((payload) => resolve({ token, payload }), reject);
+    });
+  });
+  try {
+    return await answered;
+  } finally {
+    box.remove();
+  }
+}

@@ -1,0 +1,84 @@
+/** Asks the edge for the human check's question and answers it; shows something only when it must. */
+
+import type { Challenge } from "altcha-lib/types";
+import { device_id } from "./device.ts";
+import type { Lang } from "./messages.ts";
+import { ask_slider, type SliderQuestion } from "./slider.ts";
+import { ask_turnstile, type TurnstileQuestion } from "./turnstile.ts";
+import { trace_so_far } from "./watch.ts";
+import { work_on } from "./work.ts";
+
+export interface SolveArgs {
+  /** The edge's origin. */
+  edge: string;
+  item: number;
+  session: string;
+  /** Where the puzzle is shown, if there is one. */
+  host: HTMLElement;
+  /** `slider` of a `challenge` refusal. */
+  slider?: unknown;
+  lang: Lang;
+  signal: AbortSignal;
+  /** The device that the entry will name; the browser's own when left out. */
+  device?: string;
+}
+
+/** The edge did not give a question. `code` is the refusal's, or `offline`. */
+export class CheckUnavailable extends Error {
+  override name = "CheckUnavailable";
+
+  constructor(
+    readonly code: string,
+    readonly retry_after_ms: number,
+  ) {
+    super(code);
+  }
+}
+
+const RETRY_DEFAULT_MS = 1_000;
+
+type Question =
+  | { provider: "none" }
+  | { provider: "altcha"; challenge: Challenge }
+  | ({ provider: "turnstile" } & TurnstileQuestion);
+
+/**
+ * The `check` of an entry's or lobby's body, or null when none is asked for. It is good for one body.
+ * Throws `CheckUnavailable`, and the signal's reason when that ends it.
+ */
+export async function solve(args: SolveArgs): Promise<Record<string, unknown> | null> {
+  const { slider, host, lang, signal } = args;
+  if (slider !== undefined && slider !== null) {
+    const answer = await ask_slider(slider as SliderQuestion, host, lang, signal);
+    return { provider: "slider", ...answer };
+  }
+  const question = await ask(args);
+  if (question.provider === "none") return null;
+  if (question.provider === "turnstile") {
+    const token = await ask_turnstile(question, host, lang, signal);
+    return { provider: "turnstile", token, trace: trace_so_far() };
+  }
+  const payload = await work_on(question.challenge, signal);
+  return { provider: "altcha", payload, trace: trace_so_far() };
+}
+
+async function ask({ edge, item, session, signal, device }: SolveArgs): Promise<Question> {
+  const whose = encodeURIComponent(device ?? (await device_id()));
+  let response: Response;
+  let answer: Record<string, unknown>;
+  try {
+    response = await fetch(`${edge}/v1/items/${item}/check?device=${whose}`, {
+      headers: { authorization: `Bearer ${session}` },
+      signal,
+    });
+    answer = (await response.json()) as Record<string, unknown>;
+  } catch {
+    signal.throwIfAborted();
+    throw new CheckUnavailable("offline", RETRY_DEFAULT_MS);
+  }
+  if (response.ok) return answer as Question;
+  throw new CheckUnavailable(
+    String(answer.code ?? "busy"),
+    Number(answer.retry_after_ms) || RETRY_DEFAULT_MS,
+  );
+}

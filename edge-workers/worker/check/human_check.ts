@@ -1,0 +1,117 @@
+/** The human check at the doors of a sale: which question, and what an answer is worth. */
+
+import type { Settings } from "../env/settings.ts";
+import { Refusal } from "../problem/problem.ts";
+import type { CheckAnswer } from "./answer.ts";
+import type { Bound } from "./bound.ts";
+import { ProofOfWork, USUAL } from "./proof_of_work.ts";
+import { after_slider, RiskScore, SLIDER_FROM } from "./risk_score.ts";
+import { Slider, TRIES_MAX } from "./slider.ts";
+import { accept_turnstile, turnstile_binding } from "./turnstile.ts";
+import { Used } from "./used.ts";
+
+/** Who waits for the start on the page solves it before; the lobby may be open for longer. */
+export const CHALLENGE_MS = 15 * 60_000;
+
+/** What a token says of somebody whom nothing was asked. */
+export const RISK_UNJUDGED = 0;
+
+export interface HumanCheckOptions {
+  settings: Pick<Settings, "check_key" | "turnstile">;
+  clock: () => number;
+  random: () => number;
+  fetch: typeof fetch;
+}
+
+/** `challenged_from`: the lowest score that a gateway's rule challenges, or null. */
+export interface Circumstances {
+  address: string | null;
+  challenged_from: number | null;
+}
+
+/** Lives as long as the isolate, which is all that it remembers. */
+export class HumanCheck {
+  readonly #options: HumanCheckOptions;
+  readonly #work: ProofOfWork;
+  readonly #slider: Slider;
+  readonly #used = new Used();
+  readonly #risk = new RiskScore();
+
+  constructor(options: HumanCheckOptions) {
+    this.#options = options;
+    this.#work = new ProofOfWork(options.settings.check_key);
+    this.#slider = new Slider(options.settings.check_key, this.#work);
+  }
+
+  /** The question for `GET …/check`. */
+  async question(bound: Bound): Promise<object> {
+    const { turnstile } = this.#options.settings;
+    if (turnstile !== null) {
+      const { site_key } = turnstile;
+      return { provider: "turnstile", site_key, ...(await turnstile_binding(bound)) };
+    }
+    const expires_ms = this.#options.clock() + CHALLENGE_MS;
+    const challenge = await this.#work.ask({ ...bound, expires_ms, of: "" }, USUAL);
+    return { provider: "altcha", challenge, expires_ms };
+  }
+
+  /**
+   * The risk claim of who answered well. Throws `challenge`, with a puzzle when the score asks for it,
+   * or when a gateway would ask (`challenged_from`): here it can be answered, there it cannot.
+   */
+  async pass(
+    bound: Bound,
+    answer: CheckAnswer | null,
+    { address, challenged_from }: Circumstances,
+  ): Promise<number> {
+    if (answer === null) throw new Refusal("challenge", { detail: "the check is missing" });
+    const slider_from = Math.min(challenged_from ?? SLIDER_FROM, SLIDER_FROM);
+    if (answer.provider === "slider") {
+      return Math.min(await this.#pass_slider(bound, answer), Math.max(0, slider_from - 1));
+    }
+    await this.#accept(bound, answer, address);
+    const score = this.#risk.judge(answer.trace, bound.shopper, bound.device);
+    if (score >= slider_from) throw await this.#ask_slider(bound, score, 0);
+    return score;
+  }
+
+  async #accept(
+    bound: Bound,
+    answer: Exclude<CheckAnswer, { provider: "slider" }>,
+    address: string | null,
+  ): Promise<void> {
+    const { settings, clock } = this.#options;
+    if (answer.provider !== (settings.turnstile === null ? "altcha" : "turnstile")) {
+      throw new Refusal("challenge", { detail: "the check is for another provider" });
+    }
+    if (answer.provider === "altcha") {
+      const id = await this.#work.accept(answer.payload, bound, "", clock());
+      if (id !== null && this.#used.first_time(id)) return;
+    } else if (settings.turnstile !== null) {
+      const options = { ...this.#options, settings: settings.turnstile };
+      // Cloudflare takes each of its tokens once.
+      if (await accept_turnstile(answer.token, bound, address, options)) return;
+    }
+    throw new Refusal("challenge", { detail: "the check was not passed, was used or has expired" });
+  }
+
+  async #pass_slider(
+    bound: Bound,
+    answer: Extract<CheckAnswer, { provider: "slider" }>,
+  ): Promise<number> {
+    const verdict = await this.#slider.judge(answer, bound, this.#options.clock());
+    if (verdict === null || !this.#used.first_time(verdict.id)) {
+      throw new Refusal("challenge", { detail: "the puzzle was used or has expired" });
+    }
+    if (verdict.passed) return after_slider(verdict.score);
+    if (verdict.tried < TRIES_MAX) {
+      throw await this.#ask_slider(bound, verdict.score, verdict.tried);
+    }
+    throw new Refusal("challenge", { detail: "the puzzle was not solved" });
+  }
+
+  async #ask_slider(bound: Bound, score: number, tried: number): Promise<Refusal> {
+    const slider = await this.#slider.ask(bound, score, tried, this.#options.clock());
+    return new Refusal("challenge", { detail: "one more question", slider });
+  }
+}

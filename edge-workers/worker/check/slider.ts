@@ -1,0 +1,91 @@
+/**
+ * The puzzle for whom the score suspects: shown as an image, answered by a place, judged here. Its
+ * token is sealed, so nothing is kept for it but that it was used.
+ *
+ * For who cannot see it there is the same question without a picture: a longer proof of work.
+ */
+
+import { base64 } from "../tokens/compact.ts";
+import { type Binding, type Bound, holds } from "./bound.ts";
+import { LONG, type ProofOfWork } from "./proof_of_work.ts";
+import { make_puzzle, TOLERANCE_PX, WIDTH } from "./puzzle.ts";
+import { Seal } from "./seal.ts";
+
+const SLIDER_MS = 120_000;
+/** A wrong answer gets another picture so often; then the check begins anew, with its work. */
+export const TRIES_MAX = 3;
+
+const MAX_UINT32 = 2 ** 32;
+
+/** What is under the seal. */
+interface Sealed extends Binding {
+  x: number;
+  score: number;
+  tried: number;
+}
+
+/** Goes into the refusal. Images are base64 PNG; `x` counts from the picture's left edge. */
+export interface SliderQuestion {
+  token: string;
+  width: number;
+  piece_y: number;
+  background: string;
+  piece: string;
+  /** ALTCHA's challenge, to be solved in place of the puzzle. */
+  instead: object;
+  expires_ms: number;
+}
+
+export type SliderAnswer = { token: string; x: number } | { token: string; payload: string };
+
+/** `score`: what it was when the puzzle was asked for. `tried`: how often, this one included. */
+export interface Verdict {
+  passed: boolean;
+  id: string;
+  score: number;
+  tried: number;
+}
+
+function unforeseeable(): number {
+  const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return drawn / MAX_UINT32;
+}
+
+export class Slider {
+  readonly #seal: Seal;
+  readonly #work: ProofOfWork;
+
+  constructor(check_key: string, work: ProofOfWork) {
+    this.#seal = new Seal(check_key, "slider");
+    this.#work = work;
+  }
+
+  async ask(bound: Bound, score: number, tried: number, now_ms: number): Promise<SliderQuestion> {
+    const { x, piece_y, background, piece } = await make_puzzle(unforeseeable);
+    const expires_ms = now_ms + SLIDER_MS;
+    const sealed: Sealed = { ...bound, expires_ms, of: "slider", x, score, tried };
+    const { id, token } = await this.#seal.close(sealed);
+    const instead = await this.#work.ask({ ...bound, expires_ms, of: id }, LONG);
+    return {
+      token,
+      width: WIDTH,
+      piece_y,
+      background: base64(background),
+      piece: base64(piece),
+      instead,
+      expires_ms,
+    };
+  }
+
+  /** Null: not a question of ours to this visitor, or too late. */
+  async judge(answer: SliderAnswer, bound: Bound, now_ms: number): Promise<Verdict | null> {
+    const opened = await this.#seal.open(answer.token);
+    if (opened === null || !holds(opened.value, bound, "slider", now_ms)) return null;
+    const { x, score, tried } = opened.value as Sealed;
+    const passed =
+      "x" in answer
+        ? Math.abs(answer.x - x) <= TOLERANCE_PX
+        : (await this.#work.accept(answer.payload, bound, opened.id, now_ms)) !== null;
+    return { passed, id: opened.id, score, tried: tried + 1 };
+  }
+}
