@@ -16,9 +16,6 @@ TASK_LIMIT_S = 30
 REDELIVERY_AFTER_S = 120
 assert TASK_SOFT_LIMIT_S < TASK_LIMIT_S < REDELIVERY_AFTER_S
 
-# A tick nobody took in time is worthless: the next one does the same work.
-EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
-
 app = Celery("sluice")
 app.conf.update(
     broker_url=settings.ENV.work_redis_url,
@@ -39,21 +36,17 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     timezone="UTC",
-    # The shortest period is a second and every task asks the database what is due, so beat has
-    # nothing to remember between two starts and needs no schedule file.
-    beat_scheduler="celery.beat:Scheduler",
+    # The schedule stands in PostgreSQL (`schedule.py`); each loop asks whether it was edited.
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     beat_max_loop_interval=1,
-    beat_schedule={
-        "advance-campaigns": {"task": "campaigns.advance_campaigns", **EVERY_SECOND},
-        "revert-switches": {"task": "switches.revert_due_switches", **EVERY_SECOND},
-        "end-risk-rules": {"task": "risk.end_due", **EVERY_SECOND},
-        "expire-orders": {"task": "orders.expire_orders", **EVERY_SECOND},
-    },
+    # Results are not kept, and the scheduler would add a task of its own that clears them.
+    result_expires=None,
 )
 app.autodiscover_tasks(
     [
         "control_plane.campaigns",
         "control_plane.orders",
+        "control_plane.payments",
         "control_plane.risk",
         "control_plane.switches",
     ]

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from control_plane.campaigns.models import PAY_MINUTES
 from control_plane.inventory import services as inventory
 
-# How long an order may stay unpaid before its units go back.
-PAY_WITHIN = timedelta(minutes=15)
+# How long an order may stay unpaid where its campaign says nothing else.
+PAY_WITHIN = timedelta(minutes=PAY_MINUTES)
 
 # Waiting longer means that something is wrong: the batch is given back and tried again.
 _BEGIN = """
@@ -160,20 +161,18 @@ def _round(
     over_limit: set[str],
 ) -> dict[str, Landed]:
     """What one round decides; notes the epochs of known ones and who is over the limit now."""
-    pay_by = now + PAY_WITHIN
     # Django does not translate the errors of this one call by itself.
     with connection.wrap_database_errors:
         cursor.copy_expert("COPY landing FROM STDIN", StringIO(_rows(waiting.values())))
-    cursor.execute(_ROUND, {"now": now, "pay_by": pay_by})
+    cursor.execute(_ROUND, {"now": now})
     decided = {}
-    for reservation_id, order_id, sku, amount_minor, currency, reason in cursor.fetchall():
+    for reservation_id, order_id, sku, amount_minor, currency, pay_by, reason in cursor.fetchall():
         _, item, _, _, shopper, qty, _ = waiting[reservation_id]
         late, state = False, "unpaid"
-        pay_until: datetime | None = pay_by
         if reason == "late":
             late, reason = True, ""
         elif reason:
-            state, pay_until = "", None
+            state = ""
             if reason == "over_limit":
                 over_limit.add(reservation_id)
         decided[reservation_id] = Landed(
@@ -188,7 +187,7 @@ def _round(
             amount_minor,
             currency,
             now,
-            pay_until,
+            pay_by,
             True,
             late,
         )

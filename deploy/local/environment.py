@@ -43,6 +43,8 @@ _DJANGO = (
     "SLUICE_SECRET_KEY",
     "SLUICE_DEBUG",
     "SLUICE_DEMO",
+    "SLUICE_DEMO_PAYMENT_KEYS",
+    "SLUICE_CONTROL_PLANE_URL",
     "SLUICE_ALLOWED_HOSTS",
     "SLUICE_TIME_ZONE",
     "SLUICE_SHARDS_PER_ITEM",
@@ -73,6 +75,7 @@ NEEDED = {
     "relay": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "order-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "inventory-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
+    "order-courier": (*_DJANGO, *_KAFKA, *_METRICS),
     "risk-scorer": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "gateway": (
         *_COMMON,
@@ -130,6 +133,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_INTERNAL_TOKEN": secret["internal_token"],
         "SLUICE_RESERVATION_KEY": secret["reservation_key"],
         "SLUICE_SECRET_KEY": secret["django_secret_key"],
+        "SLUICE_DEMO_PAYMENT_KEYS": secret["demo_payment_key"],
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
     }

@@ -110,7 +110,7 @@ LANDING_BARRIERS = {
 }
 DEDUCTING = {
     "deduction after commit": Point(
-        "inventory_consumer", "workers.inventory_consumer:deduct", "after"
+        "inventory_consumer", "workers.inventory_consumer:move", "after"
     ),
 }
 EXPIRING = {

@@ -1,0 +1,141 @@
+"""Money and the end of an order at the same moment, a thousand times; without a guard in a control.
+
+`-s` prints the figures.
+"""
+
+import random
+from collections import Counter
+
+import pytest
+from django.db import connection
+
+from control_plane.inventory import services as inventory
+from control_plane.inventory.models import Allocation, Pool
+from control_plane.orders import paying
+from control_plane.orders.models import LedgerEntry, Order
+from control_plane.orders.services import PAY_WITHIN, end_order, expire_due, land
+from control_plane.payments.events import SUCCEEDED, Event
+from control_plane.payments.models import Payment, PaymentEvent, Refund
+from control_plane.payments.services import create_payment, receive
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ORDERS = 1000
+PAYERS = 4
+
+
+@pytest.fixture
+def orders(item, allocation, intent, now):
+    """A thousand unpaid orders, each with its payment, and no unit anywhere else."""
+    Pool.objects.update(total=ORDERS, unallocated=0)
+    Allocation.objects.update(granted=ORDERS)
+    made = land([intent(f"shopper-{n}") for n in range(ORDERS)], now)
+    found = Order.objects.in_bulk([one.order_id for one in made])
+    return {order: create_payment(order, "demo", now) for order in found.values()}
+
+
+def _event(order, payment, name="first"):
+    return Event(
+        f"{name}-{order.pk}",
+        SUCCEEDED,
+        payment.pk,
+        order.number,
+        payment.amount_minor,
+        payment.currency,
+    )
+
+
+def _pay(pairs, due):
+    """Callbacks of these payments, each of them twice."""
+    outcomes = []
+    for order, payment in pairs:
+        told = _event(order, payment)
+        outcomes += [receive("demo", told, due), receive("demo", told, due)]
+    return outcomes
+
+
+@pytest.fixture
+def race(orders, at_once, now):
+    """Payers, and expiry by two runners, over the same thousand orders; what the payers heard."""
+
+    def run(seed):
+        rng = random.Random(seed)
+        due = now + PAY_WITHIN
+        pairs = list(orders.items())
+        # In the order in which they expire, so that both sides meet; shuffled a little.
+        pairs.sort(key=lambda pair: pair[0].pk + rng.randrange(100))
+        calls = [lambda mine=pairs[n::PAYERS]: _pay(mine, due) for n in range(PAYERS)]
+
+        def expire():
+            ended = 0
+            while rng.random() < 0.98 and Order.objects.filter(state="unpaid").exists():
+                ended += expire_due(due, limit=rng.randrange(1, 20))
+            return ended
+
+        heard = at_once([*calls, expire, expire])
+        return heard, due
+
+    return run
+
+
+def test_every_order_has_one_end_and_every_unit_one_place(race, orders, item):
+    heard, due = race(seed=11)
+    failures = [one for one in heard if isinstance(one, Exception)]
+    assert not failures, failures
+    expire_due(due, limit=ORDERS)
+    ours = Order.objects.filter(pk__in=[order.pk for order in orders])
+    states = Counter(ours.values_list("state", flat=True))
+    again = Order.objects.filter(replaces__isnull=False)
+    books = inventory.conservation(item.pk)
+    refunds = Refund.objects.count()
+    print(
+        f"\n{ORDERS} payments against expiry: {dict(states)}, ordered again {again.count()},"
+        f" refunds {refunds}, drift {books.drift}"
+    )
+    assert states["paid"] + states["expired"] == ORDERS
+    assert states["paid"] and states["expired"], "one side was always first: no race"
+    # Each payment bought exactly one thing or goes back.
+    assert Payment.objects.filter(state="paid").count() == ORDERS
+    assert states["paid"] + again.count() + refunds == ORDERS
+    assert PaymentEvent.objects.count() == ORDERS
+    assert books.drift == 0
+    assert books.live_orders == states["paid"] + again.count()
+    kinds = Counter(LedgerEntry.objects.values_list("kind", flat=True))
+    assert kinds == {"confirm": ORDERS + again.count(), "return": states["expired"]}
+
+
+def test_an_order_that_expires_twice_at_once_returns_its_unit_once(orders, at_once, now, item):
+    due = now + PAY_WITHIN
+    ids = [order.pk for order in orders][:20]
+    calls = [lambda: sum(end_order(pk, "expired", due) for pk in ids)] * 4
+    assert sum(at_once(calls)) == 20
+    assert Pool.objects.get(item=item).unallocated == 20
+
+
+def test_a_late_payment_told_by_many_at_once_buys_one_unit(orders, at_once, now, item):
+    (order, payment), *_ = orders.items()
+    due = now + PAY_WITHIN
+    end_order(order.pk, "expired", due)
+    Pool.objects.update(unallocated=5, total=ORDERS + 4)
+    told = [_event(order, payment, f"time-{n}") for n in range(4)]
+    heard = at_once([lambda one=one: receive("demo", one, due) for one in told])
+    assert sorted(heard) == ["known", "known", "known", "ordered_again"]
+    assert Pool.objects.get(item=item).unallocated == 4
+
+
+def _control(monkeypatch, guard, instead=""):
+    assert guard in paying._PAY
+    monkeypatch.setattr(paying, "_PAY", paying._PAY.replace(guard, instead))
+
+
+def test_control_without_the_look_at_the_state_an_expired_order_is_paid_with_no_unit(
+    orders, now, item, monkeypatch
+):
+    """The drift that the guard prevents is put right again, for the fixture that looks last."""
+    _control(monkeypatch, "AND state = 'unpaid'")
+    (order, payment), *_ = orders.items()
+    end_order(order.pk, "expired", now + PAY_WITHIN)
+    assert receive("demo", _event(order, payment), now + PAY_WITHIN) == "paid"
+    assert inventory.conservation(item.pk).drift == -1
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE orders_order SET state = 'expired' WHERE id = %s", [order.pk])
