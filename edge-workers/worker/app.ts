@@ -7,6 +7,7 @@ import { check_path } from "./pass_through/pass_through.ts";
 import { GatewayPools } from "./pass_through/pools.ts";
 import { canary_percent } from "./pass_through/share.ts";
 import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
+import { demo_payment_route } from "./routes/demo_payment/demo_payment.ts";
 import { demo_session_route } from "./routes/demo_session/demo_session.ts";
 import { entry_route } from "./routes/entry/entry.ts";
 import { lobby_route } from "./routes/lobby/lobby.ts";
@@ -52,6 +53,7 @@ export function create_app(surroundings: Surroundings): Hono {
     return pools.pass(c.req.raw, canary_percent(snapshot, pathname));
   });
   app.route("/", demo_session_route(settings, origin));
+  app.route("/", demo_payment_route(settings, origin));
   app.route("/", pages_route(surroundings.page_files));
 
   app.notFound(() => problem("not_found"));

@@ -1,4 +1,4 @@
-"""`POST /payments/callbacks/{provider}` of a real server: who is not the provider changes nothing."""
+"""`POST /payments/callbacks/{provider}` of a real server: only the provider changes anything."""
 
 import http.client
 import json

@@ -5,6 +5,8 @@
 
 import random
 from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -21,17 +23,24 @@ from control_plane.payments.services import create_payment, receive
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ORDERS = 1000
+# Raced together: so many that they are under way at once, few enough for a machine that is busy.
+A_ROUND = 100
 PAYERS = 4
+SOON = timedelta(minutes=1)
 
 
 @pytest.fixture
-def orders(item, allocation, intent, now):
-    """A thousand unpaid orders, each with its payment, and no unit anywhere else."""
-    Pool.objects.update(total=ORDERS, unallocated=0)
-    Allocation.objects.update(granted=ORDERS)
-    made = land([intent(f"shopper-{n}") for n in range(ORDERS)], now)
-    found = Order.objects.in_bulk([one.order_id for one in made])
-    return {order: create_payment(order, "demo", now) for order in found.values()}
+def make(item, allocation, intent, now):
+    """A builder of unpaid orders, each with its payment; no unit is anywhere else."""
+
+    def build(count):
+        Pool.objects.update(total=count, unallocated=0)
+        Allocation.objects.update(granted=count)
+        made = land([intent(f"shopper-{n}") for n in range(count)], now)
+        found = Order.objects.in_bulk([one.order_id for one in made])
+        return [(order, create_payment(order, "demo", now)) for order in found.values()]
+
+    return build
 
 
 def _event(order, payment, name="first"):
@@ -45,45 +54,53 @@ def _event(order, payment, name="first"):
     )
 
 
-def _pay(pairs, due):
-    """Callbacks of these payments, each of them twice."""
+def _pay(pairs, at):
+    """Callbacks of these payments, each of them twice; what they heard."""
     outcomes = []
     for order, payment in pairs:
         told = _event(order, payment)
-        outcomes += [receive("demo", told, due), receive("demo", told, due)]
+        outcomes += [receive("demo", told, at), receive("demo", told, at)]
     return outcomes
 
 
+def _expire(at, rng):
+    """A few at a time, until all that are due have ended one way or the other."""
+    due = Order.objects.filter(state="unpaid", pay_by__lte=at)
+    while due.exists():
+        expire_due(at, limit=rng.randrange(1, 6))
+
+
+def _grant(allocation_id):
+    """What the stock agent does meanwhile with half of the units that come back."""
+    for _ in range(A_ROUND // 4):
+        with suppress(inventory.NotEnoughUnits):
+            inventory.begin_grant(allocation_id, 1)
+
+
 @pytest.fixture
-def race(orders, at_once, now):
-    """Payers, and expiry by two runners, over the same thousand orders; what the payers heard."""
+def race(at_once, allocation, now):
+    """Payers, two runners of expiry and the agent, round after round over all orders."""
 
-    def run(seed):
+    def run(pairs, seed):
         rng = random.Random(seed)
-        due = now + PAY_WITHIN
-        pairs = list(orders.items())
-        # In the order in which they expire, so that both sides meet; shuffled a little.
-        pairs.sort(key=lambda pair: pair[0].pk + rng.randrange(100))
-        calls = [lambda mine=pairs[n::PAYERS]: _pay(mine, due) for n in range(PAYERS)]
-
-        def expire():
-            ended = 0
-            while rng.random() < 0.98 and Order.objects.filter(state="unpaid").exists():
-                ended += expire_due(due, limit=rng.randrange(1, 20))
-            return ended
-
-        heard = at_once([*calls, expire, expire])
-        return heard, due
+        at = now + SOON
+        rng.shuffle(pairs)
+        for first in range(0, len(pairs), A_ROUND):
+            some = pairs[first : first + A_ROUND]
+            Order.objects.filter(pk__in=[order.pk for order, _ in some]).update(pay_by=at)
+            payers = [lambda mine=some[n::PAYERS]: _pay(mine, at) for n in range(PAYERS)]
+            expiry = [lambda: _expire(at, rng)] * 2
+            heard = at_once([*payers, *expiry, lambda: _grant(allocation.pk)])
+            failures = [one for one in heard if isinstance(one, Exception)]
+            assert not failures, (seed, failures)
 
     return run
 
 
-def test_every_order_has_one_end_and_every_unit_one_place(race, orders, item):
-    heard, due = race(seed=11)
-    failures = [one for one in heard if isinstance(one, Exception)]
-    assert not failures, failures
-    expire_due(due, limit=ORDERS)
-    ours = Order.objects.filter(pk__in=[order.pk for order in orders])
+def test_every_order_has_one_end_and_every_unit_one_place(race, make, item):
+    pairs = make(ORDERS)
+    race(pairs, seed=11)
+    ours = Order.objects.filter(pk__in=[order.pk for order, _ in pairs])
     states = Counter(ours.values_list("state", flat=True))
     again = Order.objects.filter(replaces__isnull=False)
     books = inventory.conservation(item.pk)
@@ -104,19 +121,19 @@ def test_every_order_has_one_end_and_every_unit_one_place(race, orders, item):
     assert kinds == {"confirm": ORDERS + again.count(), "return": states["expired"]}
 
 
-def test_an_order_that_expires_twice_at_once_returns_its_unit_once(orders, at_once, now, item):
+def test_an_order_that_expires_twice_at_once_returns_its_unit_once(make, at_once, now, item):
     due = now + PAY_WITHIN
-    ids = [order.pk for order in orders][:20]
+    ids = [order.pk for order, _ in make(20)]
     calls = [lambda: sum(end_order(pk, "expired", due) for pk in ids)] * 4
     assert sum(at_once(calls)) == 20
     assert Pool.objects.get(item=item).unallocated == 20
 
 
-def test_a_late_payment_told_by_many_at_once_buys_one_unit(orders, at_once, now, item):
-    (order, payment), *_ = orders.items()
+def test_a_late_payment_told_by_many_at_once_buys_one_unit(make, at_once, now, item):
+    ((order, payment),) = make(1)
     due = now + PAY_WITHIN
     end_order(order.pk, "expired", due)
-    Pool.objects.update(unallocated=5, total=ORDERS + 4)
+    Pool.objects.update(unallocated=5, total=5)
     told = [_event(order, payment, f"time-{n}") for n in range(4)]
     heard = at_once([lambda one=one: receive("demo", one, due) for one in told])
     assert sorted(heard) == ["known", "known", "known", "ordered_again"]
@@ -129,11 +146,11 @@ def _control(monkeypatch, guard, instead=""):
 
 
 def test_control_without_the_look_at_the_state_an_expired_order_is_paid_with_no_unit(
-    orders, now, item, monkeypatch
+    make, now, item, monkeypatch
 ):
     """The drift that the guard prevents is put right again, for the fixture that looks last."""
     _control(monkeypatch, "AND state = 'unpaid'")
-    (order, payment), *_ = orders.items()
+    ((order, payment),) = make(1)
     end_order(order.pk, "expired", now + PAY_WITHIN)
     assert receive("demo", _event(order, payment), now + PAY_WITHIN) == "paid"
     assert inventory.conservation(item.pk).drift == -1
