@@ -1,12 +1,13 @@
 """An order of ann's and its payment, and what a provider would tell about it."""
 
+import urllib.request
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from control_plane.campaigns.models import Item
 from control_plane.inventory.models import Allocation
 from control_plane.orders import projection
 from control_plane.orders.models import Order
@@ -15,6 +16,7 @@ from control_plane.orders.tests.conftest import allocation, intent, limit, units
 from control_plane.payments import services
 from control_plane.payments.events import SUCCEEDED, Event
 from control_plane.payments.models import Payment
+from tests.redis.waiting import until
 
 __all__ = ["allocation", "intent", "limit", "units_are_conserved"]
 
@@ -60,8 +62,13 @@ def event(payment: Payment) -> Callable[..., Event]:
 
 
 @pytest.fixture
-def other_item(item: Item) -> Item:
-    """Another item of the same campaign."""
-    return Item.objects.create(
-        campaign=item.campaign, sku="CUP", title="Cup", units=5, price_minor=500
-    )
+def ready(server: str) -> str:
+    """The address of a server that has started: a provider does not wait for that."""
+
+    def answers() -> bool:
+        with suppress(OSError), urllib.request.urlopen(f"{server}/healthz", timeout=5):
+            return True
+        return False
+
+    until(answers, "the server answers", 60, 0.1)
+    return server

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from control_plane.merchants import services as merchants
-from control_plane.orders.models import Order
+from control_plane.orders.services import end_order
 from control_plane.payments.demo.provider import DemoProvider
 from control_plane.payments.errors import ProviderUnavailable
 from control_plane.payments.models import Payment
@@ -90,7 +90,7 @@ def test_a_session_of_another_shop_is_not_his(pay, order, now):
 
 
 def test_an_order_that_has_ended_is_refused(pay, session, order):
-    Order.objects.update(state="expired")
+    assert end_order(order.pk, "cancelled", timezone.now())
     answer = pay(session())
     assert (answer.status_code, answer.json()["code"]) == (409, "not_payable")
 

@@ -46,7 +46,7 @@ def body(payment):
 
 
 @pytest.fixture
-def send(server, payment):
+def send(ready, payment):
     """Post a body; (status, problem code or outcome)."""
 
     def post(content, path=PATH, at=None, keys=None, method="POST", **headers):
@@ -55,7 +55,7 @@ def send(server, payment):
         sent = {"Content-Type": "application/json", signature.HEADER: signed} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
-        connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=DEADLINE_S)
+        connection = http.client.HTTPConnection(urlsplit(ready).netloc, timeout=DEADLINE_S)
         with_values = {name: value for name, value in sent.items() if value is not None}
         connection.request(method, path, content, with_values)
         answer = connection.getresponse()
@@ -127,19 +127,21 @@ def test_the_time_belongs_to_the_signature(send, body, unchanged):
     unchanged()
 
 
-@pytest.mark.parametrize("off_s", [-signature.WINDOW_S - 60, signature.WINDOW_S + 60])
-def test_a_stale_or_future_callback_is_refused(send, body, unchanged, off_s):
-    at = timezone.now() + timedelta(seconds=off_s)
-    assert send(body(), at=at)[:2] == (401, "bad_signature")
+def test_a_stale_or_future_callback_is_refused(send, body, unchanged):
+    for off_s in (-signature.WINDOW_S - 60, signature.WINDOW_S + 60):
+        at = timezone.now() + timedelta(seconds=off_s)
+        assert send(body(), at=at)[:2] == (401, "bad_signature")
     unchanged()
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("amount_minor", 1998), ("currency", "USD"), ("order_number", "S0000000000")],
-)
-def test_another_amount_currency_or_order_is_refused(send, body, unchanged, field, value):
-    assert send(body(**{field: value})) == (422, "mismatch", field)
+def test_another_amount_currency_or_order_is_refused(send, body, unchanged):
+    for field, value in (
+        ("amount_minor", 1998),
+        ("amount_minor", 2000),
+        ("currency", "USD"),
+        ("order_number", "S0000000000"),
+    ):
+        assert send(body(**{field: value})) == (422, "mismatch", field)
     unchanged()
 
 
@@ -151,29 +153,29 @@ def test_unknown_payments_and_providers_are_not_found(send, body, unchanged):
     unchanged()
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("event_id", ""),
-        ("event_id", "e" * 65),
-        ("event_id", 7),
-        ("event_id", "a b"),
-        ("type", "payment.refunded"),
-        ("type", ["payment.succeeded"]),
-        ("payment_id", "1"),
-        ("payment_id", None),
-        ("order_number", 1),
-        ("amount_minor", "1999"),
-        ("amount_minor", 1999.0),
-        ("amount_minor", True),
-        ("amount_minor", -1),
-        ("amount_minor", 2**63),
-        ("currency", "cny"),
-        ("currency", "CNY\n"),
-    ],
+WRONG = (
+    ("event_id", ""),
+    ("event_id", "e" * 65),
+    ("event_id", 7),
+    ("event_id", "a b"),
+    ("type", "payment.refunded"),
+    ("type", ["payment.succeeded"]),
+    ("payment_id", "1"),
+    ("payment_id", None),
+    ("order_number", 1),
+    ("amount_minor", "1999"),
+    ("amount_minor", 1999.0),
+    ("amount_minor", True),
+    ("amount_minor", -1),
+    ("amount_minor", 2**63),
+    ("currency", "cny"),
+    ("currency", "CNY\n"),
 )
-def test_a_wrong_field_is_named(send, body, unchanged, field, value):
-    assert send(body(**{field: value})) == (400, "bad_request", field)
+
+
+def test_a_wrong_field_is_named(send, body, unchanged):
+    for field, value in WRONG:
+        assert send(body(**{field: value})) == (400, "bad_request", field), value
     unchanged()
 
 
@@ -200,20 +202,20 @@ def test_a_missing_field_is_named(send, body, unchanged):
 
 
 def test_a_field_that_nobody_knows_is_left_alone(send, body):
-    assert send(body(colour="blue"))[:2] == (200, "paid")
+    typed = "application/json; charset=utf-8"
+    assert send(body(colour="blue"), Content_Type=typed)[:2] == (200, "paid")
 
 
-@pytest.mark.parametrize(
-    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
-)
-def test_another_content_type_is_refused(send, body, unchanged, content_type):
-    status, code, _ = send(body(), Content_Type=content_type)
-    assert (status, code) == (415, "unsupported_media_type")
+def test_another_content_type_is_refused(send, body, unchanged):
+    for content_type in (
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+    ):
+        status, code, _ = send(body(), Content_Type=content_type)
+        assert (status, code) == (415, "unsupported_media_type"), content_type
     unchanged()
-
-
-def test_a_content_type_with_a_charset_is_taken(send, body):
-    assert send(body(), Content_Type="application/json; charset=utf-8")[:2] == (200, "paid")
 
 
 def test_a_huge_body_is_refused(send, body, unchanged):
@@ -222,8 +224,8 @@ def test_a_huge_body_is_refused(send, body, unchanged):
     unchanged()
 
 
-def test_a_huge_body_without_a_length_is_refused_while_it_comes(server, unchanged, body):
-    connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=DEADLINE_S)
+def test_a_huge_body_without_a_length_is_refused_while_it_comes(ready, unchanged):
+    connection = http.client.HTTPConnection(urlsplit(ready).netloc, timeout=DEADLINE_S)
     chunks = (b"x" * 4096 for _ in range(16))
     headers = {"Content-Type": "application/json"}
     connection.request("POST", PATH, chunks, headers, encode_chunked=True)

@@ -132,11 +132,11 @@ def test_a_quiet_second_costs_three_statements(provider, db):
 
 
 @pytest.fixture
-def demo_at(server, settings):
+def demo_at(ready, settings):
     """The demo's provider answers at the test's server."""
     from dataclasses import replace
 
-    settings.ENV = replace(settings.ENV, control_plane_url=server)
+    settings.ENV = replace(settings.ENV, control_plane_url=ready)
 
 
 def test_the_demo_provider_gives_money_back_once_over_real_http(refund, demo_at, now):
