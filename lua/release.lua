@@ -1,10 +1,10 @@
 #!lua
--- Say what counts of a reservation against its shopper's limit: nothing once it has ended; or the quantity of
--- an order that was made without this shard, of money that came late.
+-- Say what counts of a reservation against its shopper's limit: nothing once it has ended, or the quantity
+-- of an order that was made without this shard, of money that came late.
 --
--- What has ended stays known, with quantity 0, and becomes known where it was not (its epoch was lost, the order came
--- late): forgotten, a retry of the same purchase would take a unit under an id that PostgreSQL has answered.
--- The units do not come back here; they went to the pool and come by grant.lua.
+-- What has ended stays known, with quantity 0, and becomes known where it was not (its epoch was lost, the
+-- order came late): forgotten, a retry of the same purchase would take a unit under an id that PostgreSQL has
+-- answered. The units do not come back here; they went to the pool and come by grant.lua.
 --
 -- KEYS  1 ctl · 2 avail · 3 buyers
 -- ARGV  1 epoch · 2 shopper · 3 reservation_id · 4 quantity, 0 when missing

@@ -65,7 +65,7 @@ def test_an_order_that_the_shard_never_saw_counts_with_its_quantity(arm_unchecke
     before = shard.books()
     assert shard.call(scripts.RELEASE, keys, 1, "ann", "late", 2) == 1
     assert shard.call(scripts.RELEASE, keys, 1, "ann", "late", 2) == 0
-    assert shard.books() == before
+    assert (shard.books().avail, shard.books().sold) == (before.avail, before.sold)
     asked = Request("ann", 2, "more"), Request("ann", 1, "less")
     assert shard.reserve(*asked) == Answer("LR")
 
