@@ -18,6 +18,7 @@ from confluent_kafka import Message, Producer
 from control_plane.orders import projection
 from control_plane.orders.services import (
     Answer,
+    Landed,
     Unsent,
     mark_sent,
     record_answers,
@@ -139,7 +140,7 @@ class OutboxSender(SideThread):
         return len(events)
 
 
-def _without_successors(events: list[Unsent]) -> list[projection.Landed]:
+def _without_successors(events: list[Unsent]) -> list[Landed]:
     """Each order once, as it stands now."""
     return list({one.order.order_id: one.order for one in events}.values())
 

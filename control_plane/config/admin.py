@@ -16,7 +16,7 @@ for unused in (ClockedSchedule, SolarSchedule, PeriodicTask):
 class ScheduleAdmin(PeriodicTaskAdmin):
     """Says of each delivered entry what it is for; an edit is in force within a second."""
 
-    list_display = ("name", "purpose", "enabled", "scheduler", "last_run_at")
+    list_display = ("name", "purpose", "enabled", "rhythm", "last_run_at")
     list_filter = ("enabled",)
 
     @admin.display(description=_("purpose"))
@@ -26,3 +26,8 @@ class ScheduleAdmin(PeriodicTaskAdmin):
             return str(schedule.entry(task.name).purpose)
         except KeyError:
             return str(task.description)
+
+    @admin.display(description=_("rhythm"))
+    def rhythm(self, task: PeriodicTask) -> str:
+        """As the interval or the crontab says it."""
+        return str(task.scheduler)

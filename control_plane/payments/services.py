@@ -91,7 +91,14 @@ def receive(provider: str, event: Event, now: datetime) -> str:
             return str(known.outcome)
         outcome = _apply(payment, event, now)
         with connection.cursor() as cursor:
-            row = [provider, event.event_id, payment.pk, event.type, outcome, now]
+            row: list[str | datetime] = [
+                provider,
+                event.event_id,
+                str(payment.pk),
+                event.type,
+                outcome,
+                now,
+            ]
             cursor.execute(_KEEP_EVENT, row)
             if not cursor.rowcount:
                 # Another payment's callback used it in this moment; what was done here is undone.

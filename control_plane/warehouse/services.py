@@ -102,10 +102,10 @@ def move(batch: Sequence[Movement], now: datetime) -> list[Moved]:
         if len(fresh) < len(lines):
             cursor.execute(_KNOWN, [[order_id for order_id, kind in lines.keys() - fresh]])
             for order_id, kind, sku, qty, created_at in cursor.fetchall():
-                line = lines.get((order_id, kind))
-                if line:
+                asked = lines.get((order_id, kind))
+                if asked:
                     known[order_id, kind] = Moved(
-                        order_id, sku, qty, line.shopper, created_at, False, kind
+                        order_id, sku, qty, asked.shopper, created_at, False, kind
                     )
     return [
         Moved(line.order_id, line.sku, line.qty, line.shopper, now, True, line.kind)

@@ -147,7 +147,7 @@ def test_a_unit_that_is_not_paid_for_is_sold_to_the_next_one_who_pays(
     assert bob.pay() == (202, payment)
     assert ann.pay()[1]["code"] == "not_payable"
 
-    def answers() -> list[list[Any]]:
+    def answers() -> Any:
         return in_database(
             "SELECT ours.state, answer.kind FROM orders_order ours"
             " JOIN orders_stockanswer answer ON answer.order_id = ours.id"
@@ -183,7 +183,7 @@ def test_money_that_comes_after_the_expiry_buys_a_unit_or_goes_back(
     )
     _collect(payment_id)
 
-    def ends() -> list[list[Any]]:
+    def ends() -> Any:
         return in_database(
             "SELECT (SELECT count(*) FROM orders_order WHERE replaces_id = payment.order_id),"
             " (SELECT count(*) FROM payments_refund refund"

@@ -9,7 +9,14 @@ import pytest
 
 from control_plane.orders import projection
 from control_plane.orders.models import Order, OrderEvent, StockAnswer
-from control_plane.orders.services import Intent, end_order, land, pay_order, record_answers
+from control_plane.orders.services import (
+    Answer,
+    Intent,
+    end_order,
+    land,
+    pay_order,
+    record_answers,
+)
 from control_plane.warehouse.models import Stock, StockEntry
 from control_plane.warehouse.services import stock_in
 from tests.redis.waiting import until
@@ -24,6 +31,7 @@ from workers.tests.running import in_thread
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
 
 ORDERS = 20
+DEADLINE_S = 60.0
 
 
 @pytest.fixture
@@ -86,12 +94,13 @@ def _created(orders):
 
 
 def _all_consumed(broker, messages, again=""):
-    for group in (inventory_consumer.GROUP + again, order_courier.GROUP + again):
-        until(
-            lambda group=group: broker.committed(group, broker.names.order_events) >= messages,
-            f"{messages} messages committed by {group}",
-            pause_s=0.1,
-        )
+    def has_read(group):
+        return broker.committed(group + again, broker.names.order_events) >= messages
+
+    def all_have():
+        return has_read(inventory_consumer.GROUP) and has_read(order_courier.GROUP)
+
+    until(all_have, f"{messages} messages are behind both", pause_s=0.1, deadline_s=DEADLINE_S)
 
 
 def _books():
@@ -222,6 +231,7 @@ def test_only_an_answer_that_is_wrong_is_a_dead_letter_of_the_couriers(consumers
 
 def test_answers_are_kept_once_and_never_changed(db):
     at = datetime.now(UTC)
-    assert record_answers([(1, "deducted", 1, at), (1, "restored", 1, at)]) == 2
-    assert record_answers([(1, "restored", 1, at), (2, "deducted", 1, at)]) == 1
+    first, second = Answer(1, "deducted", 1, at), Answer(1, "restored", 1, at)
+    assert record_answers([first, second]) == 2
+    assert record_answers([second, first._replace(order_id=2)]) == 1
     assert not Order.objects.exists()

@@ -34,7 +34,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Landed]:
 def order(allocation: Allocation, intent: Callable[..., Intent], now: Any) -> Order:
     """One unit of ann's, unpaid."""
     (landed,) = land([intent("ann")], now)
-    return Order.objects.get(pk=landed.order_id)
+    return Order.objects.get(reservation_id=landed.reservation_id)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def event(payment: Payment) -> Callable[..., Event]:
     """A builder: `event(amount_minor=1)`; each has an id of its own unless one is named."""
 
     def build(**changes: Any) -> Event:
-        fields = {
+        fields: dict[str, Any] = {
             "event_id": uuid.uuid4().hex,
             "type": SUCCEEDED,
             "payment_id": payment.pk,

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from control_plane.merchants import services as merchants
+from control_plane.merchants.models import Merchant
 from control_plane.orders.services import end_order
 from control_plane.payments.demo.provider import DemoProvider
 from control_plane.payments.errors import ProviderUnavailable
@@ -83,7 +84,7 @@ def test_other_peoples_and_unknown_reservations_are_not_found(pay, session, orde
 
 
 def test_a_session_of_another_shop_is_not_his(pay, order, now):
-    stranger = merchants.Merchant.objects.create(slug="other", name="Other")
+    stranger = Merchant.objects.create(slug="other", name="Other")
     merchants.create_session_key(stranger)
     token = merchants.sign_session(stranger, "ann", timedelta(hours=1), now)
     assert pay(token).status_code == 404

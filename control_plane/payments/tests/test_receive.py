@@ -108,7 +108,7 @@ def test_an_event_id_stays_with_its_payment(order, payment, event, allocation, i
     from control_plane.orders.services import land
 
     (landed,) = land([intent("bob")], now)
-    other = create_payment(Order.objects.get(pk=landed.order_id), "demo", now)
+    other = create_payment(Order.objects.get(reservation_id=landed.reservation_id), "demo", now)
     receive("demo", event(event_id="e1"), now)
     mine = {"payment_id": other.pk, "order_number": other.order.number}
     with pytest.raises(services.EventReused):
