@@ -69,6 +69,8 @@ def _form(campaign, **changes):
         "queue_k": campaign.queue_k,
         "queue_grace_s": campaign.queue_grace_s,
         "lobby_minutes": campaign.lobby_minutes,
+        "pay_minutes": campaign.pay_minutes,
+        "buys_again": "on",
         "buckets-TOTAL_FORMS": 0,
         "buckets-INITIAL_FORMS": 0,
         "items-TOTAL_FORMS": 1,

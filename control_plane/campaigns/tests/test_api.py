@@ -87,6 +87,9 @@ def test_it_lists_and_shows_campaigns(staff, draft):
         "queue_k": 4,
         "queue_grace_s": 30,
         "lobby_minutes": 10,
+        "pay_minutes": 15,
+        "buys_again": True,
+        "settled_at": None,
         "buckets": [],
     }
 
