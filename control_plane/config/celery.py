@@ -4,7 +4,7 @@ import os
 
 from celery import Celery
 from celery.signals import setup_logging
-from kombu import Queue
+from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
@@ -30,7 +30,10 @@ app.conf.update(
     },
     task_default_queue=TICKS,
     # Taken in turns, so that what somebody waits for stands behind one tick and not behind all.
-    task_queues=tuple(Queue(name, routing_key=name) for name in (TICKS, WAITED_FOR)),
+    task_queues=tuple(
+        Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
+        for name in (TICKS, WAITED_FOR)
+    ),
     task_routes={"payments.demo_collect": {"queue": WAITED_FOR}},
     task_ignore_result=True,
     # Tasks are idempotent: run again after a crash rather than lose one.

@@ -5,7 +5,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTa
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from control_plane.config import schedule
-from control_plane.config.celery import app
+from control_plane.config.celery import TICKS, WAITED_FOR, app
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,6 +28,17 @@ def test_every_delivered_entry_is_written_once(delivered):
 def test_every_entrys_task_exists():
     app.loader.import_default_modules()
     assert {one.task for one in schedule.BUILT_IN} <= app.tasks.keys()
+
+
+def test_what_somebody_waits_for_does_not_stand_behind_the_ticks():
+    def queue_of(task):
+        return app.amqp.router.route({}, task)["queue"].name
+
+    assert queue_of("payments.demo_collect") == WAITED_FOR
+    assert {queue_of(one.task) for one in schedule.BUILT_IN} == {TICKS}
+    # With one key for both, each message would come twice.
+    assert {queue.routing_key for queue in app.amqp.queues.values()} == {TICKS, WAITED_FOR}
+    assert app.amqp.queues.consume_from.keys() == {TICKS, WAITED_FOR}
 
 
 def test_a_tick_is_worthless_before_the_second_one_after_it():
