@@ -1,4 +1,4 @@
-"""Topic `order-events` → warehouse books, database `inventory` → `stock.deducted` (DESIGN §4.9).
+"""Topic `order-events` → warehouse books → `stock.deducted`, `stock.restored` (DESIGN §4.9).
 
 python -m workers.inventory_consumer
 """
@@ -10,7 +10,7 @@ from threading import Event
 from confluent_kafka import Message, Producer
 
 from control_plane.config.routers import WAREHOUSE_DATABASE
-from control_plane.warehouse.services import Deducted, Deduction, deduct
+from control_plane.warehouse.services import DEDUCT, RESTORE, Moved, Movement, move
 from workers import dead_letters, order_events
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
@@ -24,7 +24,7 @@ _log = logging.getLogger("workers.inventory_consumer")
 
 
 class WarehouseHandler:
-    """Deducts orders; announces every deduction of a batch again whenever the batch repeats."""
+    """Moves stock once an order; announces a batch again whenever it repeats."""
 
     def __init__(
         self,
@@ -38,25 +38,24 @@ class WarehouseHandler:
         self._stop = stop
         self._names = names
 
-    def decode(self, message: Message) -> Deduction | None:
-        """What the order takes; None for our own and others' events; raises InvalidMessage."""
-        return order_events.read_created(message.value())
+    def decode(self, message: Message) -> Movement | None:
+        """What the order moves; None for our own and others' events; raises InvalidMessage."""
+        return order_events.read_movement(message.value())
 
-    def apply(self, batch: list[Deduction]) -> list[Deducted]:
-        """Deduct and commit the batch; raises Unavailable."""
+    def apply(self, batch: list[Movement]) -> list[Moved]:
+        """Move and commit the batch; raises Unavailable."""
         with unavailable_when_down(WAREHOUSE_DATABASE):
-            deducted = deduct(batch, self._clock.now())
-        fresh = sum(1 for one in deducted if one.fresh)
-        metrics.DEDUCTED.labels("fresh").inc(fresh)
-        metrics.DEDUCTED.labels("repeated").inc(len(deducted) - fresh)
-        return deducted
+            moved = move(batch, self._clock.now())
+        for kind, counter in ((DEDUCT, metrics.DEDUCTED), (RESTORE, metrics.RESTORED)):
+            fresh = [one.fresh for one in moved if one.kind == kind]
+            counter.labels("fresh").inc(sum(fresh))
+            counter.labels("repeated").inc(len(fresh) - sum(fresh))
+        return moved
 
-    def announce(self, applied: list[Deducted] | None, dead: Sequence[DeadLetter]) -> None:
+    def announce(self, applied: list[Moved] | None, dead: Sequence[DeadLetter]) -> None:
         """Tell Kafka and wait for its acknowledgement; raises Unavailable."""
         outgoing = [
-            kafka.Outgoing(
-                self._names.order_events, one.shopper.encode(), order_events.deducted(one)
-            )
+            kafka.Outgoing(self._names.order_events, one.shopper.encode(), order_events.moved(one))
             for one in applied or ()
         ]
         for letter in dead:

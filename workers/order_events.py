@@ -4,19 +4,25 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from control_plane.orders.services import Landed
-from control_plane.warehouse.services import Deducted, Deduction
-from workers.runtime.clock import to_ms
+from control_plane.orders.services import Answer, Landed, Unsent
+from control_plane.warehouse.services import DEDUCT, RESTORE, Moved, Movement
+from workers.runtime.clock import from_ms, to_ms
 from workers.runtime.verdicts import InvalidMessage
 
 VERSION = 1
 ORDER_CREATED = "order.created"
 RESERVATION_REJECTED = "reservation.rejected"
-STOCK_DEDUCTED = "stock.deducted"
+# What the warehouse makes of an order's event, and what it answers.
+MOVEMENTS = {ORDER_CREATED: DEDUCT, "order.expired": RESTORE, "order.cancelled": RESTORE}
+ANSWERS = {DEDUCT: "stock.deducted", RESTORE: "stock.restored"}
+_ANSWERED = {"stock.deducted": "deducted", "stock.restored": "restored"}
+assert _ANSWERED.keys() == set(ANSWERS.values())
 # Twice the longest event we write.
 VALUE_BYTES_MAX = 4096
 ID_MAX = 2**63 - 1
 QTY_MAX = 2**31 - 1
+# The year 2286; what is above is not in milliseconds.
+MS_MAX = 10**13 - 1
 SKU_CHARACTERS_MAX = 64
 SHOPPER_CHARACTERS_MAX = 64
 
@@ -30,16 +36,25 @@ def decided(landed: Landed) -> bytes:
     Written out because a JSON encoder takes six times as long, twice for each order. Reservation,
     shopper and reason are of characters that JSON leaves as they are.
     """
-    at_ms = to_ms(landed.created_at)
     if landed.order_id is None:
+        at_ms = to_ms(landed.created_at)
         return (
             f'{{"v":{VERSION},"type":"{RESERVATION_REJECTED}",'
             f'"reservation_id":"{landed.reservation_id}","item":{landed.item},'
             f'"shopper":"{landed.shopper}","qty":{landed.qty},"reason":"{landed.reason}",'
             f'"at_ms":{at_ms}}}'
         ).encode()
+    return _about_order(ORDER_CREATED, landed, to_ms(landed.created_at))
+
+
+def changed(event: Unsent) -> bytes:
+    """An event of the outbox; the same bytes for every repeat."""
+    return _about_order(event.type, event.order, to_ms(event.at))
+
+
+def _about_order(kind: str, landed: Landed, at_ms: int) -> bytes:
     return (
-        f'{{"v":{VERSION},"type":"{ORDER_CREATED}","order_id":{landed.order_id},'
+        f'{{"v":{VERSION},"type":"{kind}","order_id":{landed.order_id},'
         f'"number":"{landed.number}","reservation_id":"{landed.reservation_id}",'
         f'"item":{landed.item},"sku":{_text_of(landed.sku)},"shopper":"{landed.shopper}",'
         f'"qty":{landed.qty},"amount_minor":{landed.amount_minor},'
@@ -47,19 +62,56 @@ def decided(landed: Landed) -> bytes:
     ).encode()
 
 
-def deducted(entry: Deducted) -> bytes:
-    """stock.deducted; the same bytes for every repeat."""
+def moved(entry: Moved) -> bytes:
+    """stock.deducted or stock.restored; the same bytes for every repeat."""
     return (
-        f'{{"v":{VERSION},"type":"{STOCK_DEDUCTED}","order_id":{entry.order_id},'
+        f'{{"v":{VERSION},"type":"{ANSWERS[entry.kind]}","order_id":{entry.order_id},'
         f'"sku":{_text_of(entry.sku)},"qty":{entry.qty},"at_ms":{to_ms(entry.created_at)}}}'
     ).encode()
 
 
-def read_created(value: bytes | None) -> Deduction | None:
-    """What an order.created takes from the warehouse; None for the other types of event.
+def read_movement(value: bytes | None) -> Movement | None:
+    """What an order's event moves in the warehouse; None for events that move nothing there.
 
     Raises InvalidMessage with the field and the reason.
     """
+    event = _event(value)
+    kind = MOVEMENTS.get(event["type"])
+    if kind is None:
+        return None
+    return Movement(
+        order_id=_integer(event, "order_id", ID_MAX),
+        sku=_text(event, "sku", SKU_CHARACTERS_MAX),
+        item=_integer(event, "item", ID_MAX),
+        qty=_integer(event, "qty", QTY_MAX),
+        shopper=_text(event, "shopper", SHOPPER_CHARACTERS_MAX),
+        kind=kind,
+    )
+
+
+def read_answer(value: bytes | None) -> Answer | None:
+    """What the warehouse answers; None for all else, also for what nobody can read.
+
+    That is a dead letter of the inventory consumer already. Raises InvalidMessage for an answer
+    that is wrong.
+    """
+    try:
+        event = _event(value)
+    except InvalidMessage:
+        return None
+    kind = _ANSWERED.get(event["type"])
+    if kind is None:
+        return None
+    return Answer(
+        order_id=_integer(event, "order_id", ID_MAX),
+        kind=kind,
+        qty=_integer(event, "qty", QTY_MAX),
+        at=from_ms(_integer(event, "at_ms", MS_MAX)),
+    )
+
+
+def _event(value: bytes | None) -> dict[str, Any]:
+    """The JSON object of our version with a type; raises InvalidMessage."""
     if value is None or len(value) > VALUE_BYTES_MAX:
         raise InvalidMessage("value: missing" if value is None else "value: too long")
     try:
@@ -72,15 +124,7 @@ def read_created(value: bytes | None) -> Deduction | None:
         raise InvalidMessage("v: unknown version")
     if type(event.get("type")) is not str:
         raise InvalidMessage("type: must be a text")
-    if event["type"] != ORDER_CREATED:
-        return None
-    return Deduction(
-        order_id=_integer(event, "order_id", ID_MAX),
-        sku=_text(event, "sku", SKU_CHARACTERS_MAX),
-        item=_integer(event, "item", ID_MAX),
-        qty=_integer(event, "qty", QTY_MAX),
-        shopper=_text(event, "shopper", SHOPPER_CHARACTERS_MAX),
-    )
+    return event
 
 
 def _integer(event: dict[str, Any], name: str, most: int) -> int:

@@ -24,8 +24,10 @@ from control_plane.campaigns.models import (
     CampaignState,
     Item,
     QueueBucket,
+    Settlement,
 )
 from control_plane.campaigns.moves import MOVES, Move
+from control_plane.config.read_only_admin import ReadOnlyAdmin
 from control_plane.orders.models import LIVE_STATES, Order
 
 
@@ -119,7 +121,14 @@ class CampaignAdmin(admin.ModelAdmin):
     date_hierarchy = "starts_at"
     prepopulated_fields = {"slug": ("title",)}
     inlines = (ItemInline, QueueBucketInline)
-    readonly_fields = ("state", "approved_at", "approved_by", "ended_at", "ended_by")
+    readonly_fields = (
+        "state",
+        "approved_at",
+        "approved_by",
+        "ended_at",
+        "ended_by",
+        "settled_at",
+    )
     change_form_template = "admin/campaigns/campaign_form.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -158,10 +167,16 @@ class CampaignAdmin(admin.ModelAdmin):
                 ),
             },
         )
+        paying = (_("Payment"), {"fields": (("pay_minutes", "buys_again"),)})
         if _is_draft(obj):
-            return (what, queue)
-        history = ("state", ("approved_at", "approved_by"), ("ended_at", "ended_by"))
-        return (what, queue, (_("History"), {"fields": history}))
+            return (what, paying, queue)
+        history = (
+            "state",
+            ("approved_at", "approved_by"),
+            ("ended_at", "ended_by"),
+            "settled_at",
+        )
+        return (what, paying, queue, (_("History"), {"fields": history}))
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """Only while the slug is not in use anywhere."""
@@ -272,6 +287,16 @@ class CampaignAdmin(admin.ModelAdmin):
             "move": move,
         }
         return TemplateResponse(request, "admin/campaigns/campaign_move.html", context)
+
+
+@admin.register(Settlement)
+class SettlementAdmin(ReadOnlyAdmin):
+    """The totals of items whose campaigns are settled."""
+
+    list_display = ("item", "units", "sold", "left", "amount_minor", "currency", "settled_at")
+    list_select_related = ("item",)
+    search_fields = ("item__sku", "item__campaign__slug")
+    ordering = ("-settled_at",)
 
 
 def _is_draft(campaign: Campaign | None) -> bool:

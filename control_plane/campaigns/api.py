@@ -63,9 +63,12 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "queue_grace_s",
             "lobby_minutes",
             "human_check",
+            "pay_minutes",
+            "buys_again",
+            "settled_at",
             "buckets",
         ]
-        read_only_fields = ["state"]
+        read_only_fields = ["state", "settled_at"]
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
         """A draft; what the models refuse is reported like what the fields refuse."""

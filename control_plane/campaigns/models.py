@@ -15,6 +15,7 @@ PRICE_MINOR_MAX = 10**12
 LIMIT_PER_SHOPPER_MAX = 1000
 SHARDS_MAX = 64
 BUCKETS_MAX = 16
+PAY_MINUTES, PAY_MINUTES_MAX = 15, 1440
 # The bucket of everybody whose level no bucket names, when the campaign has none of its own; its
 # weight leaves room for lighter ones.
 REGULAR, REGULAR_WEIGHT = "regular", 10
@@ -87,6 +88,21 @@ class Campaign(models.Model):
         default=True,
         help_text=_("Whether shoppers have to prove that they are people. The switch can end it."),
     )
+    pay_minutes = models.PositiveSmallIntegerField(
+        _("minutes to pay"),
+        default=PAY_MINUTES,
+        db_default=PAY_MINUTES,
+        validators=[MinValueValidator(1), MaxValueValidator(PAY_MINUTES_MAX)],
+        help_text=_("After this time an unpaid order's units go back on sale: 1 to 1440."),
+    )
+    buys_again = models.BooleanField(
+        _("may buy again"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Whether an order that was not paid in time stops counting against the shopper's limit."
+        ),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     approved_at = models.DateTimeField(_("approved at"), null=True, editable=False)
     approved_by = models.ForeignKey(
@@ -107,6 +123,12 @@ class Campaign(models.Model):
         verbose_name=_("ended by"),
         help_text=_("Empty when the clock ended it."),
     )
+    settled_at = models.DateTimeField(
+        _("settled at"),
+        null=True,
+        editable=False,
+        help_text=_("Since then no order of it changes any more, and its totals are written."),
+    )
 
     class Meta:
         verbose_name = _("campaign")
@@ -122,7 +144,11 @@ class Campaign(models.Model):
                 condition=models.Q(ends_at__gt=models.F("starts_at")),
                 name="campaign_ends_after_start",
                 violation_error_message=_("The end must be after the start."),
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(pay_minutes__gte=1, pay_minutes__lte=PAY_MINUTES_MAX),
+                name="campaign_pay_minutes_bounded",
+            ),
         ]
         indexes = [
             # The beat asks every second which of the unfinished campaigns are due.
@@ -130,7 +156,13 @@ class Campaign(models.Model):
                 fields=["starts_at", "ends_at"],
                 condition=models.Q(state__in=["approved", "live"]),
                 name="campaign_unfinished",
-            )
+            ),
+            # And which of the ended ones have not been settled.
+            models.Index(
+                fields=["ended_at"],
+                condition=models.Q(state="ended", settled_at=None),
+                name="campaign_unsettled",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -253,3 +285,42 @@ class QueueBucket(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Settlement(models.Model):
+    """The totals of an item whose campaign is over, written once and never changed.
+
+    `units` is what was on sale in the end, with what was added and withdrawn: always `sold` plus
+    `left`. Money is what orders are worth, in the currency's smallest unit.
+    """
+
+    item = models.OneToOneField(
+        Item,
+        primary_key=True,
+        on_delete=models.PROTECT,
+        related_name="settlement",
+        verbose_name=_("item"),
+    )
+    units = models.PositiveBigIntegerField(_("units"))
+    sold = models.PositiveBigIntegerField(_("units sold"))
+    left = models.PositiveBigIntegerField(_("units left"))
+    amount_minor = models.PositiveBigIntegerField(_("amount in minor units"))
+    currency = models.CharField(_("currency"), max_length=3)
+    orders_paid = models.PositiveBigIntegerField(_("orders paid"))
+    orders_expired = models.PositiveBigIntegerField(_("orders expired"))
+    orders_cancelled = models.PositiveBigIntegerField(_("orders cancelled"))
+    rejections = models.PositiveBigIntegerField(_("reservations rejected"))
+    settled_at = models.DateTimeField(_("settled at"))
+
+    class Meta:
+        verbose_name = _("settlement")
+        verbose_name_plural = _("settlements")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(units=models.F("sold") + models.F("left")),
+                name="settlement_adds_up",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.item)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.campaigns.queues import create_buckets, fix_buckets
+from control_plane.campaigns.settling import settle_due
 from control_plane.inventory import services as inventory
 from control_plane.merchants.models import Merchant
 from control_plane.queues import services as queues
@@ -20,6 +21,22 @@ from control_plane.snapshot import services as snapshots
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.utils.functional import _StrPromise
+
+__all__ = [
+    "CampaignError",
+    "NoItems",
+    "NotDraft",
+    "NotRunning",
+    "StartInThePast",
+    "approve",
+    "create_draft",
+    "end_due",
+    "end_now",
+    "lock_draft",
+    "open_due",
+    "rotate_path_keys",
+    "settle_due",
+]
 
 # 16 random bytes are 22 characters of base64url; the buy URL cannot be guessed before the start.
 PATH_KEY_BYTES = 16
@@ -73,12 +90,12 @@ def create_draft(
     items: Sequence[Mapping[str, Any]],
     buckets: Sequence[Mapping[str, Any]] = (),
     human_check: bool = True,
-    **queue: int,
+    **options: int,
 ) -> Campaign:
     """A draft with its items and the buckets of its queue. Raises Django's ValidationError.
 
-    `items` and `buckets` are fields of Item and QueueBucket, `queue` those of Campaign that have a
-    default: `queue_k`, `queue_grace_s`, `lobby_minutes`.
+    `items` and `buckets` are fields of Item and QueueBucket, `options` those of Campaign that have
+    a default: `queue_k`, `queue_grace_s`, `lobby_minutes`, `pay_minutes`, `buys_again`.
     """
     with transaction.atomic():
         campaign = Campaign(
@@ -88,7 +105,7 @@ def create_draft(
             starts_at=starts_at,
             ends_at=ends_at,
             human_check=human_check,
-            **queue,
+            **options,
         )
         campaign.full_clean()
         campaign.save()

@@ -5,10 +5,11 @@ from django.utils import timezone
 
 from control_plane.campaigns import services
 from control_plane.config.celery import app
-from control_plane.config.singleton import is_alone
+from control_plane.config.singleton import alone, is_alone
 
 # Any constant; one number per singleton task.
 ADVANCE_LOCK = 0x51_0CA3
+SETTLE_LOCK = 0x51_05E7
 
 
 @app.task(name="campaigns.advance_campaigns")
@@ -20,3 +21,11 @@ def advance_campaigns() -> None:
         with transaction.atomic():
             if is_alone(ADVANCE_LOCK):
                 step(now)
+
+
+@app.task(name="campaigns.settle_campaigns")
+def settle_campaigns() -> None:
+    """Settle campaigns that are over. Idempotent; a run beside another does nothing."""
+    with alone(SETTLE_LOCK) as is_first:
+        if is_first:
+            services.settle_due(timezone.now())

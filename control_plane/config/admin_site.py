@@ -11,10 +11,12 @@ SECTIONS = (
     "switches",
     "risk",
     "orders",
+    "payments",
     "inventory",
     "warehouse",
     "merchants",
     "snapshot",
+    "django_celery_beat",
     "auth",
 )
 

@@ -4,6 +4,7 @@ import os
 
 from celery import Celery
 from celery.signals import setup_logging
+from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
@@ -16,8 +17,7 @@ TASK_LIMIT_S = 30
 REDELIVERY_AFTER_S = 120
 assert TASK_SOFT_LIMIT_S < TASK_LIMIT_S < REDELIVERY_AFTER_S
 
-# A tick nobody took in time is worthless: the next one does the same work.
-EVERY_SECOND = {"schedule": 1.0, "options": {"expires": 2}}
+TICKS, WAITED_FOR = "celery", "waited-for"
 
 app = Celery("sluice")
 app.conf.update(
@@ -28,7 +28,13 @@ app.conf.update(
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
     },
-    task_default_queue="celery",
+    task_default_queue=TICKS,
+    # Taken in turns, so that what somebody waits for stands behind one tick and not behind all.
+    task_queues=tuple(
+        Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
+        for name in (TICKS, WAITED_FOR)
+    ),
+    task_routes={"payments.demo_collect": {"queue": WAITED_FOR}},
     task_ignore_result=True,
     # Tasks are idempotent: run again after a crash rather than lose one.
     task_acks_late=True,
@@ -39,23 +45,18 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     timezone="UTC",
-    # The shortest period is a second and every task asks the database what is due, so beat has
-    # nothing to remember between two starts and needs no schedule file.
-    beat_scheduler="celery.beat:Scheduler",
+    # The schedule stands in PostgreSQL (`schedule.py`); each loop asks whether it was edited.
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     beat_max_loop_interval=1,
-    beat_schedule={
-        "advance-campaigns": {"task": "campaigns.advance_campaigns", **EVERY_SECOND},
-        "revert-switches": {"task": "switches.revert_due_switches", **EVERY_SECOND},
-        "end-risk-rules": {"task": "risk.end_due", **EVERY_SECOND},
-        "publish-pages": {"task": "pages.publish_pages", **EVERY_SECOND},
-        "expire-orders": {"task": "orders.expire_orders", **EVERY_SECOND},
-    },
+    # Results are not kept, and the scheduler would add a task of its own that clears them.
+    result_expires=None,
 )
 app.autodiscover_tasks(
     [
         "control_plane.campaigns",
         "control_plane.orders",
         "control_plane.pages",
+        "control_plane.payments",
         "control_plane.risk",
         "control_plane.switches",
     ]

@@ -52,6 +52,10 @@ class Env:
     secret_key: str = field(repr=False)
     debug: bool
     demo: bool
+    # Of the demo's payment provider: the first signs, a second one is being retired.
+    demo_payment_keys: tuple[str, ...] = field(repr=False)
+    # Where this control plane answers, for the demo's payment provider.
+    control_plane_url: str
     allowed_hosts: list[str]
     # How browsers reach the console in front of this process: "http" or "https".
     console_scheme: str
@@ -77,6 +81,15 @@ def read(environ: Mapping[str, str]) -> Env:
         secret_key=reader.take("SLUICE_SECRET_KEY", _secret),
         debug=reader.take("SLUICE_DEBUG", _flag, "0"),
         demo=reader.take("SLUICE_DEMO", _flag, "0"),
+        # Without the demo nobody is to sign with them.
+        demo_payment_keys=(
+            reader.take("SLUICE_DEMO_PAYMENT_KEYS", _secrets)
+            if environ.get("SLUICE_DEMO", "0") == "1"
+            else ()
+        ),
+        control_plane_url=reader.take(
+            "SLUICE_CONTROL_PLANE_URL", _http_url, "http://127.0.0.1:8000"
+        ),
         allowed_hosts=reader.take("SLUICE_ALLOWED_HOSTS", _hosts, "127.0.0.1,localhost"),
         console_scheme=reader.take("SLUICE_CONSOLE_SCHEME", _one_of("http", "https"), "http"),
         log_level=reader.take(
@@ -143,6 +156,20 @@ def _flag(value: str) -> bool:
 def _secret(value: str) -> str:
     if len(value.encode()) < SECRET_MIN_LENGTH:
         raise ValueError(f"must have at least {SECRET_MIN_LENGTH} bytes, it has {len(value)}")
+    return value
+
+
+def _secrets(value: str) -> tuple[str, ...]:
+    keys = tuple(_secret(key) for key in value.split(","))
+    if len(keys) > 2:
+        raise ValueError(f"must be one key or two with a comma between, not {len(keys)}")
+    return keys
+
+
+def _http_url(value: str) -> str:
+    url, _ = _split(value, ("http", "https"))
+    if url.path or url.query or url.fragment:
+        raise ValueError("must be an address without a path, as in http://127.0.0.1:8000")
     return value
 
 

@@ -14,6 +14,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("api/v1/", include("control_plane.campaigns.urls")),
     path("api/v1/", include("control_plane.merchants.urls")),
+    path("api/v1/", include("control_plane.payments.urls")),
     path("api/v1/", include("control_plane.switches.urls")),
     path("api/v1/", include("control_plane.risk.urls")),
     path("api/v1/", include("control_plane.queues.urls")),

@@ -8,9 +8,18 @@ from django.db import connection
 CHUNK = 1000
 # Ended ones and rejections count nothing, but stay known: forgotten, a retry of the same purchase
 # would take a unit under an id that is already answered for.
+# An order that was not paid in time counts on where the campaign gives nobody another turn.
 _DECIDED = """
-SELECT shopper, reservation_id, CASE WHEN state IN ('unpaid', 'paid') THEN qty ELSE 0 END
-  FROM orders_order WHERE item_id = %s AND shard = %s
+SELECT ours.shopper, ours.reservation_id,
+       CASE WHEN ours.state IN ('unpaid', 'paid')
+              OR NOT campaign.buys_again AND ours.state = 'expired'
+             AND NOT EXISTS (SELECT FROM orders_order successor
+                              WHERE successor.replaces_id = ours.id)
+            THEN ours.qty ELSE 0 END
+  FROM orders_order ours
+  JOIN campaigns_item item ON item.id = ours.item_id
+  JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
+ WHERE ours.item_id = %s AND ours.shard = %s
 UNION ALL
 SELECT shopper, reservation_id, 0 FROM orders_rejection WHERE item_id = %s AND shard = %s
 """

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import jwt
 from django.db import transaction
@@ -14,6 +15,8 @@ AUDIENCE = "sluice"
 ALGORITHM = "HS256"
 SECRET_BYTES = 32
 LIFETIME_MAX = timedelta(days=1)
+# Merchants' clocks and ours.
+LEEWAY = timedelta(seconds=5)
 
 
 class MerchantError(Exception):
@@ -30,6 +33,56 @@ class BadLifetime(MerchantError):
 
 class NoSessionKey(MerchantError):
     """The merchant has no active key."""
+
+
+class BadSession(MerchantError):
+    """The session is not one of ours, or not good any more."""
+
+
+class Session(NamedTuple):
+    """What a verified session says; `merchant` is its slug."""
+
+    merchant: str
+    shopper: str
+
+
+def read_session(token: str, now: datetime) -> Session:
+    """Who holds the session, by the same rules as the edge. Raises BadSession."""
+    try:
+        kid = jwt.get_unverified_header(token).get("kid")
+    except jwt.InvalidTokenError as error:
+        raise BadSession from error
+    key = SessionKey.objects.filter(kid=str(kid), active=True).select_related("merchant").first()
+    if key is None:
+        raise BadSession
+    try:
+        claims = jwt.decode(
+            token,
+            _key_bytes(key.secret),
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=key.merchant.slug,
+            # Times are compared below, with the clock that was passed in.
+            options={
+                "require": ["iss", "aud", "sub", "iat", "exp"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+    except jwt.InvalidTokenError as error:
+        raise BadSession from error
+    at, until, shopper = claims["iat"], claims["exp"], claims["sub"]
+    if claims["aud"] != AUDIENCE or type(at) is not int or type(until) is not int:
+        raise BadSession
+    leeway_s = LEEWAY.total_seconds()
+    if not at - leeway_s <= now.timestamp() <= until + leeway_s:
+        raise BadSession
+    if until - at > LIFETIME_MAX.total_seconds():
+        raise BadSession
+    if type(shopper) is not str or not SHOPPER_PATTERN.fullmatch(shopper):
+        raise BadSession
+    return Session(key.merchant.slug, shopper)
 
 
 def sign_session(merchant: Merchant, shopper: str, lifetime: timedelta, now: datetime) -> str:

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +19,7 @@ from control_plane.campaigns.models import Item
 from control_plane.config.ask_first import Question, Refusal, ask
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
 from control_plane.orders import services
-from control_plane.orders.models import LedgerEntry, Order, OrderState, Rejection
+from control_plane.orders.models import LedgerEntry, Order, OrderState, Rejection, StockAnswer
 
 CANCEL = "orders.cancel_order"
 NUMBER_PATTERN = re.compile(r"S0*([0-9]{1,18})", re.IGNORECASE)
@@ -46,9 +46,12 @@ class OrderAdmin(ReadOnlyAdmin):
         "state",
         ("shard", "epoch"),
         ("reserved_at", "created_at", "pay_by"),
+        "replaces_link",
+        "payments",
         "ledger",
+        "warehouse",
     )
-    readonly_fields = ("number", "amount", "ledger")
+    readonly_fields = ("number", "amount", "replaces_link", "payments", "ledger", "warehouse")
 
     def buttons(self, request: HttpRequest, obj: Order) -> list[Button]:
         """While it is unpaid."""
@@ -122,6 +125,44 @@ class OrderAdmin(ReadOnlyAdmin):
                     date_format(localtime(entry.created_at), "DATETIME_FORMAT"),
                 )
                 for entry in entries
+            ),
+        )
+
+    @admin.display(description=_("replaces"))
+    def replaces_link(self, order: Order) -> SafeString | str:
+        """The expired order whose late money bought this one."""
+        if order.replaces is None:
+            return "–"
+        url = reverse("admin:orders_order_change", args=[order.replaces_id])
+        return format_html('<a href="{}">{}</a>', url, order.replaces.number)
+
+    @admin.display(description=_("payments"))
+    def payments(self, order: Order) -> SafeString:
+        """Links to them."""
+        rows = (
+            (
+                reverse("admin:payments_payment_change", args=[payment.pk]),
+                payment.provider,
+                payment.get_state_display(),
+            )
+            for payment in order.payments.order_by("created_at")
+        )
+        return format_html_join("", '<div><a href="{}">{}</a> · {}</div>', rows)
+
+    @admin.display(description=_("warehouse"))
+    def warehouse(self, order: Order) -> SafeString:
+        """What the warehouse has answered."""
+        answers = StockAnswer.objects.filter(order_id=order.pk).order_by("at")
+        return format_html_join(
+            "",
+            "<div>{} · {} · {}</div>",
+            (
+                (
+                    answer.get_kind_display(),
+                    answer.qty,
+                    date_format(localtime(answer.at), "DATETIME_FORMAT"),
+                )
+                for answer in answers
             ),
         )
 

@@ -23,8 +23,15 @@ LIMITS = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '5s'"
 
 _UNITS_OF = """
 SELECT shopper, sum(qty) FROM (
-    SELECT shopper, qty FROM orders_order
-     WHERE item_id = %(item)s AND shopper = ANY(%(shoppers)s) AND state IN ('unpaid', 'paid')
+    SELECT shopper, qty FROM orders_order ours
+     WHERE item_id = %(item)s AND shopper = ANY(%(shoppers)s)
+       AND (state IN ('unpaid', 'paid')
+         OR state = 'expired'
+        AND NOT EXISTS (SELECT FROM orders_order successor WHERE successor.replaces_id = ours.id)
+        AND NOT (SELECT campaign.buys_again
+                   FROM campaigns_item item
+                   JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
+                  WHERE item.id = %(item)s))
     UNION ALL
     SELECT shopper, qty FROM orders_databaseintent intent
      WHERE item_id = %(item)s AND shopper = ANY(%(shoppers)s)
@@ -166,7 +173,7 @@ class _Batch:
         # Withdrawals that wait for units come first.
         self._free = max(pool.unallocated - inventory.waiting_units(pool.pk), 0)
         self._known = _known([request.reservation_id for request in requests])
-        self._units = _units_of(pool.pk, {request.shopper for request in requests})
+        self._units = units_of(pool.pk, {request.shopper for request in requests})
         self._elsewhere = _units_elsewhere(pool.pk)
         self.taken = 0
         self.again: list[int] = []
@@ -252,7 +259,8 @@ def _old_epochs_of(reservation_id: str) -> QuerySet[Allocation]:
     )
 
 
-def _units_of(item_id: int, shoppers: set[str]) -> dict[str, int]:
+def units_of(item_id: int, shoppers: set[str]) -> dict[str, int]:
+    """What counts against each shopper's limit. Final while the item's pool is locked."""
     with connection.cursor() as cursor:
         cursor.execute(_UNITS_OF, {"item": item_id, "shoppers": list(shoppers)})
         return {shopper: int(units) for shopper, units in cursor.fetchall()}

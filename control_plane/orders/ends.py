@@ -2,10 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 
-import redis
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -20,7 +17,7 @@ ENDS = (OrderState.EXPIRED, OrderState.CANCELLED)
 _LOCK_POOL = "SELECT FROM inventory_pool WHERE item_id = %s FOR NO KEY UPDATE"
 # `unpaid` decides, under the row's lock: what was paid or has ended is not returned again. An order
 # that somebody else has locked, to record its payment, is left for the next time. No shard has to
-# hear of it once the campaign is over.
+# hear of it once the campaign is over, or where who did not pay has had his turn.
 _END = """
 WITH unpaid AS MATERIALIZED (
     SELECT id FROM orders_order
@@ -51,6 +48,11 @@ to_release AS (
       JOIN campaigns_item item ON item.id = ended.item_id
       JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
      WHERE campaign.state <> 'ended'
+       AND (%(to_state)s <> 'expired' OR campaign.buys_again)
+),
+told AS (
+    INSERT INTO orders_orderevent (order_id, type, created_at)
+    SELECT id, 'order.' || %(to_state)s, %(now)s FROM ended
 )
 SELECT ended.reservation_id, ended.item_id, ended.shopper, ended.qty, ended.id, %(to_state)s, '',
        item.sku, ended.amount_minor, ended.currency, ended.created_at, ended.pay_by
@@ -109,11 +111,5 @@ def _end(item_id: int, order_ids: Sequence[int], to_state: str, now: datetime) -
         )
         ended = [Landed._make((*row, False, False)) for row in cursor.fetchall()]
         if ended:
-            transaction.on_commit(lambda: projection.write_or_log(_work_redis(), ended))
+            projection.write_after_commit(ended)
     return len(ended)
-
-
-@cache
-def _work_redis() -> "redis.Redis":
-    """One client a process; it reconnects by itself."""
-    return projection.connect(settings.ENV.work_redis_url)

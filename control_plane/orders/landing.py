@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
+from control_plane.campaigns.models import PAY_MINUTES
 from control_plane.inventory import services as inventory
 
-# How long an order may stay unpaid before its units go back.
-PAY_WITHIN = timedelta(minutes=15)
+# How long an order may stay unpaid where its campaign says nothing else.
+PAY_WITHIN = timedelta(minutes=PAY_MINUTES)
 
 # A batch's rows in one piece: between pieces psycopg2 asks for the GIL again, for which it may wait
 # 5 ms each time while the thread that announces is busy. Its default of 8 kB makes 27 pieces of
@@ -165,21 +166,19 @@ def _round(
     over_limit: set[str],
 ) -> dict[str, Landed]:
     """What one round decides; notes the epochs of known ones and who is over the limit now."""
-    pay_by = now + PAY_WITHIN
     # Django does not translate the errors of this one call by itself.
     with connection.wrap_database_errors:
         rows = StringIO(_rows(waiting.values()))
         cursor.copy_expert("COPY landing FROM STDIN", rows, COPY_PIECE_BYTES)
-    cursor.execute(_ROUND, {"now": now, "pay_by": pay_by})
+    cursor.execute(_ROUND, {"now": now})
     decided = {}
-    for reservation_id, order_id, sku, amount_minor, currency, reason in cursor.fetchall():
+    for reservation_id, order_id, sku, amount_minor, currency, pay_by, reason in cursor.fetchall():
         _, item, _, _, shopper, qty, _ = waiting[reservation_id]
         late, state = False, "unpaid"
-        pay_until: datetime | None = pay_by
         if reason == "late":
             late, reason = True, ""
         elif reason:
-            state, pay_until = "", None
+            state = ""
             if reason == "over_limit":
                 over_limit.add(reservation_id)
         decided[reservation_id] = Landed(
@@ -194,7 +193,7 @@ def _round(
             amount_minor,
             currency,
             now,
-            pay_until,
+            pay_by,
             True,
             late,
         )

@@ -1,10 +1,10 @@
 -- One round of landing a batch (DESIGN §4.8). `landing.py` runs it until every reservation is decided.
 --
--- Reads the temporary table `landing`, in which no reservation stands twice, and the parameters now
--- and pay_by. `shopper_asks` and `allocation_asks` are running sums over the rows so far, each row's own
+-- Reads the temporary table `landing`, in which no reservation stands twice, and the parameter now.
+-- `shopper_asks` and `allocation_asks` are running sums over the rows so far, each row's own
 -- quantity included: all that its shopper, and all that its allocation, is asked for.
--- Returns what this round decided: reservation, order or NULL, sku, amount, currency, and why not: ''
--- for an order, 'late' for one whose epoch was closed before it came, so that its units are the pool's.
+-- Returns what this round decided: reservation, order or NULL, sku, amount, currency, pay_by or NULL, and
+-- why not: '' for an order, 'late' for one whose epoch was closed before it came, so that its units are the pool's.
 --
 -- Locks: pools in item order, then allocations in (item, shard, epoch) order; the same order in every
 -- process, so two batches can wait for each other but never in a circle. A reservation id names its
@@ -31,12 +31,17 @@ SELECT FROM inventory_allocation allocation
 WITH lease AS MATERIALIZED (
     SELECT allocation.item_id, allocation.shard, allocation.epoch,
            allocation.state = 'closed' AS closed,
-           CASE allocation.state WHEN 'closed' THEN pool.unallocated
-                                 ELSE allocation.granted - allocation.consumed END AS room,
-           item.limit_per_shopper, item.price_minor, item.currency, item.sku
+           CASE WHEN allocation.state <> 'closed' THEN allocation.granted - allocation.consumed
+                -- The totals are written.
+                WHEN campaign.settled_at IS NOT NULL THEN 0
+                ELSE pool.unallocated END AS room,
+           item.limit_per_shopper, item.price_minor, item.currency, item.sku,
+           %(now)s + campaign.pay_minutes * interval '1 minute' AS pay_by,
+           campaign.buys_again
       FROM inventory_allocation allocation
       JOIN inventory_pool pool ON pool.item_id = allocation.item_id
       JOIN campaigns_item item ON item.id = allocation.item_id
+      JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
      WHERE (allocation.item_id, allocation.shard, allocation.epoch)
            IN (SELECT item, shard, epoch FROM landing)
 ),
@@ -54,7 +59,7 @@ late AS MATERIALIZED (
      WHERE lease.closed
 ),
 judged AS MATERIALIZED (
-    SELECT landing.*, lease.price_minor, lease.currency,
+    SELECT landing.*, lease.price_minor, lease.currency, lease.pay_by,
            CASE WHEN lease.item_id IS NULL THEN 'no_allocation'
                 WHEN held.units + landing.qty > lease.limit_per_shopper THEN 'over_limit'
                 WHEN landing.qty > lease.room
@@ -73,7 +78,10 @@ judged AS MATERIALIZED (
      CROSS JOIN LATERAL (SELECT coalesce(sum(live.qty), 0) AS units FROM orders_order live
                           WHERE live.item_id = landing.item
                             AND live.shopper = landing.shopper
-                            AND live.state IN ('unpaid', 'paid')) held
+                            AND (live.state IN ('unpaid', 'paid')
+                              OR NOT lease.buys_again AND live.state = 'expired'
+                             AND NOT EXISTS (SELECT FROM orders_order successor
+                                              WHERE successor.replaces_id = live.id))) held
      WHERE NOT EXISTS (SELECT FROM orders_order known
                         WHERE known.reservation_id = landing.reservation_id)
        AND NOT EXISTS (SELECT FROM orders_rejection known
@@ -84,9 +92,9 @@ made AS (
                               currency, state, reserved_at, created_at, pay_by)
     SELECT reservation_id, item, shard, epoch, shopper, qty, qty * price_minor,
            currency, 'unpaid', 'epoch'::timestamptz + at_ms * interval '1 millisecond',
-           %(now)s, %(pay_by)s
+           %(now)s, pay_by
       FROM judged WHERE verdict = 'fits'
-    RETURNING id, reservation_id, item_id, shard, epoch, qty, amount_minor, currency
+    RETURNING id, reservation_id, item_id, shard, epoch, qty, amount_minor, currency, pay_by
 ),
 -- An item without a pool has no lock: two landings may refuse the same reservation at once. Sorted, so
 -- that they cannot wait for each other.
@@ -132,8 +140,8 @@ pooled AS (
              GROUP BY item_id) late_units
      WHERE pool.item_id = late_units.item_id
 )
-SELECT made.reservation_id, made.id, lease.sku, made.amount_minor, made.currency,
+SELECT made.reservation_id, made.id, lease.sku, made.amount_minor, made.currency, made.pay_by,
        CASE WHEN lease.closed THEN 'late' ELSE '' END
   FROM made JOIN lease USING (item_id, shard, epoch)
 UNION ALL
-SELECT reservation_id, NULL, '', 0, '', reason FROM refused;
+SELECT reservation_id, NULL, '', 0, '', NULL, reason FROM refused;

@@ -46,6 +46,16 @@ class Order(models.Model):
     reserved_at = models.DateTimeField(_("reserved at"))
     created_at = models.DateTimeField(_("created at"))
     pay_by = models.DateTimeField(_("pay by"))
+    # Of an order that was made of the money for one that had expired.
+    replaces = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="successors",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("replaces"),
+    )
 
     class Meta:
         verbose_name = _("order")
@@ -65,6 +75,12 @@ class Order(models.Model):
             # Not `unique=True`: that would add a second index, for LIKE, to every landed row.
             models.UniqueConstraint(fields=["reservation_id"], name="order_once_per_reservation"),
             models.CheckConstraint(condition=models.Q(qty__gte=1), name="order_qty_positive"),
+            # Partial: nearly all rows replace nothing, and landing pays for no index of them.
+            models.UniqueConstraint(
+                fields=["replaces"],
+                condition=models.Q(replaces__isnull=False),
+                name="order_replaced_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -132,10 +148,76 @@ class LedgerEntry(models.Model):
         return f"{self.order_id} {self.kind}"
 
 
-class HoldRelease(models.Model):
-    """A reservation that counts no more: its shard is yet to hear that the limit is free.
+class EventType(models.TextChoices):
+    """What happens to an order after it was landed, and what a late payment makes."""
 
-    Of an order that ended, or, without an order, of a rejection.
+    CREATED = "order.created", _("created")
+    PAID = "order.paid", _("paid")
+    EXPIRED = "order.expired", _("expired")
+    CANCELLED = "order.cancelled", _("cancelled")
+
+
+class OrderEvent(models.Model):
+    """The outbox of topic `order-events`: written with the change, sent by the order courier.
+
+    The order consumer announces landed orders itself, so those have no row here.
+    """
+
+    order_id = models.BigIntegerField(_("order"))
+    type = models.CharField(_("type"), max_length=16, choices=EventType.choices)
+    created_at = models.DateTimeField(_("created at"))
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+
+    class Meta:
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        constraints = [
+            models.UniqueConstraint(fields=["order_id", "type"], name="orderevent_once_per_order")
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=models.Q(sent_at=None),
+                name="orderevent_not_sent",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.type}"
+
+
+class AnswerKind(models.TextChoices):
+    """What the warehouse says it did."""
+
+    DEDUCTED = "deducted", _("deducted")
+    RESTORED = "restored", _("restored")
+
+
+class StockAnswer(models.Model):
+    """The warehouse's answer, kept beside the orders: at most one of each kind per order.
+
+    A trigger refuses UPDATE and DELETE.
+    """
+
+    pk = models.CompositePrimaryKey("order_id", "kind")
+    order_id = models.BigIntegerField(_("order"))
+    kind = models.CharField(_("kind"), max_length=8, choices=AnswerKind.choices)
+    qty = models.PositiveIntegerField(_("quantity"))
+    at = models.DateTimeField(_("done at"))
+
+    class Meta:
+        verbose_name = _("answer of the warehouse")
+        verbose_name_plural = _("answers of the warehouse")
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.kind}"
+
+
+class HoldRelease(models.Model):
+    """A reservation whose shard is yet to hear what counts of it against its shopper's limit.
+
+    `qty` is 0 for an order that ended and, without an order, for a rejection: they count no more.
+    An order that a late payment made counts with its quantity, and its shard never saw it.
     """
 
     reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
@@ -149,6 +231,7 @@ class HoldRelease(models.Model):
     item_id = models.BigIntegerField(_("item"))
     shard = models.PositiveSmallIntegerField(_("shard"))
     shopper = models.CharField(_("shopper"), max_length=64)
+    qty = models.PositiveIntegerField(_("quantity"), default=0, db_default=0)
     created_at = models.DateTimeField(_("created at"))
     released_at = models.DateTimeField(_("released at"), null=True)
 

@@ -1,14 +1,18 @@
 """What the shopper sees of a reservation, kept in the work Redis for the gateway (DESIGN §4.10).
 
 A cache: PostgreSQL is the truth, and without it the gateway answers from the shard what it knows.
-Written by the order consumer when a reservation is decided and by whoever ends an order, at the
-same time: the newest rank stays, so that a late `confirmed` never covers an `expired`.
+Written by the order consumer when a reservation is decided, and by whoever changes an order, at the
+same time: the highest rank stays, so that a late `confirmed` never covers an `expired`, and a late
+payment's `paid` covers it.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 
 import redis
+from django.conf import settings
+from django.db import transaction
 
 from control_plane.orders.landing import Landed
 from control_plane.snapshot.document import epoch_ms
@@ -25,7 +29,7 @@ STATES = {
     "expired": "expired",
     "cancelled": "cancelled",
 }
-RANKS = {"rejected": 1, "confirmed": 1, "paid": 2, "expired": 3, "cancelled": 3}
+RANKS = {"rejected": 1, "confirmed": 1, "expired": 2, "cancelled": 2, "paid": 3}
 assert RANKS.keys() == set(STATES.values())
 
 # One call a batch: a pipeline of SETs costs the client ten times as much. What cannot be read has
@@ -72,6 +76,17 @@ def write_or_log(work_redis: "redis.Redis", outcomes: Iterable[Landed]) -> None:
         write(work_redis, outcomes)
     except redis.RedisError as error:
         log.warning("statuses not written: %s", error)
+
+
+def write_after_commit(outcomes: Sequence[Landed]) -> None:
+    """As `write_or_log`, once the transaction that changed the orders is committed."""
+    transaction.on_commit(lambda: write_or_log(_work_redis(), outcomes))
+
+
+@cache
+def _work_redis() -> "redis.Redis":
+    """One client a process; it reconnects by itself."""
+    return connect(settings.ENV.work_redis_url)
 
 
 def status(landed: Landed) -> str:

@@ -21,17 +21,30 @@ from control_plane.orders.ends import end_order, expire_due, mark_released, pend
 from control_plane.orders.landing import PAY_WITHIN, Intent, Landed, land
 from control_plane.orders.line import BadLine
 from control_plane.orders.line import read as read_line
+from control_plane.orders.messages import (
+    Answer,
+    Unsent,
+    mark_sent,
+    record_answers,
+    unanswered,
+    unsent_events,
+)
+from control_plane.orders.paying import NotOrderedAgain, Refused, order_again, pay_order
 
 __all__ = [
     "PAY_WITHIN",
     "REQUESTS_MAX",
+    "Answer",
     "BadLine",
     "EpochNotSelling",
     "Intent",
     "Landed",
+    "NotOrderedAgain",
     "NotTaken",
     "PerhapsHeld",
+    "Refused",
     "Request",
+    "Unsent",
     "database_intents",
     "decided",
     "end_order",
@@ -42,9 +55,15 @@ __all__ = [
     "land",
     "mark_relayed",
     "mark_released",
+    "mark_sent",
+    "order_again",
+    "pay_order",
     "pending_releases",
     "read_line",
+    "record_answers",
     "reserve",
+    "unanswered",
+    "unsent_events",
 ]
 
 

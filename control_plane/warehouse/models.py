@@ -19,7 +19,7 @@ class Stock(models.Model):
 
 
 class StockEntryKind(models.TextChoices):
-    """DEDUCT follows `order.created`, RESTORE follows `order.cancelled`."""
+    """DEDUCT follows `order.created`, RESTORE follows `order.cancelled` and `order.expired`."""
 
     DEDUCT = "deduct", _("deduct")
     RESTORE = "restore", _("restore")

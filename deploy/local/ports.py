@@ -20,6 +20,7 @@ BASE_PORTS = {
     "inventory-consumer": 9204,
     "queue-controller": 9205,
     "risk-scorer": 9206,
+    "order-courier": 9207,
 }
 # The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
 # port + 10000, the stock port of profile `test`.

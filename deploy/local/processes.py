@@ -29,6 +29,7 @@ def steps(site: Site) -> tuple[Process | OneShot, ...]:
         workers.RELAY,
         workers.ORDER_CONSUMER,
         workers.INVENTORY_CONSUMER,
+        workers.ORDER_COURIER,
         workers.QUEUE_CONTROLLER,
         workers.RISK_SCORER,
         gateway.PROCESS,

@@ -27,6 +27,7 @@ SECRET_NAMES = (
     "reservation_key",
     "check_key",
     "django_secret_key",
+    "demo_payment_key",
 )
 
 # sockaddr_un holds 108 bytes; PostgreSQL adds `/.s.PGSQL.15433` and supervisor a temporary suffix.

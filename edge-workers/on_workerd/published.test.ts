@@ -4,14 +4,14 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { CHECK_KEY, INTERNAL_TOKEN, SNAPSHOT_KEY } from "../fixtures/sale.ts";
+import { INTERNAL_TOKEN, SNAPSHOT_KEY } from "../fixtures/sale.ts";
 import { build, type Served, serve } from "./serve.ts";
 
 const NOBODY = "http://127.0.0.1:9";
 const ENVIRONMENT = {
   SLUICE_SNAPSHOT_KEY: SNAPSHOT_KEY,
   SLUICE_INTERNAL_TOKEN: INTERNAL_TOKEN,
-  SLUICE_CHECK_KEY: CHECK_KEY,
+  SLUICE_CHECK_KEY: "check-key-of-the-tests-at-least-32",
   SLUICE_CONTROL_PLANE_URL: NOBODY,
   SLUICE_GATEWAY_URL: NOBODY,
 };

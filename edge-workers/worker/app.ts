@@ -12,6 +12,7 @@ import { GatewayPools } from "./pass_through/pools.ts";
 import { canary_percent } from "./pass_through/share.ts";
 import { busy, method_not_allowed, problem, Refusal } from "./problem/problem.ts";
 import { check_route } from "./routes/check/check.ts";
+import { demo_payment_route } from "./routes/demo_payment/demo_payment.ts";
 import { demo_session_route } from "./routes/demo_session/demo_session.ts";
 import { entry_route } from "./routes/entry/entry.ts";
 import { item_route } from "./routes/item/item.ts";
@@ -81,6 +82,7 @@ export function create_app(surroundings: Surroundings): Hono {
   });
   app.route("/", demo_session_route(settings, origin));
   app.route("/", published_route(surroundings, log));
+  app.route("/", demo_payment_route(settings, origin));
   app.route("/", pages_route(surroundings.page_files));
 
   app.notFound(() => problem("not_found"));

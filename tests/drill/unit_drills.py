@@ -107,6 +107,11 @@ to_release AS (
       JOIN campaigns_item item ON item.id = ended.item_id
       JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
      WHERE campaign.state <> 'ended'
+       AND (%(to_state)s <> 'expired' OR campaign.buys_again)
+),
+told AS (
+    INSERT INTO orders_orderevent (order_id, type, created_at)
+    SELECT id, 'order.' || %(to_state)s, %(now)s FROM ended
 """,
     # Nor the keys behind it, which would refuse the second return all the same.
     new="""     WHERE id = ANY(%(orders)s) AND item_id = %(item)s
@@ -137,6 +142,12 @@ to_release AS (
       JOIN campaigns_item item ON item.id = ended.item_id
       JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
      WHERE campaign.state <> 'ended'
+       AND (%(to_state)s <> 'expired' OR campaign.buys_again)
+        ON CONFLICT DO NOTHING
+),
+told AS (
+    INSERT INTO orders_orderevent (order_id, type, created_at)
+    SELECT id, 'order.' || %(to_state)s, %(now)s FROM ended
         ON CONFLICT DO NOTHING
 """,
     told="I1",

@@ -124,7 +124,7 @@ DEDUCTING = {
         "inventory_consumer", "workers.inventory_consumer:deduct", "before"
     ),
     "deduction after commit": Point(
-        "inventory_consumer", "workers.inventory_consumer:deduct", "after"
+        "inventory_consumer", "workers.inventory_consumer:move", "after"
     ),
     "deduction after answers": Point(
         "inventory_consumer", "workers.runtime.kafka:deliver", "after"

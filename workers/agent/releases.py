@@ -1,4 +1,4 @@
-"""Reservations that ended: their shoppers may buy again."""
+"""Reservations that ended: their shoppers may buy again; and late payments' orders, which count."""
 
 from collections.abc import Mapping
 
@@ -38,7 +38,8 @@ def release_ended(clusters: StockClusters, views: Mapping[int, View], waits: Wai
         if shard in silent:
             continue
         try:
-            shards.release(clusters.of(shard), shard, ended.shopper, ended.reservation_id)
+            cluster = clusters.of(shard)
+            shards.release(cluster, shard, ended.shopper, ended.reservation_id, ended.qty)
             done.append(ended.pk)
         except (ShardFenced, Unavailable, redis.ResponseError) as error:
             waits.note(f"a release in {shard.tag}", error)

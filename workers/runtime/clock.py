@@ -29,6 +29,11 @@ class SystemClock:
         return time.monotonic()
 
 
+def from_ms(milliseconds: int) -> datetime:
+    """The aware time, UTC, of Unix milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
 def to_ms(moment: datetime) -> int:
     """Unix milliseconds of an aware time, rounded down."""
     return int(moment.timestamp() * 1000)

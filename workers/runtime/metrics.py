@@ -61,6 +61,16 @@ PROJECTION_FAILURES = Counter(
 DEDUCTED = Counter(
     "sluice_stock_deductions", "Order lines deducted from the warehouse.", ["outcome"]
 )
+RESTORED = Counter(
+    "sluice_stock_restorations", "Order lines given back to the warehouse.", ["outcome"]
+)
+
+# Order courier -------------------------------------------------------------------------------
+
+ORDER_EVENTS_SENT = Counter("sluice_order_events_sent", "Events of the outbox Kafka acknowledged.")
+STOCK_ANSWERS = Counter(
+    "sluice_stock_answers", "Answers of the warehouse kept beside the orders.", ["outcome"]
+)
 
 # Relay ---------------------------------------------------------------------------------------
 

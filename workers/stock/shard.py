@@ -166,10 +166,12 @@ def disarm(cluster: StockCluster, shard: Shard) -> None:
     cluster.run(shard, scripts.DISARM, [shard.ctl], str(shard.epoch))
 
 
-def release(cluster: StockCluster, shard: Shard, shopper: str, reservation_id: str) -> None:
-    """Let an ended reservation no longer count against its shopper's limit; it stays known."""
+def release(
+    cluster: StockCluster, shard: Shard, shopper: str, reservation_id: str, qty: int = 0
+) -> None:
+    """Let `qty` of a reservation count against its shopper's limit, 0 of one that ended."""
     keys = [shard.ctl, shard.avail, shard.buyers]
-    cluster.run(shard, scripts.RELEASE, keys, str(shard.epoch), shopper, reservation_id)
+    cluster.run(shard, scripts.RELEASE, keys, str(shard.epoch), shopper, reservation_id, qty)
 
 
 def mark_sold_out(cluster: StockCluster, shard: Shard, version_ms: int, left: int) -> bool:

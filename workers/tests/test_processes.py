@@ -16,6 +16,7 @@ WORKERS = [
     "relay",
     "order_consumer",
     "inventory_consumer",
+    "order_courier",
     "queue_controller",
     "risk_scorer",
 ]
@@ -25,6 +26,7 @@ METRICS = {
     "relay": "sluice_relay_outboxes",
     "order_consumer": "sluice_reservations_decided_total",
     "inventory_consumer": "sluice_stock_deductions_total",
+    "order_courier": "sluice_order_events_sent_total",
     "risk_scorer": 'sluice_risk_remembered{kind="device"}',
     "queue_controller": "sluice_queue_leads 1.0",
 }
@@ -77,6 +79,7 @@ AWAY = {
     "relay": ("SLUICE_KAFKA_BROKERS", "Kafka: "),
     "order_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "inventory_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
+    "order_courier": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "risk_scorer": ("SLUICE_KAFKA_BROKERS", "turn: Kafka: "),
     "queue_controller": ("SLUICE_SALE_DSN", "tick: "),
 }

@@ -70,6 +70,8 @@ def _form(campaign, **changes):
         "queue_grace_s": campaign.queue_grace_s,
         "lobby_minutes": campaign.lobby_minutes,
         "human_check": "on" if campaign.human_check else "",
+        "pay_minutes": campaign.pay_minutes,
+        "buys_again": "on",
         "buckets-TOTAL_FORMS": 0,
         "buckets-INITIAL_FORMS": 0,
         "items-TOTAL_FORMS": 1,

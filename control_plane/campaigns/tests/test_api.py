@@ -88,6 +88,9 @@ def test_it_lists_and_shows_campaigns(staff, draft):
         "queue_grace_s": 30,
         "lobby_minutes": 10,
         "human_check": True,
+        "pay_minutes": 15,
+        "buys_again": True,
+        "settled_at": None,
         "buckets": [],
     }
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from control_plane.campaigns import services, tasks
 from control_plane.campaigns.models import Campaign, CampaignState
-from control_plane.config.celery import app
+from control_plane.config import schedule
 from control_plane.snapshot.models import Snapshot
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +112,7 @@ def test_the_task_leaves_the_work_to_one_that_is_at_it(approved, task_clock, at_
 
 
 def test_beat_sends_the_task_every_second_and_lets_stale_ticks_expire():
-    entry = app.conf.beat_schedule["advance-campaigns"]
-    assert entry["task"] == tasks.advance_campaigns.name
-    assert entry["schedule"] == 1.0
-    assert entry["options"]["expires"] <= 2
+    entry = schedule.entry("advance-campaigns")
+    assert entry.task == tasks.advance_campaigns.name
+    assert entry.every_s == 1
+    assert entry.expires_s <= 2

@@ -67,6 +67,8 @@ def test_the_snapshot_says_what_was_set_up(create, now):
         ({"queue_k": 11}, "queue_k", "less than or equal to 10"),
         ({"queue_grace_s": 4}, "queue_grace_s", "greater than or equal to 5"),
         ({"lobby_minutes": 0}, "lobby_minutes", "greater than or equal to 1"),
+        ({"pay_minutes": 0}, "pay_minutes", "greater than or equal to 1"),
+        ({"pay_minutes": 1441}, "pay_minutes", "less than or equal to 1440"),
         ({"buckets": _buckets(("VIP", 1))}, "name", "Only the letters a-z and _."),
         ({"buckets": _buckets(("vip\n", 1))}, "name", "Only the letters a-z and _."),
         ({"buckets": _buckets(("v" * 33, 1))}, "name", "at most 32 characters"),

@@ -18,8 +18,9 @@ GOOD = {
     "SLUICE_INTERNAL_TOKEN": "t" * 32,
     "SLUICE_SECRET_KEY": "k" * 32,
     "SLUICE_PUBLISH_DIR": "/srv/published",
+    "SLUICE_DEMO_PAYMENT_KEYS": "d" * 32 + "," + "e" * 32,
 }
-REQUIRED = sorted(GOOD)
+REQUIRED = sorted(GOOD.keys() - {"SLUICE_DEMO_PAYMENT_KEYS"})
 
 
 def test_it_reads_a_complete_environment():
@@ -28,6 +29,9 @@ def test_it_reads_a_complete_environment():
         "sale", "sale", "p@ss", "127.0.0.1", 5433, {"sslmode": "disable"}
     )
     assert read.demo is True
+    assert read.demo_payment_keys == ("d" * 32, "e" * 32)
+    assert env.read(GOOD).demo_payment_keys == (), "nobody signs where the demo is off"
+    assert read.control_plane_url == "http://127.0.0.1:8000"
     assert read.shards_per_item == 1
     assert env.read(GOOD | {"SLUICE_SHARDS_PER_ITEM": "64"}).shards_per_item == 64
     assert read.has_standby is False
@@ -44,6 +48,23 @@ def test_it_names_a_missing_variable(name):
     assert refused.value.problems == [f"{name} is not set"]
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "is not set"),
+        ("d" * 31, "must have at least 32 bytes, it has 31"),
+        ("d" * 32 + ",", "must have at least 32 bytes, it has 0"),
+        (",".join(["d" * 32] * 3), "must be one key or two with a comma between, not 3"),
+    ],
+)
+def test_the_demo_needs_one_or_two_payment_keys(value, reason):
+    environ = {key: text for key, text in GOOD.items() if key != "SLUICE_DEMO_PAYMENT_KEYS"}
+    environ |= {"SLUICE_DEMO": "1"} | ({} if value is None else {"SLUICE_DEMO_PAYMENT_KEYS": value})
+    with pytest.raises(env.BadEnvironment) as refused:
+        env.read(environ)
+    assert refused.value.problems == [f"SLUICE_DEMO_PAYMENT_KEYS {reason}"]
+
+
 @pytest.mark.parametrize("name", [*REQUIRED, "SLUICE_DEBUG", "SLUICE_STOCK_STANDBY_REDIS"])
 def test_it_does_not_take_an_empty_value_for_the_default(name):
     with pytest.raises(env.BadEnvironment) as refused:
@@ -56,6 +77,11 @@ def test_it_does_not_take_an_empty_value_for_the_default(name):
     [
         ("SLUICE_PROFILE", "prod", "must be one of dev, test, not 'prod'"),
         ("SLUICE_PUBLISH_DIR", "var/here", "must be an absolute path, not 'var/here'"),
+        (
+            "SLUICE_CONTROL_PLANE_URL",
+            "http://127.0.0.1:8000/x",
+            "must be an address without a path, as in http://127.0.0.1:8000",
+        ),
         ("SLUICE_SALE_DSN", "mysql://u:p@h:1/sale", "must start with postgresql://"),
         ("SLUICE_SALE_DSN", "postgresql:///sale", "must name a host"),
         (

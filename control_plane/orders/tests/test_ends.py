@@ -7,7 +7,7 @@ import redis
 
 from control_plane.campaigns import services as campaigns
 from control_plane.inventory.models import Pool
-from control_plane.orders import ends, projection
+from control_plane.orders import projection
 from control_plane.orders.models import HoldRelease, LedgerEntry, LedgerKind, Order
 from control_plane.orders.services import (
     PAY_WITHIN,
@@ -27,7 +27,7 @@ TICK = timedelta(milliseconds=1)
 def written(monkeypatch):
     """What would be written to the work Redis."""
     outcomes = []
-    monkeypatch.setattr(ends, "_work_redis", lambda: None)
+    monkeypatch.setattr(projection, "_work_redis", lambda: None)
     monkeypatch.setattr(projection, "write", lambda work_redis, some: outcomes.extend(some))
     return outcomes
 

@@ -58,9 +58,9 @@ def test_a_rejection_has_its_reason_and_no_order(work_redis, landed):
         (("unpaid", "paid"), "paid"),
         (("paid", "unpaid"), "paid"),
         (("unpaid", "expired", "unpaid"), "expired"),
-        (("expired", "paid"), "expired"),
+        (("expired", "paid"), "paid"),
         (("cancelled", "unpaid"), "cancelled"),
-        (("paid", "cancelled", "paid"), "cancelled"),
+        (("paid", "expired"), "paid"),
         (("unpaid", "unpaid"), "confirmed"),
     ],
 )

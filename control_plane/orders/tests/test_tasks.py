@@ -4,9 +4,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from control_plane.config import schedule
 from control_plane.config.celery import app
 from control_plane.inventory.models import Pool
-from control_plane.orders import ends, projection, services, tasks
+from control_plane.orders import projection, services, tasks
 from control_plane.orders.models import Order
 from control_plane.orders.services import PAY_WITHIN, land
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def no_projection(monkeypatch):
-    monkeypatch.setattr(ends, "_work_redis", lambda: None)
+    monkeypatch.setattr(projection, "_work_redis", lambda: None)
     monkeypatch.setattr(projection, "write", lambda work_redis, some: None)
 
 
@@ -67,8 +68,8 @@ def test_the_lock_is_free_again_after_a_failure(due, at_once, monkeypatch):
 
 
 def test_beat_sends_the_task_every_second_and_lets_stale_ticks_expire():
-    entry = app.conf.beat_schedule["expire-orders"]
-    assert entry["task"] == tasks.expire_orders.name
-    assert entry["schedule"] == 1.0
-    assert entry["options"]["expires"] <= 2
+    entry = schedule.entry("expire-orders")
+    assert entry.task == tasks.expire_orders.name
+    assert entry.every_s == 1
+    assert entry.expires_s <= 2
     assert tasks.expire_orders.name in app.tasks

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from control_plane.config.celery import app
+from control_plane.config import schedule
 from control_plane.risk import rules, services, tasks
 from control_plane.risk.models import RiskChange, RiskRule
 from control_plane.snapshot import document
@@ -216,6 +216,6 @@ def test_the_task_ends_rules_and_closes_bans(create_rule, monkeypatch, now):
 
 
 def test_beat_sends_the_task_every_second_and_lets_stale_ticks_expire():
-    entry = app.conf.beat_schedule["end-risk-rules"]
-    assert (entry["task"], entry["schedule"]) == (tasks.end_due.name, 1.0)
-    assert entry["options"]["expires"] <= 2
+    entry = schedule.entry("end-risk-rules")
+    assert (entry.task, entry.every_s) == (tasks.end_due.name, 1)
+    assert entry.expires_s <= 2

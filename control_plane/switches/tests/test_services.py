@@ -9,7 +9,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone, translation
 
 from control_plane.campaigns import services as campaigns
-from control_plane.config.celery import app
+from control_plane.config import schedule
 from control_plane.snapshot.models import Snapshot
 from control_plane.switches import services, tasks
 from control_plane.switches.known import SWITCHES
@@ -211,6 +211,6 @@ def test_the_task_reverts_by_the_real_clock(throw, monkeypatch, now):
 
 
 def test_beat_sends_the_task_every_second_and_lets_stale_ticks_expire():
-    entry = app.conf.beat_schedule["revert-switches"]
-    assert (entry["task"], entry["schedule"]) == (tasks.revert_due_switches.name, 1.0)
-    assert entry["options"]["expires"] <= 2
+    entry = schedule.entry("revert-switches")
+    assert (entry.task, entry.every_s) == (tasks.revert_due_switches.name, 1)
+    assert entry.expires_s <= 2

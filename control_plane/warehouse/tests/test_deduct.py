@@ -8,7 +8,7 @@ from django.db import OperationalError, connections
 
 from control_plane.warehouse import services
 from control_plane.warehouse.models import Stock, StockEntry
-from control_plane.warehouse.services import Deduction, deduct, stock_in
+from control_plane.warehouse.services import Movement, move, stock_in
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
 
@@ -32,7 +32,7 @@ def shelf():
 
 
 def _line(order_id, sku="TEA", qty=1):
-    return Deduction(order_id, sku, 7, qty, f"shopper-{order_id}")
+    return Movement(order_id, sku, 7, qty, f"shopper-{order_id}")
 
 
 def _on_hand(sku):
@@ -46,7 +46,7 @@ def test_units_come_in_and_add_up():
 
 
 def test_an_order_leaves_the_shelf(shelf, now):
-    (done,) = deduct([_line(1, qty=3)], now)
+    (done,) = move([_line(1, qty=3)], now)
     assert (done.order_id, done.sku, done.qty, done.shopper) == (1, "TEA", 3, "shopper-1")
     assert (done.created_at, done.fresh) == (now, True)
     assert _on_hand("TEA") == 7
@@ -55,42 +55,42 @@ def test_an_order_leaves_the_shelf(shelf, now):
 
 
 def test_a_batch_of_several_skus_is_counted_per_sku(shelf, now):
-    deduct([_line(1), _line(2, "CUP", 2), _line(3, qty=4)], now)
+    move([_line(1), _line(2, "CUP", 2), _line(3, qty=4)], now)
     assert (_on_hand("TEA"), _on_hand("CUP")) == (5, 8)
 
 
 def test_a_repeat_takes_nothing_and_gives_the_first_answer(shelf, now):
-    (first,) = deduct([_line(1, qty=3)], now)
-    (second,) = deduct([_line(1, qty=3)], now + timedelta(minutes=1))
+    (first,) = move([_line(1, qty=3)], now)
+    (second,) = move([_line(1, qty=3)], now + timedelta(minutes=1))
     assert second == first._replace(fresh=False)
     assert _on_hand("TEA") == 7
 
 
 def test_an_order_that_stands_twice_in_a_batch_is_taken_once(shelf, now):
-    done = deduct([_line(1), _line(2), _line(1)], now)
+    done = move([_line(1), _line(2), _line(1)], now)
     assert [one.order_id for one in done] == [1, 2]
     assert _on_hand("TEA") == 8
 
 
 def test_old_and_new_orders_may_come_in_one_batch(shelf, now):
-    deduct([_line(2)], now)
-    done = deduct([_line(1), _line(2), _line(3)], now)
+    move([_line(2)], now)
+    done = move([_line(1), _line(2), _line(3)], now)
     assert [one.fresh for one in done] == [True, False, True]
     assert _on_hand("TEA") == 7
 
 
 def test_a_sku_the_shelf_never_had_goes_below_zero(now):
-    deduct([_line(1, "GHOST", 2)], now)
+    move([_line(1, "GHOST", 2)], now)
     assert _on_hand("GHOST") == -2
 
 
 def test_nothing_is_taken_for_an_empty_batch(now):
-    assert deduct([], now) == []
+    assert move([], now) == []
 
 
 def test_batches_in_opposite_order_count_every_order_once(shelf, now, at_once):
     lines = [_line(number, "TEA" if number % 2 else "CUP") for number in range(1, 11)]
-    outcomes = at_once([lambda: deduct(lines, now), lambda: deduct(lines[::-1], now)] * 2)
+    outcomes = at_once([lambda: move(lines, now), lambda: move(lines[::-1], now)] * 2)
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert sum(one.fresh for outcome in outcomes for one in outcome) == 10
     assert (_on_hand("TEA"), _on_hand("CUP")) == (5, 5)
@@ -105,8 +105,8 @@ def test_control_rows_taken_in_the_order_of_the_batch_deadlock(shelf, now, at_on
         try:
             for number, line in enumerate(lines):
                 with connection.cursor() as cursor:
-                    columns = services._columns({line.order_id: line})
-                    cursor.execute(services._DEDUCT, columns | {"now": now})
+                    columns = services._columns({(line.order_id, line.kind): line})
+                    cursor.execute(services._MOVE, columns | {"now": now})
                 if number == 0:
                     both_hold_one.wait(DEADLINE_S)
             connection.commit()

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0005_queue"),
+        ("campaigns", "0007_append_only_settlements"),
     ]
 
     operations = [

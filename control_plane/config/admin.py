@@ -1,0 +1,33 @@
+"""The clock's schedule in the admin: the pages of django-celery-beat, less what is not used."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.admin import PeriodicTaskAdmin
+from django_celery_beat.models import ClockedSchedule, PeriodicTask, SolarSchedule
+
+from control_plane.config import schedule
+
+# Nothing here goes by the sun, and what happens once is no schedule.
+for unused in (ClockedSchedule, SolarSchedule, PeriodicTask):
+    admin.site.unregister(unused)
+
+
+@admin.register(PeriodicTask)
+class ScheduleAdmin(PeriodicTaskAdmin):
+    """Says of each delivered entry what it is for; an edit is in force within a second."""
+
+    list_display = ("name", "purpose", "enabled", "rhythm", "last_run_at")
+    list_filter = ("enabled",)
+
+    @admin.display(description=_("purpose"))
+    def purpose(self, task: PeriodicTask) -> str:
+        """Of the delivered entry; of others what their author wrote."""
+        try:
+            return str(schedule.entry(task.name).purpose)
+        except KeyError:
+            return str(task.description)
+
+    @admin.display(description=_("rhythm"))
+    def rhythm(self, task: PeriodicTask) -> str:
+        """As the interval or the crontab says it."""
+        return str(task.scheduler)

@@ -1,0 +1,97 @@
+"""What the clock does by itself: the schedule as it is delivered.
+
+`prepare` writes it into the tables of django-celery-beat, where people see and edit it; what is
+there already stays as they left it. Beat reads the tables again within a second of an edit.
+"""
+
+from typing import NamedTuple
+
+from django.utils.translation import gettext_lazy as _
+
+
+class Entry(NamedTuple):
+    """A task and how often it is sent; a tick nobody took within `expires_s` is dropped.
+
+    Such a tick is worthless: every task asks the database what is due, so the next one does it.
+    """
+
+    name: str
+    task: str
+    every_s: int
+    expires_s: int
+    purpose: object
+
+
+BUILT_IN = (
+    Entry(
+        "advance-campaigns",
+        "campaigns.advance_campaigns",
+        1,
+        2,
+        _("Opens and ends campaigns on time."),
+    ),
+    Entry(
+        "settle-campaigns",
+        "campaigns.settle_campaigns",
+        5,
+        10,
+        _("Writes the totals of ended campaigns once nothing of them moves any more."),
+    ),
+    Entry(
+        "revert-switches",
+        "switches.revert_due_switches",
+        1,
+        2,
+        _("Reverts switches whose time is over."),
+    ),
+    Entry(
+        "publish-pages",
+        "pages.publish_pages",
+        1,
+        2,
+        _("Publishes the pages of campaigns that changed."),
+    ),
+    Entry("end-risk-rules", "risk.end_due", 1, 2, _("Ends risk rules, limits and bans on time.")),
+    Entry(
+        "expire-orders",
+        "orders.expire_orders",
+        1,
+        2,
+        _("Ends orders that were not paid in time; their units go back on sale."),
+    ),
+    Entry(
+        "refund-due",
+        "payments.refund_due",
+        1,
+        2,
+        _("Gives money back that came too late to buy anything, until the provider has done it."),
+    ),
+)
+
+
+def entry(name: str) -> Entry:
+    """The delivered entry of this name; KeyError."""
+    return {one.name: one for one in BUILT_IN}[name]
+
+
+def sync() -> int:
+    """Write the entries that are not there; returns how many. Idempotent."""
+    from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+    made = 0
+    for one in BUILT_IN:
+        if PeriodicTask.objects.filter(name=one.name).exists():
+            continue
+        interval, _made = IntervalSchedule.objects.get_or_create(
+            every=one.every_s, period=IntervalSchedule.SECONDS
+        )
+        _task, is_new = PeriodicTask.objects.get_or_create(
+            name=one.name,
+            defaults={
+                "task": one.task,
+                "interval": interval,
+                "expire_seconds": one.expires_s,
+            },
+        )
+        made += is_new
+    return made

@@ -1,0 +1,98 @@
+"""The clock's schedule stands in PostgreSQL, is edited in the admin, and is in force at once."""
+
+import pytest
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+from django_celery_beat.schedulers import DatabaseScheduler
+
+from control_plane.config import schedule
+from control_plane.config.celery import TICKS, WAITED_FOR, app
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def delivered():
+    schedule.sync()
+    return {task.name: task for task in PeriodicTask.objects.all()}
+
+
+def test_every_delivered_entry_is_written_once(delivered):
+    assert delivered.keys() == {one.name for one in schedule.BUILT_IN}
+    assert schedule.sync() == 0
+    for one in schedule.BUILT_IN:
+        task = delivered[one.name]
+        assert (task.task, task.expire_seconds) == (one.task, one.expires_s)
+        assert (task.interval.every, task.interval.period) == (one.every_s, "seconds")
+
+
+def test_every_entrys_task_exists():
+    app.loader.import_default_modules()
+    assert {one.task for one in schedule.BUILT_IN} <= app.tasks.keys()
+
+
+def test_what_somebody_waits_for_does_not_stand_behind_the_ticks():
+    def queue_of(task):
+        return app.amqp.router.route({}, task)["queue"].name
+
+    assert queue_of("payments.demo_collect") == WAITED_FOR
+    assert {queue_of(one.task) for one in schedule.BUILT_IN} == {TICKS}
+    # With one key for both, each message would come twice.
+    assert {queue.routing_key for queue in app.amqp.queues.values()} == {TICKS, WAITED_FOR}
+    assert app.amqp.queues.consume_from.keys() == {TICKS, WAITED_FOR}
+
+
+def test_a_tick_is_worthless_before_the_second_one_after_it():
+    for one in schedule.BUILT_IN:
+        assert one.every_s < one.expires_s <= 2 * one.every_s
+
+
+def test_what_people_edited_stays(delivered):
+    PeriodicTask.objects.filter(name="settle-campaigns").update(enabled=False, expire_seconds=99)
+    schedule.sync()
+    task = PeriodicTask.objects.get(name="settle-campaigns")
+    assert (task.enabled, task.expire_seconds) == (False, 99)
+
+
+def test_beat_runs_what_the_tables_say(delivered):
+    beat = DatabaseScheduler(app=app, lazy=True)
+    assert beat.schedule.keys() == delivered.keys()
+    entry = beat.schedule["expire-orders"]
+    assert (entry.task, entry.schedule.seconds) == ("orders.expire_orders", 1)
+    assert entry.options["expires"] == 2
+
+
+def test_an_edit_in_the_admin_is_in_force_without_a_restart(delivered, admin_client):
+    beat = DatabaseScheduler(app=app, lazy=True)
+    assert beat.schedule["expire-orders"].schedule.seconds == 1
+    assert not beat.schedule_changed()
+    slower, _ = IntervalSchedule.objects.get_or_create(every=30, period="seconds")
+    task = delivered["expire-orders"]
+    page = f"/admin/django_celery_beat/periodictask/{task.pk}/change/"
+    form = admin_client.get(page).context["adminform"].form
+    values = {
+        name: "" if form[name].value() is None else form[name].value() for name in form.fields
+    }
+    values |= {"interval": slower.pk, "regtask": task.task, "headers": "{}"}
+    values |= {"start_time_0": "", "start_time_1": "", "expires_0": "", "expires_1": ""}
+    answer = admin_client.post(
+        page, {name: values[name] for name in values if values[name] is not False}
+    )
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    assert PeriodicTasks.last_change() is not None
+    assert beat.schedule["expire-orders"].schedule.seconds == 30
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("en", "Opens and ends campaigns on time."), ("zh-hans", "按时开始和结束活动。")],
+)
+def test_the_admin_says_what_each_entry_is_for(delivered, admin_client, language, text):
+    page = admin_client.get(
+        "/admin/django_celery_beat/periodictask/", headers={"accept-language": language}
+    )
+    assert text in page.content.decode()
+
+
+def test_what_is_not_used_has_no_page(admin_client):
+    for unused in ("solarschedule", "clockedschedule"):
+        assert admin_client.get(f"/admin/django_celery_beat/{unused}/").status_code == 404

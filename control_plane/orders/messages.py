@@ -1,0 +1,101 @@
+"""What the sale tells the warehouse about orders, and what the warehouse answers (DESIGN §4.9).
+
+Orders and shelves stand in two databases; messages that are repeated until they have arrived, and
+counted once, make them agree. The order courier carries them.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from control_plane.orders.landing import Landed
+from control_plane.orders.models import OrderEvent
+
+_UNSENT = """
+SELECT event.id, event.type, event.created_at,
+       ours.reservation_id, ours.item_id, ours.shopper, ours.qty, ours.id, ours.state, '',
+       item.sku, ours.amount_minor, ours.currency, ours.created_at, ours.pay_by
+  FROM (SELECT id, order_id, type, created_at FROM orders_orderevent
+         WHERE sent_at IS NULL ORDER BY id LIMIT %s) event
+  JOIN orders_order ours ON ours.id = event.order_id
+  JOIN campaigns_item item ON item.id = ours.item_id
+ ORDER BY event.id
+"""
+# Sorted, so that two batches with the same answers cannot wait for each other.
+_RECORD = """
+INSERT INTO orders_stockanswer (order_id, kind, qty, at)
+SELECT order_id, kind, qty, at
+  FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::timestamptz[])
+       AS one (order_id, kind, qty, at)
+ ORDER BY order_id, kind
+ON CONFLICT DO NOTHING
+"""
+# What ended or was made long enough ago for the warehouse to have answered, and it has not.
+_UNANSWERED = """
+SELECT count(*) FROM (
+    SELECT FROM orders_order ours
+     WHERE ours.created_at > %(after)s AND ours.created_at <= %(before)s
+       AND NOT EXISTS (SELECT FROM orders_stockanswer answer
+                        WHERE answer.order_id = ours.id AND answer.kind = 'deducted')
+    UNION ALL
+    SELECT FROM orders_orderevent event
+     WHERE event.created_at > %(after)s AND event.created_at <= %(before)s
+       AND event.type IN ('order.expired', 'order.cancelled')
+       AND NOT EXISTS (SELECT FROM orders_stockanswer answer
+                        WHERE answer.order_id = event.order_id AND answer.kind = 'restored')
+) missing
+"""
+
+
+class Unsent(NamedTuple):
+    """An event of the outbox with the order it is about, as it stands now."""
+
+    id: int
+    type: str
+    at: datetime
+    order: Landed
+
+
+class Answer(NamedTuple):
+    """What the warehouse says it did for an order; `kind` is one of AnswerKind."""
+
+    order_id: int
+    kind: str
+    qty: int
+    at: datetime
+
+
+def unsent_events(limit: int) -> list[Unsent]:
+    """Events that Kafka may not have yet, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNSENT, [limit])
+        return [
+            Unsent(pk, event, at, Landed._make((*order, False, False)))
+            for pk, event, at, *order in cursor.fetchall()
+        ]
+
+
+def mark_sent(ids: Iterable[int]) -> int:
+    """Kafka has them; returns how many it had not before. Idempotent."""
+    waiting = OrderEvent.objects.filter(pk__in=list(ids), sent_at=None)
+    return waiting.update(sent_at=timezone.now())
+
+
+def record_answers(answers: Sequence[Answer]) -> int:
+    """Keep the warehouse's answers; returns how many are new. A repeat changes nothing."""
+    if not answers:
+        return 0
+    columns = [list(column) for column in zip(*answers, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD, columns)
+        return int(cursor.rowcount)
+
+
+def unanswered(after: datetime, before: datetime) -> int:
+    """Deductions and restorations of that time the warehouse has not answered. Reads only."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNANSWERED, {"after": after, "before": before})
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,188 @@
+"""Orders' messages out of the sale database, and the warehouse's answers into it (DESIGN §4.9).
+
+    python -m workers.order_courier
+
+Its second thread sends what happened to orders after they were landed (`order.paid`,
+`order.expired`, `order.cancelled`, and `order.created` of those that a late payment made) from the
+outbox to topic `order-events`, and writes their shoppers' status once more; the first thread keeps
+`stock.deducted` and `stock.restored` beside the orders. At least once in both directions.
+"""
+
+import logging
+from collections.abc import Sequence
+from threading import Event
+
+import redis
+from confluent_kafka import Message, Producer
+
+from control_plane.orders import projection
+from control_plane.orders.services import (
+    Answer,
+    Landed,
+    Unsent,
+    mark_sent,
+    record_answers,
+    unsent_events,
+)
+from workers import dead_letters, order_events
+from workers.leadership import Leadership
+from workers.runtime import kafka, metrics, process
+from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
+from workers.runtime.database import unavailable_when_down
+from workers.runtime.readiness import Readiness
+from workers.runtime.side_thread import SideThread
+from workers.runtime.verdicts import Unavailable
+
+GROUP = "order-courier"
+BATCH_MAX = 2000
+# Any constant; one number per kind of leader.
+OUTBOX_LOCK = 0x51_0C0B
+IDLE_FIRST_S = 0.02
+IDLE_MAX_S = 0.25
+AFTER_FAILURE_S = 1.0
+OUTBOX = "outbox"
+
+_log = logging.getLogger("workers.order_courier")
+
+
+class AnswerHandler:
+    """Keeps the warehouse's answers; there is nothing to announce but dead letters."""
+
+    def __init__(self, producer: Producer, stop: Event, names: kafka.Names) -> None:
+        self._producer = producer
+        self._stop = stop
+        self._names = names
+
+    def decode(self, message: Message) -> Answer | None:
+        """The answer; None for other events; raises InvalidMessage."""
+        return order_events.read_answer(message.value())
+
+    def apply(self, batch: list[Answer]) -> None:
+        """Commit the batch; raises Unavailable."""
+        with unavailable_when_down("default"):
+            fresh = record_answers(batch)
+        metrics.STOCK_ANSWERS.labels("fresh").inc(fresh)
+        metrics.STOCK_ANSWERS.labels("repeated").inc(len(batch) - fresh)
+
+    def announce(self, applied: None, dead: Sequence[DeadLetter]) -> None:
+        """Dead letters of answers; those of the sale's own events are the inventory consumer's."""
+        outgoing = []
+        for letter in dead:
+            _log.error("dead letter: %s", letter.error)
+            outgoing.append(dead_letters.outgoing(letter, self._names.dead_letters))
+        kafka.deliver(self._producer, outgoing, self._stop)
+
+
+class OutboxSender(SideThread):
+    """Sends rows of OrderEvent, oldest first. One of several couriers does; two repeat, at worst.
+
+    One sender keeps the order in which an order's events happened; readers do not rely on it.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        work_redis: "redis.Redis",
+        stop: Event,
+        *,
+        readiness: Readiness,
+        names: kafka.Names,
+    ) -> None:
+        super().__init__("order-outbox", stop)
+        self._producer = producer
+        self._work_redis = work_redis
+        self._readiness = readiness
+        self._names = names
+        self._leadership = Leadership(OUTBOX_LOCK)
+        self._idle_s = IDLE_FIRST_S
+
+    def run(self) -> None:
+        """Turns until stopped; a failure stops the other thread too."""
+        try:
+            super().run()
+        finally:
+            self._leadership.resign()
+            self._stop_asked.set()
+
+    def turn(self) -> float:
+        """Send what there is; while something is down, wait."""
+        if not self._leadership.held():
+            self._readiness.report(OUTBOX, self._leadership.problem)
+            return AFTER_FAILURE_S
+        try:
+            sent = self.send()
+        except Unavailable as error:
+            _log.warning("order events not sent: %s", error)
+            self._readiness.report(OUTBOX, str(error))
+            return AFTER_FAILURE_S
+        self._readiness.report(OUTBOX)
+        self._idle_s = IDLE_FIRST_S if sent else min(self._idle_s * 2, IDLE_MAX_S)
+        return 0 if sent else self._idle_s
+
+    def send(self) -> int:
+        """One batch: Kafka first, then the mark; how many rows. Raises Unavailable."""
+        with unavailable_when_down("default"):
+            events = unsent_events(BATCH_MAX)
+        if not events:
+            return 0
+        messages = [
+            kafka.Outgoing(
+                self._names.order_events, one.order.shopper.encode(), order_events.changed(one)
+            )
+            for one in events
+        ]
+        kafka.deliver(self._producer, messages, self._stop_asked)
+        # Whoever changed the order did it already, unless he died then or Redis was away.
+        projection.write_or_log(self._work_redis, _without_successors(events))
+        metrics.ORDER_EVENTS_SENT.inc(len(events))
+        with unavailable_when_down("default"):
+            mark_sent([one.id for one in events])
+        return len(events)
+
+
+def _without_successors(events: list[Unsent]) -> list[Landed]:
+    """Each order once, as it stands now."""
+    return list({one.order.order_id: one.order for one in events}.values())
+
+
+def run(loop: "ConsumerLoop[Answer, None]", sender: OutboxSender, stop: Event) -> None:
+    """Both until stopped; a failure of either ends the process."""
+    sender.start()
+    try:
+        loop.run()
+    finally:
+        stop.set()
+        sender.join()
+    sender.check()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    started = process.start(parts=[TURN, OUTBOX], kafka=True, work_redis=True)
+    env, names = started.env, kafka.Names(started.env.kafka_prefix)
+    assert env.kafka_brokers and env.work_redis_url
+    producer, own_producer = (
+        kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)) for _ in range(2)
+    )
+    sender = OutboxSender(
+        own_producer,
+        projection.connect(env.work_redis_url),
+        started.stop,
+        readiness=started.readiness,
+        names=names,
+    )
+    settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
+    loop: ConsumerLoop[Answer, None] = ConsumerLoop(
+        kafka.connect_consumer(settings),
+        names.order_events,
+        AnswerHandler(producer, started.stop, names),
+        clock=started.clock,
+        stop=started.stop,
+        batch_max=BATCH_MAX,
+        readiness=started.readiness,
+    )
+    run(loop, sender, started.stop)
+
+
+if __name__ == "__main__":
+    main()
