@@ -35,7 +35,7 @@ check: setup ## lint, types and tidiness
 	@deploy/local/run_all.sh check
 
 bench: ## measure beside the machine's limit; ONLY=redis, gateway or orders measures one part
-	@$(if $(filter-out redis gateway orders,$(ONLY)),echo "ONLY is redis, gateway or orders" >&2; exit 2)
+	@$(if $(filter-out redis gateway orders,$(ONLY)),echo "ONLY is redis or gateway or orders" >&2; exit 2)
 	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway bench-orders)
 
 # Its servers are its own: it pins one Redis to a core and asks it alone.

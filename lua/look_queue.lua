@@ -6,8 +6,8 @@
 -- KEYS  1 ctl · 2 numbers · 3 lobby · 4… came, one a bucket
 -- ARGV  1 generation
 -- Returns {window, numbers, lobby numbers, came, lobby, ms of this node's clock, gaps}; numbers are the next
--- Returns {window, numbers, lobby numbers, came, lobby, ms of this node's clock, gaps}; numbers are the
---         lobby is "open" or "closed"; gaps as open_queue.lua has them.
+--         of each bucket, came how many of the places from written_off to served_until did, all joined by
+--         ","; lobby is "open" or "closed"; gaps as open_queue.lua has them.
 -- Errors FENCED: another generation, another life, or something is missing. BADCALL.
 -- Reads only.
 

@@ -24,7 +24,7 @@ local decide = run_steps {
 }
 
 local PENDING_POLL_MS = 500
-local SPLITS_MAX = 1000
+local SPLITS_MAX, SPLIT_PATH_MAX = 1000, 128
 
 local splits, split_count = {}, 0
 
@@ -44,7 +44,7 @@ local function split(path)
     return known.item_id, known.path_key
   end
   local item_id, path_key = match(path, "^/v1/items/([1-9]%d*)/([%w_%-]+)/buy$")
-  if item_id then
+  if item_id and #path <= SPLIT_PATH_MAX then
     if split_count >= SPLITS_MAX then
       splits, split_count = {}, 0
     end
@@ -57,8 +57,8 @@ end
 local function conclude(req, code, detail, retry_after_ms)
   metrics.count("buys", code)
   events.note(req, code)
-  if req.is_from_memory then
-    return outcome.refuse(code, detail, retry_after_ms)
+  if req.is_from_memory or code == "ended" then
+    return outcome.refuse_quietly(code, detail, retry_after_ms)
   end
   ngx.var.sluice_item = req.item_id
   if code == "queued" then

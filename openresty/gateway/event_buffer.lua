@@ -23,7 +23,11 @@ _M.__index = _M
 -- Not the collector's memory: it would count these megabytes as live and let as many of garbage lie before it
 -- begins, and requests would find none of their memory in the processor's cache. Kept as long as the worker.
 local function memory(type, count)
-  return ffi.cast(type .. " *", ffi.C.calloc(count, ffi.sizeof(type)))
+  local room = ffi.C.calloc(count, ffi.sizeof(type))
+  if room == nil then
+    error("no memory for events")
+  end
+  return ffi.cast(type .. " *", room)
 end
 
 --- A buffer for up to `events` events.

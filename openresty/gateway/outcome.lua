@@ -8,7 +8,6 @@ local ceil, random = math.ceil, math.random
 local _M = {}
 
 local BUSY_RETRY_MS = 300
-local GONE = 410
 
 local OUTCOMES = {
   reserved = { status = 200 },
@@ -76,20 +75,23 @@ local function send(status, body, retry_after_ms)
   ngx.print(body)
 end
 
---- Answer a refusal. `busy` always says when to come back.
-function _M.refuse(code, detail, retry_after_ms)
-  if code == "busy" and not retry_after_ms then
-    retry_after_ms = _M.busy_retry_ms()
-  end
+--- Answer a refusal that the log does not hear of (conf/http.d/log.conf).
+function _M.refuse_quietly(code, detail, retry_after_ms)
   local status, body = _M.problem(code, detail, retry_after_ms)
   if code == "bad_token" then
     ngx.header["WWW-Authenticate"] = "Bearer" -- RFC 9110 §11.6.1
   end
   ngx.header["Content-Type"] = "application/problem+json"
-  if status ~= GONE then -- which is not logged (conf/http.d/log.conf)
-    ngx.var.sluice_outcome = code
-  end
   send(status, body, retry_after_ms)
+end
+
+--- Answer a refusal. `busy` always says when to come back.
+function _M.refuse(code, detail, retry_after_ms)
+  if code == "busy" and not retry_after_ms then
+    retry_after_ms = _M.busy_retry_ms()
+  end
+  ngx.var.sluice_outcome = code
+  _M.refuse_quietly(code, detail, retry_after_ms)
 end
 
 --- Answer a purchase with a JSON text that the caller made, in five pieces: as one string every answer of an

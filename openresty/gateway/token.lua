@@ -41,8 +41,8 @@ function _M.key_set(entry_keys)
     local _, _, is_signed = hmac.new(secret)
     by_kid[key.kid] = is_signed
   end
-  -- known_headers: header segment → function that checks a signature; young, old: the header with
-  -- the token → claims. All filled only after a signature proved right, so a stranger cannot grow them, and
+  -- known_headers: header segment → function that checks a signature; young, old: place of the mark → the
+  -- token and its claims. All filled only after a signature proved right, so a stranger cannot grow them, and
   -- they end with the keys.
   return {
     by_kid = by_kid,
@@ -216,11 +216,11 @@ local function mark_of(bytes, length)
   return band(bxor(mark, lshift(end_of[4], 8), lshift(end_of[5], 3)), SEEN - 1), mark
 end
 
-local function remember(keys, text, claims)
+local function remember(keys, place, text, claims)
   if keys.young_count >= KNOWN_TOKENS then
     keys.old, keys.young, keys.young_count = keys.young, {}, 0
   end
-  keys.young[text], keys.young_count = claims, keys.young_count + 1
+  keys.young[place], keys.young_count = { text = text, claims = claims }, keys.young_count + 1
 end
 
 --- Verify a token. keys: from key_set; bytes, length: the token, a pointer to const unsigned char; now_s:
@@ -234,9 +234,11 @@ function _M.verify(keys, bytes, length, now_s, grace_s, audience)
   end
   local place, mark = mark_of(bytes, length)
   local came_before = seen[place] == mark
-  local text = came_before and string_of(bytes, length)
-  local claims, fault = text and (keys.young[text] or keys.old[text]), nil
-  local is_known = claims
+  -- No string is made of it before its signature is right: anybody can give many tokens one end, and
+  -- LuaJIT would keep them under one hash.
+  local known = came_before and (keys.young[place] or keys.old[place])
+  local is_known = known and #known.text == length and C.memcmp(known.text, bytes, length) == 0
+  local claims, fault = is_known and known.claims, nil
   if not is_known then
     claims, fault = read(keys, bytes, length)
   end
@@ -251,7 +253,7 @@ function _M.verify(keys, bytes, length, now_s, grace_s, audience)
   if not came_before then
     seen[place] = mark
   elseif not is_known then
-    remember(keys, text, claims)
+    remember(keys, place, string_of(bytes, length), claims)
   end
   return claims
 end

@@ -40,6 +40,17 @@ it("a user agent cannot write into the JSON", function()
   assert.equal(string.rep("x", 80), cjson.decode(buffer:text(1)).ua)
 end)
 
+it("a user agent that comes again is told as the first time, also among thousands of others", function()
+  local buffer = event_buffer.new(5000)
+  for i = 1, 2500 do
+    add(buffer, ANN, 'a"' .. i)
+  end
+  add(buffer, ANN, 'a"1')
+  assert.equal("a?1", cjson.decode(buffer:text(0)).ua)
+  assert.equal("a?2500", cjson.decode(buffer:text(2499)).ua)
+  assert.equal("a?1", cjson.decode(buffer:text(2500)).ua)
+end)
+
 it("one that fails leaves nothing behind", function()
   local buffer = event_buffer.new(10)
   add(buffer, ANN)

@@ -69,14 +69,13 @@ it("sends a refusal with length and type", function()
   }, ngx.header)
 end)
 
-it("tells the log what a refusal was, but not that of a sale that is over", function()
-  outcome.refuse("denied")
-  assert.equal("denied", ngx.var.sluice_outcome)
+it("tells the log what a refusal was, unless it is to be quiet", function()
+  outcome.refuse("sold_out")
+  assert.equal("sold_out", ngx.var.sluice_outcome)
   ngx.var.sluice_outcome = nil
-  for _, code in ipairs({ "sold_out", "ended" }) do
-    outcome.refuse(code)
-    assert.is_nil(ngx.var.sluice_outcome)
-  end
+  outcome.refuse_quietly("sold_out")
+  assert.equal(410, ngx.status)
+  assert.is_nil(ngx.var.sluice_outcome)
 end)
 
 it("tells how to prove oneself where the token was refused", function()

@@ -70,6 +70,41 @@ it("finds a part of the user agent in any case", function()
   assert.is_nil(decide(rules))
 end)
 
+describe("a user agent that is met again", function()
+  local function decide_by(plan, agent, changes)
+    ngx.var = { http_user_agent = agent }
+    local facts = {
+      address = network.parse("203.0.113.7"), site = "site", device = "device-1", shopper = "ann",
+      score = 40, item = 7, now_ms = NOW_MS,
+    }
+    for name, value in pairs(changes or {}) do
+      facts[name] = value
+    end
+    local best = risk.decide(plan, "enforce", facts)
+    return best and best.id
+  end
+
+  it("is judged anew by item and time", function()
+    local plan =
+      risk_rules.compile({ rule(1, "user_agent", { value = "bot", item = 7, until_ms = NOW_MS + 1 }) })
+    assert.equal("1", decide_by(plan, "a bot"))
+    assert.equal("1", decide_by(plan, "a bot"))
+    assert.is_nil(decide_by(plan, "a bot", { item = 8 }))
+    assert.is_nil(decide_by(plan, "a bot", { now_ms = NOW_MS + 1 }))
+    assert.is_nil(decide_by(risk_rules.compile({ rule(2, "user_agent", { value = "cat" }) }), "a bot"))
+  end)
+
+  it("is one of a bounded number, whatever strangers think of", function()
+    local plan = risk_rules.compile({ rule(1, "user_agent", { value = "bot" }) })
+    for i = 1, 2500 do
+      assert.equal(i % 2 == 0 and "1" or nil, decide_by(plan, (i % 2 == 0 and "bot " or "cat ") .. i))
+      assert.is_true(plan.known_agents_count <= 1000)
+    end
+    assert.equal("1", decide_by(plan, string.rep("x", 600) .. "bot"))
+    assert.is_nil(plan.known_agents[string.rep("x", 600) .. "bot"])
+  end)
+end)
+
 it("lets the first enforced rule of the list decide, of whatever kind", function()
   local deny = rule(1, "score", { min_score = 0 })
   local allow = rule(2, "cidr", { cidr = "203.0.0.0/16", action = "allow" })

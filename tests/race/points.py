@@ -121,7 +121,7 @@ LANDING_BARRIERS = {
 }
 DEDUCTING = {
     "deduction before commit": Point(
-        "inventory_consumer", "workers.inventory_consumer:deduct", "before"
+        "inventory_consumer", "workers.inventory_consumer:move", "before"
     ),
     "deduction after commit": Point(
         "inventory_consumer", "workers.inventory_consumer:move", "after"

@@ -102,10 +102,11 @@ def test_reader_and_schema_miss_the_same_fields(name):
         message_of(json.dumps(bad).encode(), 0)
 
 
-def test_an_event_that_the_warehouse_reads_is_one_of_the_schema():
+@pytest.mark.parametrize("kind", order_events.MOVEMENTS)
+def test_an_event_that_the_warehouse_reads_is_one_of_the_schema(kind):
     event = {
         "v": 1,
-        "type": "order.created",
+        "type": kind,
         "order_id": 5,
         "number": "S0000000005",
         "reservation_id": "7-0-" + "a" * 22,
@@ -118,11 +119,11 @@ def test_an_event_that_the_warehouse_reads_is_one_of_the_schema():
         "at_ms": 1_800_000_000_000,
     }
     assert schema.faults(event, EVENTS) == []
-    assert order_events.read_created(json.dumps(event).encode())
+    assert order_events.read_movement(json.dumps(event).encode())
     for name, value in (("order_id", 0), ("sku", ""), ("qty", 0), ("shopper", ""), ("v", 2)):
         assert schema.faults(event | {name: value}, EVENTS)
         with pytest.raises(InvalidMessage):
-            order_events.read_created(json.dumps(event | {name: value}).encode())
+            order_events.read_movement(json.dumps(event | {name: value}).encode())
 
 
 def test_a_keyword_that_is_not_checked_is_an_error():

@@ -12,7 +12,6 @@ local tickets = require "gateway.queue.ticket"
 local views = require "gateway.queue.view"
 local winner = require "gateway.queue.winner"
 
-
 local function ticket_of(req, fields)
   fields.item, fields.shopper = req.item.id, req.claims.sub
   -- A ticket is worth nothing without an entry token, and none is left after the end.
