@@ -14,6 +14,7 @@ describe("a path", function()
     ["/board/"] = "board",
     ["/i18n/setlang/"] = "i18n",
     ["/healthz"] = "healthz",
+    ["/payments/callbacks/demo"] = "payments",
   }) do
     it("of ours is known: " .. path, function()
       assert.equal(area, console.area(path))

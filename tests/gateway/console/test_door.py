@@ -176,6 +176,22 @@ def test_an_address_that_asks_too_often_is_told_to_wait(console: Console) -> Non
     until(lambda: console.ask("GET", "/api/v1/", address="127.8.8.8").status == 200, "he is let in")
 
 
+def test_a_payment_provider_calls_back_faster_than_people_click(console: Console) -> None:
+    said = {"Content-Type": "application/json", "Sluice-Signature": "t=1795348800,v1=" + "a" * 64}
+    body = b'{"event_id":"e-1","type":"payment.succeeded","amount_minor":1999,"currency":"CNY"}'
+    _at_the_start_of_a_second()
+    answers = [
+        console.ask("POST", "/payments/callbacks/demo", said, body, address="127.8.9.9")
+        for _ in range(80)
+    ]
+    assert {answer.status for answer in answers} == {200}
+    seen = console.blue.seen[-1]
+    assert (seen.path, seen.body) == ("/payments/callbacks/demo", body)
+    assert seen.headers["sluice-signature"] == said["Sluice-Signature"]
+    assert console.ask("GET", "/payments/").status == 404
+    assert console.ask("POST", "/payments/callbacks/demo", said, b"x" * 20_000).status == 413
+
+
 def _at_the_start_of_a_second() -> None:
     until(lambda: time.time() % 1 < 0.2, "a second begins")
 
