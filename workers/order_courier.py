@@ -95,6 +95,8 @@ class OutboxSender(SideThread):
         self._names = names
         self._leadership = Leadership(OUTBOX_LOCK)
         self._idle_s = IDLE_FIRST_S
+        # What Kafka has while the work Redis is away: it need not hear it every second.
+        self._delivered = set[int]()
 
     def run(self) -> None:
         """Turns until stopped; a failure stops the other thread too."""
@@ -120,7 +122,11 @@ class OutboxSender(SideThread):
         return 0 if sent else self._idle_s
 
     def send(self) -> int:
-        """One batch: Kafka first, then the mark; how many rows. Raises Unavailable."""
+        """One batch: Kafka, the shoppers' statuses, then the mark; how many. Raises Unavailable.
+
+        Without the work Redis a batch waits for its mark, so that no status is forgotten; a full
+        one does not, because Kafka must not wait for a cache.
+        """
         with unavailable_when_down("default"):
             events = unsent_events(BATCH_MAX)
         if not events:
@@ -130,19 +136,31 @@ class OutboxSender(SideThread):
                 self._names.order_events, one.order.shopper.encode(), order_events.changed(one)
             )
             for one in events
+            if one.id not in self._delivered
         ]
         kafka.deliver(self._producer, messages, self._stop_asked)
+        metrics.ORDER_EVENTS_SENT.inc(len(messages))
+        self._delivered.update(one.id for one in events)
         # Whoever changed the order did it already, unless he died then or Redis was away.
-        projection.write_or_log(self._work_redis, _without_successors(events))
-        metrics.ORDER_EVENTS_SENT.inc(len(events))
+        try:
+            projection.write(self._work_redis, _statuses(events))
+        except redis.RedisError as error:
+            if len(events) < BATCH_MAX:
+                raise Unavailable(f"statuses: {error}") from error
+            _log.warning("statuses not written: %s", error)
         with unavailable_when_down("default"):
             mark_sent([one.id for one in events])
+        self._delivered.clear()
         return len(events)
 
 
-def _without_successors(events: list[Unsent]) -> list[Landed]:
-    """Each order once, as it stands now."""
-    return list({one.order.order_id: one.order for one in events}.values())
+def _statuses(events: list[Unsent]) -> list[Landed]:
+    """Each order once, as it stands now; a successor's also under the reservation he knows."""
+    orders = {one.order.reservation_id: one.order for one in events}
+    for one in events:
+        if one.replaced:
+            orders[one.replaced] = one.order._replace(reservation_id=one.replaced)
+    return list(orders.values())
 
 
 def run(loop: "ConsumerLoop[Answer, None]", sender: OutboxSender, stop: Event) -> None:

@@ -81,10 +81,13 @@ def sync() -> int:
     made = 0
     for one in BUILT_IN:
         if PeriodicTask.objects.filter(name=one.name).exists():
+            # Ours, whatever people made of its times: a task that was renamed would never run.
+            PeriodicTask.objects.filter(name=one.name).exclude(task=one.task).update(task=one.task)
             continue
-        interval, _made = IntervalSchedule.objects.get_or_create(
-            every=one.every_s, period=IntervalSchedule.SECONDS
-        )
+        # People may have made several alike: the table does not forbid it.
+        alike = {"every": one.every_s, "period": IntervalSchedule.SECONDS}
+        interval = IntervalSchedule.objects.filter(**alike).first()
+        interval = interval or IntervalSchedule.objects.create(**alike)
         _task, is_new = PeriodicTask.objects.get_or_create(
             name=one.name,
             defaults={

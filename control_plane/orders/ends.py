@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from control_plane.campaigns.models import CampaignState, Item
@@ -85,13 +87,17 @@ def expire_due(now: datetime, limit: int = 500) -> int:
 
 
 def pending_releases(limit: int) -> list[HoldRelease]:
-    """Ended orders and rejections their shard may still count, of items that sell, oldest first.
+    """Ended orders and rejections their shard may still count, of items that sell.
 
-    `mark_released` takes their `pk`.
+    The oldest of each shard first, then the second of each: what one shard cannot be told yet must
+    not keep the others from hearing. `mark_released` takes their `pk`.
     """
     on_sale = Item.objects.exclude(campaign__state=CampaignState.ENDED).values("pk")
-    waiting = HoldRelease.objects.filter(released_at=None, item_id__in=on_sale)
-    return list(waiting.order_by("created_at", "pk")[:limit])
+    turn = Window(
+        RowNumber(), partition_by=["item_id", "shard"], order_by=[F("created_at"), F("pk")]
+    )
+    waiting = HoldRelease.objects.filter(released_at=None, item_id__in=on_sale).annotate(turn=turn)
+    return list(waiting.order_by("turn", "created_at", "pk")[:limit])
 
 
 def mark_released(reservation_ids: Iterable[str]) -> int:

@@ -17,11 +17,13 @@ from control_plane.orders.models import OrderEvent
 _UNSENT = """
 SELECT event.id, event.type, event.created_at,
        ours.reservation_id, ours.item_id, ours.shopper, ours.qty, ours.id, ours.state, '',
-       item.sku, ours.amount_minor, ours.currency, ours.created_at, ours.pay_by
+       item.sku, ours.amount_minor, ours.currency, ours.created_at, ours.pay_by,
+       replaced.reservation_id
   FROM (SELECT id, order_id, type, created_at FROM orders_orderevent
          WHERE sent_at IS NULL ORDER BY id LIMIT %s) event
   JOIN orders_order ours ON ours.id = event.order_id
   JOIN campaigns_item item ON item.id = ours.item_id
+  LEFT JOIN orders_order replaced ON replaced.id = ours.replaces_id
  ORDER BY event.id
 """
 # Sorted, so that two batches with the same answers cannot wait for each other.
@@ -51,12 +53,16 @@ SELECT count(*) FROM (
 
 
 class Unsent(NamedTuple):
-    """An event of the outbox with the order it is about, as it stands now."""
+    """An event of the outbox with the order it is about, as it stands now.
+
+    `replaced`: the reservation that the shopper knows, where late money made the order.
+    """
 
     id: int
     type: str
     at: datetime
     order: Landed
+    replaced: str | None = None
 
 
 class Answer(NamedTuple):
@@ -73,8 +79,8 @@ def unsent_events(limit: int) -> list[Unsent]:
     with connection.cursor() as cursor:
         cursor.execute(_UNSENT, [limit])
         return [
-            Unsent(pk, event, at, Landed._make((*order, False, False)))
-            for pk, event, at, *order in cursor.fetchall()
+            Unsent(pk, event, at, Landed._make((*order, False, False)), replaced)
+            for pk, event, at, *order, replaced in cursor.fetchall()
         ]
 
 

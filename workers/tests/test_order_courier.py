@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+import redis
+from django.db import transaction
 
 from control_plane.orders import projection
 from control_plane.orders.models import Order, OrderEvent, StockAnswer
@@ -14,6 +16,7 @@ from control_plane.orders.services import (
     Intent,
     end_order,
     land,
+    order_again,
     pay_order,
     record_answers,
 )
@@ -146,6 +149,39 @@ def test_the_sender_writes_the_status_that_nobody_else_has_written(
         pay_order(orders[0].order_id, datetime.now(UTC))
     sender.turn()
     stored = work_redis.get(projection.KEY_PREFIX + orders[0].reservation_id)
+    assert json.loads(stored)["state"] == "paid"
+
+
+def test_a_status_is_written_when_the_work_redis_is_back_and_kafka_hears_once(
+    sender, orders, broker, work_redis, monkeypatch
+):
+    def away(*_):
+        raise redis.ConnectionError("away")
+
+    with monkeypatch.context() as without:
+        without.setattr(projection, "write", away)
+        pay_order(orders[0].order_id, datetime.now(UTC))
+        assert sender.turn() > 0
+        assert sender.turn() > 0
+        assert OrderEvent.objects.filter(sent_at=None).count() == 1
+    assert sender.turn() == 0
+    stored = work_redis.get(projection.KEY_PREFIX + orders[0].reservation_id)
+    assert json.loads(stored)["state"] == "paid"
+    assert len(broker.events("order.paid")) == 1
+    assert not OrderEvent.objects.filter(sent_at=None).exists()
+
+
+def test_what_late_money_bought_is_told_under_the_reservation_the_shopper_knows(
+    sender, orders, work_redis, monkeypatch
+):
+    one = orders[0]
+    assert end_order(one.order_id, "expired", one.pay_by)
+    with monkeypatch.context() as died:
+        died.setattr(projection, "write_or_log", lambda *_: None)
+        with transaction.atomic():
+            order_again(one.order_id, datetime.now(UTC))
+    sender.turn()
+    stored = work_redis.get(projection.KEY_PREFIX + one.reservation_id)
     assert json.loads(stored)["state"] == "paid"
 
 

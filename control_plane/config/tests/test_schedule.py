@@ -53,6 +53,16 @@ def test_what_people_edited_stays(delivered):
     assert (task.enabled, task.expire_seconds) == (False, 99)
 
 
+def test_a_task_that_was_renamed_and_intervals_that_are_there_twice_stop_no_upgrade(delivered):
+    IntervalSchedule.objects.create(every=1, period="seconds")
+    PeriodicTask.objects.filter(name="expire-orders").delete()
+    PeriodicTask.objects.filter(name="settle-campaigns").update(task="campaigns.old_name")
+    assert schedule.sync() == 1
+    assert PeriodicTask.objects.get(name="expire-orders").interval.every == 1
+    settle = PeriodicTask.objects.get(name="settle-campaigns")
+    assert settle.task == schedule.entry("settle-campaigns").task
+
+
 def test_beat_runs_what_the_tables_say(delivered):
     beat = DatabaseScheduler(app=app, lazy=True)
     assert beat.schedule.keys() == delivered.keys()

@@ -139,6 +139,14 @@ def test_releases_wait_until_their_shard_has_heard(allocation, intent, now, writ
     assert [release.shopper for release in pending_releases(2)] == ["cid"]
 
 
+def test_a_shard_that_cannot_hear_keeps_no_other_waiting(allocation, intent, now, written):
+    landed = land([intent(name) for name in ("ann", "bob", "cid", "dee")], now)
+    for step, order_id in enumerate(_orders(landed)):
+        end_order(order_id, "cancelled", now + step * TICK)
+    HoldRelease.objects.filter(shopper="dee").update(shard=5)
+    assert [release.shopper for release in pending_releases(2)] == ["ann", "dee"]
+
+
 def test_after_the_end_of_the_campaign_no_shard_has_to_hear(
     approved, allocation, intent, now, written
 ):

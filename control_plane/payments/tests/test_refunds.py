@@ -125,6 +125,19 @@ def test_the_task_does_what_is_due_and_leaves_it_to_one_that_is_at_it(refund, pr
     assert len(provider.asked) == 1
 
 
+def test_a_provider_that_does_not_answer_is_asked_once_a_run(provider, now, monkeypatch):
+    tried: list[str] = []
+
+    def in_vain(refund_id, _now):
+        tried.append(refund_id)
+        return "due"
+
+    monkeypatch.setattr(services, "due_refunds", lambda *_: ["one", "two", "three"])
+    monkeypatch.setattr(services, "perform", in_vain)
+    tasks.refund_due()
+    assert tried == ["one"]
+
+
 def test_a_quiet_second_costs_three_statements(provider, db):
     with CaptureQueriesContext(connection) as queries:
         tasks.refund_due()

@@ -20,9 +20,9 @@ from workers.runtime.env import StockRedis
 from workers.runtime.kafka import Names
 from workers.stock.cluster import StockClusters
 from workers.tests.broker import Broker
-from workers.tests.conftest import at_once, broker, campaign, env
+from workers.tests.conftest import at_once, broker, campaign, env, units
 
-__all__ = ["at_once", "broker", "campaign", "env"]
+__all__ = ["at_once", "broker", "campaign", "env", "units"]
 
 LEAD = timedelta(seconds=60)
 MASTERS = 3
