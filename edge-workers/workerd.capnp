@@ -7,13 +7,21 @@ using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "edge", worker = .edge),
-    # Where the worker's fetch() may go. workerd's default is public addresses only; the gateway and
-    # the control plane of this stack are at private ones, and nothing else is needed.
     # What the control plane has published. The directory is given on the command line:
     # --directory-path published=…; it has to exist and may be empty. Read anew at each request, so
     # that a publication needs no restart; names that begin with a dot are not served.
     (name = "published", disk = (writable = false, allowDotfiles = false)),
+    # Where the worker's fetch() may go. workerd's default is public addresses only; the gateway and
+    # the control plane of this stack are at private ones, and nothing else is needed.
     (name = "origins", network = (allow = ["private"])),
+    # But Turnstile's judge, which worker/env/outbound.ts alone uses. This host and no other.
+    (name = "cloudflare", external = (
+      address = "challenges.cloudflare.com:443",
+      https = (
+        tlsOptions = (trustBrowserCas = true),
+        certificateHost = "challenges.cloudflare.com",
+      ),
+    )),
   ],
   sockets = [(name = "http", http = (), service = "edge")],
 );
@@ -36,5 +44,6 @@ const edge :Workerd.Worker = (
     (name = "SLUICE_EDGE_INSTANCE", fromEnvironment = "SLUICE_EDGE_INSTANCE"),
     (name = "SLUICE_DEMO", fromEnvironment = "SLUICE_DEMO"),
     (name = "SLUICE_PUBLISHED", service = "published"),
+    (name = "SLUICE_CLOUDFLARE", service = "cloudflare"),
   ],
 );

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign
 from control_plane.pages import facts, render, services
-from control_plane.pages.forms import WordsForm
+from control_plane.pages.forms import HeadForm, WordsForm
 from control_plane.pages.models import CampaignPage, words_of
 
 EDIT = "pages.change_campaignpage"
@@ -56,9 +56,10 @@ class CampaignPageAdmin(admin.ModelAdmin):
             raise PermissionDenied
         campaign = _campaign(campaign_id)
         sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
-        head = _form(words_of(campaign), "campaign", sent)
+        head = HeadForm(words_of(campaign), prefix="campaign", data=sent[0], files=sent[1])
         items = {
-            item: _form(words_of(item), f"item-{item.pk}", sent) for item in campaign.items.all()
+            item: WordsForm(words_of(item), prefix=f"item-{item.pk}", data=sent[0], files=sent[1])
+            for item in campaign.items.all()
         }
         if request.method == "POST" and all(
             [head.is_valid(), *(f.is_valid() for f in items.values())]
@@ -120,10 +121,6 @@ class CampaignPageAdmin(admin.ModelAdmin):
 
 def _campaign(campaign_id: int) -> Campaign:
     return get_object_or_404(facts.with_words(Campaign.objects.all()), pk=campaign_id)
-
-
-def _form(words: Any, prefix: str, sent: tuple[Any, Any]) -> WordsForm:
-    return WordsForm(words, prefix=prefix, data=sent[0], files=sent[1])
 
 
 def _may_look(request: HttpRequest) -> None:

@@ -47,6 +47,8 @@ def facts_of(campaign: Campaign) -> Json:
         "title": _title(words, campaign.title),
         "text": _both(words.text_en, words.text_zh),
         "picture": _picture(words),
+        "pay_href": words.pay_href or None,
+        "shop_href": words.shop_href or None,
         "start_ms": epoch_ms(campaign.starts_at),
         "end_ms": epoch_ms(campaign.ends_at),
         "ended": campaign.state == CampaignState.ENDED,

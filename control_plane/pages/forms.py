@@ -1,5 +1,7 @@
 """The form of a page's words and pictures."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -7,9 +9,10 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.pages import pictures
-from control_plane.pages.models import ItemPage, Words
+from control_plane.pages.addresses import check_pay_href, check_shop_href
+from control_plane.pages.models import CampaignPage, ItemPage, Words
 from control_plane.pages.pictures import Drawn
-from control_plane.pages.services import TEXTS, Writing
+from control_plane.pages.services import ADDRESSES, TEXTS, Writing
 
 
 class WordsForm(forms.ModelForm):
@@ -27,7 +30,7 @@ class WordsForm(forms.ModelForm):
 
     class Meta:
         model = ItemPage
-        fields = TEXTS
+        fields: tuple[str, ...] = TEXTS
         widgets = {
             name: forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"})
             if name.startswith("text")
@@ -37,7 +40,8 @@ class WordsForm(forms.ModelForm):
 
     def __init__(self, words: Words, **kwargs: Any) -> None:
         """Shows `words`, which are those of an item or of a campaign."""
-        super().__init__(initial={name: getattr(words, name) for name in TEXTS}, **kwargs)
+        shown = self.Meta.fields
+        super().__init__(initial={name: getattr(words, name) for name in shown}, **kwargs)
         self.words = words
 
     @property
@@ -63,3 +67,35 @@ class WordsForm(forms.ModelForm):
         return Writing(
             {name: values[name] for name in TEXTS}, values["upload"], values["remove_picture"]
         )
+
+
+class HeadForm(WordsForm):
+    """A campaign's part: also where its shop is."""
+
+    class Meta:
+        model = CampaignPage
+        fields = (*TEXTS, *ADDRESSES)
+        widgets = WordsForm.Meta.widgets | {
+            name: forms.TextInput(attrs={"class": "vTextField", "inputmode": "url"})
+            for name in ADDRESSES
+        }
+
+    def clean_pay_href(self) -> str:
+        """The model's rule, which `_post_clean` would have asked."""
+        return self._checked("pay_href", check_pay_href)
+
+    def clean_shop_href(self) -> str:
+        """As above."""
+        return self._checked("shop_href", check_shop_href)
+
+    def _checked(self, name: str, check: Callable[[str], None]) -> str:
+        value: str = self.cleaned_data[name]
+        if value:
+            check(value)
+        return value
+
+    @property
+    def writing(self) -> Writing:
+        """With the addresses."""
+        addresses = {name: self.cleaned_data[name] for name in ADDRESSES}
+        return replace(super().writing, addresses=addresses)

@@ -3,12 +3,13 @@
 Written by `services` only. It may be changed after the approval: nothing here sells anything.
 """
 
-from typing import Any
+from typing import Any, overload
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign, Item
+from control_plane.pages.addresses import check_pay_href, check_shop_href
 
 TEXT_MAX = 4000
 
@@ -75,6 +76,26 @@ class CampaignPage(Words):
     campaign = models.OneToOneField(
         Campaign, primary_key=True, on_delete=models.CASCADE, related_name="page"
     )
+    pay_href = models.CharField(
+        _("where an order is paid"),
+        max_length=500,
+        blank=True,
+        validators=[check_pay_href],
+        help_text=_(
+            "An address of your shop with {order} where the order's number belongs. "
+            "Empty: the demo pays on the page."
+        ),
+    )
+    shop_href = models.CharField(
+        _("where people sign in and buy"),
+        max_length=500,
+        blank=True,
+        validators=[check_shop_href],
+        help_text=_(
+            "An address of your shop, for everybody whom this page does not know: outside the "
+            "demo that is everybody."
+        ),
+    )
 
     class Meta:
         verbose_name = _("page")
@@ -99,6 +120,10 @@ class ItemPage(Words):
         return f"{self.item_id}"
 
 
+@overload
+def words_of(owner: Campaign) -> CampaignPage: ...
+@overload
+def words_of(owner: Item) -> ItemPage: ...
 def words_of(owner: Any) -> Words:
     """The words of a campaign or an item; empty ones when nobody has written any."""
     found = getattr(owner, "page", None)

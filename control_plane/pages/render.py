@@ -40,6 +40,8 @@ def page_html(facts: Json, language: str, *, assets: str = "/assets/", files: st
                 "ended": facts["ended"],
                 "starts_at": _moment(facts["start_ms"]),
                 "ends_at": _moment(facts["end_ms"]),
+                "pay_href": facts["pay_href"],
+                "shop_href": facts["shop_href"],
                 "assets": assets,
                 "items": [_item(item, language, files) for item in facts["items"]],
                 **_words(facts, language, files),

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from control_plane.pages.storage import PublishedDirectory
 # Any constant; one number per singleton task.
 PUBLISH_LOCK = 0x51_0BA6
 
+ADDRESSES = ("pay_href", "shop_href")
 TEXTS = ("title_en", "title_zh", "text_en", "text_zh", "alt_en", "alt_zh")
 
 
@@ -38,11 +39,15 @@ class Published:
 
 @dataclass(frozen=True)
 class Writing:
-    """New words of a campaign or an item; `picture`: a new one, none for "as it is"."""
+    """New words of a campaign or an item; `picture`: a new one, none for "as it is".
+
+    `addresses`: those of ADDRESSES that are new; an item has none.
+    """
 
     texts: Mapping[str, str]
     picture: list[Drawn] | None = None
     remove_picture: bool = False
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_page(campaign: Campaign, head: Writing, items: Mapping[Item, Writing]) -> None:
@@ -85,6 +90,8 @@ def picture_file(name: str, pictures: Iterable[int]) -> bytes | None:
 def _write(words: Words, writing: Writing) -> None:
     for name in TEXTS:
         setattr(words, name, writing.texts[name])
+    for name, address in writing.addresses.items():
+        setattr(words, name, address)
     replaced = words.picture if writing.remove_picture or writing.picture else None
     if writing.remove_picture:
         words.picture = None

@@ -1,5 +1,6 @@
 /** The human check and the heartbeat in the real workerd, with a real siteverify to ask. */
 
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Asked, answer_to, NOBODY, person, work } from "../fixtures/check.ts";
 import { SETTINGS } from "../fixtures/edge.ts";
@@ -26,8 +27,8 @@ let siteverify: Double;
 let verdict: object;
 let edge: Served;
 
-const start = (more: Record<string, string> = {}) =>
-  serve({
+const start = (more: Record<string, string> = {}, ...args: string[]) => {
+  const environment = {
     SLUICE_SNAPSHOT_KEY: SNAPSHOT_KEY,
     SLUICE_INTERNAL_TOKEN: INTERNAL_TOKEN,
     SLUICE_CHECK_KEY: SETTINGS.check_key,
@@ -35,7 +36,9 @@ const start = (more: Record<string, string> = {}) =>
     SLUICE_GATEWAY_URL: control_plane.origin,
     SLUICE_EDGE_INSTANCE: "edge-of-the-test",
     ...more,
-  });
+  };
+  return serve(environment, undefined, args);
+};
 
 beforeAll(build);
 
@@ -113,6 +116,28 @@ test("Turnstile is asked over HTTP where its keys are", async () => {
   expect((await enter(check)).status).toBe(403);
   await siteverify.close();
   expect((await enter(check)).status).toBe(503);
+});
+
+test("without another address Cloudflare itself is asked, by TLS and under its name", async () => {
+  const greetings: Buffer[] = [];
+  const impostor = createServer((socket) => {
+    socket.once("data", (greeting) => {
+      greetings.push(greeting);
+      socket.end();
+    });
+    socket.on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => impostor.listen(0, "127.0.0.1", resolve));
+  const { port } = impostor.address() as AddressInfo;
+  const keys = { SLUICE_TURNSTILE_SITE_KEY: "site", SLUICE_TURNSTILE_SECRET: "the-secret" };
+  edge = await start(keys, `--external-addr=cloudflare=127.0.0.1:${port}`);
+  const check = { provider: "turnstile", token: "the-token", trace: person() };
+  // Unknown is not no.
+  expect((await enter(check)).status).toBe(503);
+  const [greeting] = greetings;
+  expect(greeting?.[0], "a TLS handshake").toBe(22);
+  expect(greeting?.includes("challenges.cloudflare.com")).toBe(true);
+  await new Promise((resolve) => impostor.close(resolve));
 });
 
 test("the control plane hears which version runs", async () => {

@@ -36,10 +36,14 @@ export interface Served {
 /** Published pages of nobody: the directory has to exist. */
 const NOTHING_PUBLISHED = mkdtempSync(`${tmpdir()}/sluice-published-`);
 
-function start(environment: Record<string, string>, published = NOTHING_PUBLISHED) {
+function start(
+  environment: Record<string, string>,
+  published = NOTHING_PUBLISHED,
+  more: readonly string[] = [],
+) {
   const options = ["serve", "workerd.capnp", "--socket-addr=http=127.0.0.1:0"];
   options.push(`--directory-path=published=${published}`);
-  const child = spawn(WORKERD, [...options, `--control-fd=${CONTROL_FD}`], {
+  const child = spawn(WORKERD, [...options, ...more, `--control-fd=${CONTROL_FD}`], {
     cwd: ROOT,
     env: environment,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -66,12 +70,13 @@ function listening_port(child: ChildProcess): Promise<number> {
   });
 }
 
-/** Serves until stopped. Rejects with workerd's own words when it does not start. */
+/** Serves until stopped; `more` are arguments for workerd. Rejects with workerd's own words when it does not start. */
 export async function serve(
   environment: Record<string, string>,
   published?: string,
+  more?: readonly string[],
 ): Promise<Served> {
-  const { child, exit, output } = start(environment, published);
+  const { child, exit, output } = start(environment, published, more);
   const port = await Promise.race([
     listening_port(child),
     exit.then(({ code }) => {

@@ -1,11 +1,52 @@
 /** A campaign's page: gives its components their edge and a visitor, and times their zone. */
 
-import { demo_session } from "./demo_session.ts";
+import type { PayDetail } from "../sdk/element/flash_sale.ts";
+import type { SessionSource } from "../sdk/visit.ts";
+import { choose } from "../storefront/messages.ts";
+import { type Payment, pay } from "../storefront/payment.ts";
+import { demo_session } from "../storefront/visitor.ts";
 
-for (const element of document.querySelectorAll("flash-sale")) {
-  element.setAttribute("edge", location.origin);
-  Object.assign(element, { session: demo_session });
+type FlashSale = HTMLElement & { session: SessionSource; refresh: () => void };
+
+const words = choose(document.documentElement.lang, "");
+
+/** Without an address of the shop's own the demo provider takes the money, on this page. */
+function pays_here(sale: FlashSale): void {
+  const note = document.createElement("p");
+  note.className = "pay-note";
+  note.setAttribute("role", "status");
+  sale.after(note);
+  sale.addEventListener("flash-sale-pay", async (event) => {
+    event.preventDefault();
+    note.textContent = "";
+    const { reservation_id } = (event as CustomEvent<PayDetail>).detail;
+    const session = await demo_session().catch(() => null);
+    const came: Payment = session === null ? "unknown" : await pay(session, reservation_id);
+    note.textContent = words[`pay_${came}`];
+    sale.refresh();
+  });
+  sale.addEventListener("flash-sale-state", (event) => {
+    const { state } = (event as CustomEvent<{ state: string }>).detail;
+    if (state === "paid") note.textContent = "";
+  });
 }
+
+/** The way into the shop stands in the page for everybody. Who can buy here does not need it. */
+async function one_way_to_buy(): Promise<void> {
+  const ways = document.querySelectorAll(".to-shop");
+  if (ways.length === 0) return;
+  const session = await demo_session();
+  if (session === null) document.body.classList.add("without-session");
+  else for (const way of ways) way.remove();
+}
+
+for (const sale of document.querySelectorAll<FlashSale>("flash-sale")) {
+  sale.setAttribute("edge", location.origin);
+  sale.session = demo_session;
+  if (!sale.hasAttribute("pay-href")) pays_here(sale);
+}
+// No answer: nobody knows, so both ways stay.
+one_way_to_buy().catch(() => undefined);
 
 const format = new Intl.DateTimeFormat(document.documentElement.lang, {
   dateStyle: "medium",

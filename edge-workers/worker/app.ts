@@ -83,7 +83,7 @@ export function create_app(surroundings: Surroundings): Hono {
   app.route("/", demo_session_route(settings, origin));
   app.route("/", published_route(surroundings, log));
   app.route("/", demo_payment_route(settings, origin));
-  app.route("/", pages_route(surroundings.page_files));
+  app.route("/", pages_route(surroundings.page_files, settings));
 
   app.notFound(() => problem("not_found"));
   app.onError((error) => {

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { hashed_names, page_files } from "sluice:storefront";
 import { create_app } from "./app.ts";
 import { log } from "./env/log.ts";
+import { outbound } from "./env/outbound.ts";
 import { read_settings } from "./env/settings.ts";
 import { published_source } from "./routes/pages/files.ts";
 import { random_token_id } from "./tokens/entry.ts";
@@ -17,7 +18,6 @@ export default create_app({
   random: Math.random,
   token_id: random_token_id,
   isolate_id: random_token_id,
-  // Called without a receiver, which the platform's own `fetch` does not allow everywhere.
-  fetch: (input, init) => fetch(input, init),
+  fetch: outbound(env.SLUICE_CLOUDFLARE),
   log,
 });

@@ -10,9 +10,11 @@ from typing import Literal
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from deploy.local.site import ROOT
+from tests.e2e.storefront.shop import serious_findings
 
 SHOTS = ROOT / "var" / "screenshots"
 Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 DEADLINE_MS = 60_000
 
@@ -58,3 +60,11 @@ def shoot(page: Page, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, full_page=True)
     return path
+
+
+def keeps_nobody_out(page: Page) -> None:
+    """Fails with what axe finds on this page as it stands, in light and in dark."""
+    for scheme in SCHEMES:
+        # Animations move between two looks at a page.
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert serious_findings(page) == [], scheme

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from control_plane.queues.places import Places
 from deploy.local.site import ROOT, Site
-from tests.e2e.chromium import chromium, complaints, open_page, shoot
+from tests.e2e.chromium import chromium, complaints, keeps_nobody_out, open_page, shoot
 
 SIZES = [5, 40]
 BUCKET, NUMBER = 1, 12
@@ -91,6 +91,7 @@ def test_a_shopper_finds_his_place(browser: Browser, address, drawn):
     ask(page, str(NUMBER), drawn["commit"])
     expect(page.locator(".result")).to_contain_text(f"Place {place(drawn)}")
     expect(page.locator(".result")).to_contain_text("also the one that you saw before")
+    keeps_nobody_out(page)
     assert heard == []
 
 
@@ -178,6 +179,7 @@ def test_before_the_reveal_it_says_so(browser: Browser, address, drawn):
     page = open_page(browser)
     page.goto(address(drawn["waiting"]))
     expect(page.get_by_text("Not drawn yet")).to_be_visible()
+    keeps_nobody_out(page)
 
 
 def test_no_answer_is_no_verdict_and_can_be_tried_again(browser: Browser, address, drawn):

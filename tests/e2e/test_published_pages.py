@@ -6,15 +6,25 @@ import json
 import subprocess
 import sys
 
+import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from deploy.local.site import ROOT, Site
 from tests.e2e import browser
-from tests.e2e.chromium import SIZES, Scheme, chromium, complaints, open_page, shoot
-from tests.e2e.conftest import wait_for
+from tests.e2e.chromium import (
+    SCHEMES,
+    SIZES,
+    Scheme,
+    chromium,
+    complaints,
+    keeps_nobody_out,
+    open_page,
+    shoot,
+)
+from tests.e2e.conftest import JsonObject, wait_for
+from tests.e2e.storefront.shop import Shop
 
-SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 NO_LANGUAGE = {"Accept-Language": "en"}
 
 
@@ -30,6 +40,24 @@ def _published(edge: browser.Browser, slug: str):
         return answer if answer.status == 200 else None
 
     return wait_for(page, f"the page of {slug}")
+
+
+def write_head(
+    environment: dict[str, str],
+    campaign: JsonObject,
+    texts: dict[str, str] | None = None,
+    addresses: dict[str, str] | None = None,
+) -> None:
+    """As the form in the console does."""
+    write = (
+        "from control_plane.campaigns.models import Campaign\n"
+        "from control_plane.pages.services import TEXTS, Writing, write_page\n"
+        f"campaign = Campaign.objects.get(pk={campaign['id']})\n"
+        f"texts = dict.fromkeys(TEXTS, '') | {texts or {}!r}\n"
+        f"write_page(campaign, Writing(texts, addresses={addresses or {}!r}), {{}})\n"
+    )
+    command = [sys.executable, "-m", "control_plane", "shell", "-c", write]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
 
 def test_an_approved_campaign_has_its_page_within_moments(site: Site, create_campaign):
@@ -51,15 +79,7 @@ def test_the_page_follows_what_somebody_writes_and_the_end(
     campaign = create_campaign("words", units=1, starts_in_s=2, lasts_s=3)
     edge = _edge(site)
     _published(edge, campaign["slug"])
-    write = (
-        "from control_plane.campaigns.models import Campaign\n"
-        "from control_plane.pages.services import TEXTS, Writing, write_page\n"
-        f"campaign = Campaign.objects.get(pk={campaign['id']})\n"
-        "texts = dict.fromkeys(TEXTS, '') | {'title_en': 'A <b>new</b> title'}\n"
-        "write_page(campaign, Writing(texts), {})\n"
-    )
-    command = [sys.executable, "-m", "control_plane", "shell", "-c", write]
-    subprocess.run(command, cwd=ROOT, env=stack_environment, check=True, capture_output=True)
+    write_head(stack_environment, campaign, texts={"title_en": "A <b>new</b> title"})
 
     def shows(text: str):
         return lambda: text in edge.get(f"/c/{campaign['slug']}", NO_LANGUAGE).text
@@ -123,7 +143,7 @@ def look(running: Browser, site: Site, slug: str, size: str, scheme: Scheme, lan
     """As a shopper: a picture, no complaint of the policy, nothing that scrolls aside."""
     shopper = open_page(running, size, scheme)
     heard = complaints(shopper)
-    shopper.goto(f"http://127.0.0.1:{site.port('edge')}/c/{slug}?lang={lang}")
+    shopper.goto(address(site, slug, lang))
     expect(shopper.locator("flash-sale")).to_be_visible()
     assert has_pixels(shopper)
     shoot(shopper, f"campaign-{lang}-{scheme}-{size}")
@@ -142,6 +162,96 @@ def page_text(site: Site, slug: str) -> str:
     return _edge(site).get(f"/c/{slug}", NO_LANGUAGE).text
 
 
+def address(site: Site, slug: str, lang: str = "en") -> str:
+    return f"http://127.0.0.1:{site.port('edge')}/c/{slug}?lang={lang}"
+
+
+def visit(running: Browser, site: Site, slug: str, lang: str = "en") -> Shop:
+    """The page as somebody new opens it, who has no TLS: `crypto.randomUUID` is not there then."""
+    page = open_page(running)
+    page.add_init_script("delete Crypto.prototype.randomUUID")
+    page.goto(address(site, slug, lang))
+    return Shop(page)
+
+
+def no_demo(page: Page) -> None:
+    """From now on the edge answers as one without the demo."""
+
+    def refuse(route: Route) -> None:
+        route.fulfill(
+            status=404, content_type="application/problem+json", body='{"code":"not_found"}'
+        )
+
+    page.route("**/demo/**", refuse)
+
+
+@pytest.mark.parametrize(("lang", "thanks"), [("en", "Paid. Thank you!"), ("zh", "已付款，谢谢！")])
+def test_somebody_buys_and_pays_on_the_page(site: Site, create_campaign, lang: str, thanks: str):
+    campaign = create_campaign("Teapot", units=3, starts_in_s=2, lasts_s=600)
+    _published(_edge(site), campaign["slug"])
+    with chromium() as running:
+        shop = visit(running, site, campaign["slug"], lang)
+        heard = complaints(shop.page)
+        shop.expect_open()
+        # The page says what the item is, and the component does not say it again.
+        expect(shop.page.get_by_role("heading", name="Teapot", level=2)).to_be_visible()
+        expect(shop.sale.locator("h3")).to_be_hidden()
+        keeps_nobody_out(shop.page)
+        shop.buy()
+        shop.expect_state("confirmed")
+        shoot(shop.page, f"campaign-{lang}-confirmed")
+        keeps_nobody_out(shop.page)
+        shop.pay.click()
+        shop.expect_state("paid")
+        expect(shop.headline).to_contain_text(thanks)
+        expect(shop.page.locator(".pay-note")).to_be_empty()
+        shoot(shop.page, f"campaign-{lang}-paid")
+        keeps_nobody_out(shop.page)
+        assert heard == shop.errors == []
+
+
+def test_an_order_is_paid_where_the_merchant_says(site: Site, create_campaign, stack_environment):
+    campaign = create_campaign("Teapot", units=3, starts_in_s=5, lasts_s=600)
+    pay_href = "https://shop.example/pay?order={order}"
+    write_head(stack_environment, campaign, addresses={"pay_href": pay_href})
+    wait_for(lambda: "pay-href" in page_text(site, campaign["slug"]), "the address")
+    with chromium() as running:
+        shop = visit(running, site, campaign["slug"])
+        shop.page.route("https://shop.example/**", lambda route: route.fulfill(body="the shop"))
+        shop.buy()
+        shop.expect_state("confirmed")
+        order = shop.order_number.inner_text()
+        shop.pay.click()
+        shop.page.wait_for_url(f"https://shop.example/pay?order={order}")
+
+
+def test_outside_the_demo_the_page_leads_into_the_shop(
+    site: Site, create_campaign, stack_environment
+):
+    campaign = create_campaign("Teapot", units=3, starts_in_s=2, lasts_s=600)
+    _published(_edge(site), campaign["slug"])
+    with chromium() as running:
+        stranger = visit(running, site, campaign["slug"])
+        no_demo(stranger.page)
+        stranger.buy()
+        # Nobody is signed in: that is no failure, and not asked again and again.
+        stranger.expect_state("no_session")
+        write_head(
+            stack_environment, campaign, addresses={"shop_href": "https://shop.example/spring"}
+        )
+        wait_for(lambda: "to-shop" in page_text(site, campaign["slug"]), "the address")
+        stranger.page.goto(address(site, campaign["slug"], "zh"))
+        way = stranger.page.get_by_role("link", name="前往商店购买")
+        expect(way).to_have_attribute("href", "https://shop.example/spring")
+        expect(stranger.card).to_have_attribute("data-phase", "open")
+        expect(stranger.button).to_be_hidden()
+        shoot(stranger.page, "campaign-to-shop")
+        keeps_nobody_out(stranger.page)
+        shopper = visit(running, site, campaign["slug"])
+        shopper.expect_open()
+        expect(shopper.page.locator(".to-shop")).to_have_count(0)
+
+
 def test_an_unknown_campaign_has_a_page_that_says_so(site: Site):
     with chromium() as running:
         page = open_page(running, "phone")
@@ -149,4 +259,5 @@ def test_an_unknown_campaign_has_a_page_that_says_so(site: Site):
         assert answer
         assert answer.status == 404
         expect(page.locator("h1")).to_have_text("这里没有这个活动")
+        keeps_nobody_out(page)
         shoot(page, "campaign-not-found")

@@ -42,3 +42,9 @@ def write(campaign: Campaign, picture: Any = None, remove: bool = False, **texts
     """Words for the head of a campaign's page, and none for its items."""
     every = dict.fromkeys(TEXTS, "")
     services.write_page(campaign, Writing(every | texts, picture, remove), {})
+
+
+def write_addresses(campaign: Campaign, **addresses: str) -> None:
+    """Where the campaign's shop is, and no words."""
+    every = dict.fromkeys(TEXTS, "")
+    services.write_page(campaign, Writing(every, addresses=addresses), {})

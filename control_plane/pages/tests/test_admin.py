@@ -2,13 +2,14 @@
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.exceptions import ValidationError
 
 from control_plane.campaigns import services as campaigns
 from control_plane.pages import services
 from control_plane.pages.models import CampaignPage, ItemPage, Picture, PictureFile
 from control_plane.pages.pictures import draw
 from control_plane.pages.services import TEXTS
-from control_plane.pages.tests.conftest import upload, write
+from control_plane.pages.tests.conftest import upload, write, write_addresses
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +87,44 @@ def test_what_is_no_picture_is_refused_with_the_reason_and_nothing_is_written(dr
 def test_a_text_that_is_too_long_is_refused(draft, writer):
     page = writer.post(_url(draft), _form(draft, **{"campaign-text_en": "x" * 4001}))
     assert "at most 4000 characters" in page.content.decode()
+
+
+def test_the_shops_addresses_are_written_and_shown_again(draft, writer):
+    pay, shop = "https://shop.example/pay/{order}", "http://shop.example:8080/spring?a=1"
+    given = {"campaign-pay_href": pay, "campaign-shop_href": shop}
+    writer.post(_url(draft), _form(draft, **given))
+    written = CampaignPage.objects.get()
+    assert (written.pay_href, written.shop_href) == (pay, shop)
+    assert f'value="{pay}"' in writer.get(_url(draft)).content.decode()
+    writer.post(_url(draft), _form(draft))
+    assert CampaignPage.objects.get().pay_href == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "address", "reason"),
+    [
+        ("shop_href", "javascript:alert(1)", "a whole address"),
+        ("shop_href", "//shop.example/", "a whole address"),
+        ("shop_href", "/spring", "a whole address"),
+        ("shop_href", "ftp://shop.example/", "a whole address"),
+        ("shop_href", "https://shop.example\\@evil.example/", "a user&#x27;s name"),
+        ("shop_href", "https://shop.example@evil.example/", "a user&#x27;s name"),
+        ("shop_href", "https://shop.example/" + "x" * 500, "at most 500 characters"),
+        ("pay_href", "https://shop.example/pay", "{order} once"),
+        ("pay_href", "https://shop.example/{order}/{order}", "{order} once"),
+        ("pay_href", "https://{order}.shop.example/", "{order} once"),
+        ("pay_href", "javascript:alert('{order}')", "a whole address"),
+    ],
+)
+def test_an_address_that_leads_astray_is_refused(draft, writer, field, address, reason):
+    form = _form(draft, **{f"campaign-{field}": address})
+    assert reason in writer.post(_url(draft), form).content.decode()
+    assert not CampaignPage.objects.exists()
+
+
+def test_nothing_else_writes_such_an_address_either(draft):
+    with pytest.raises(ValidationError):
+        write_addresses(draft, shop_href="javascript:alert(1)")
 
 
 @pytest.mark.parametrize("end", ["edit", "preview"])

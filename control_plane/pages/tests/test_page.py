@@ -10,7 +10,7 @@ from control_plane.pages.facts import campaigns_to_publish, facts_of
 from control_plane.pages.models import Picture, PictureFile
 from control_plane.pages.pictures import draw
 from control_plane.pages.services import TEXTS, Writing
-from control_plane.pages.tests.conftest import upload, write
+from control_plane.pages.tests.conftest import upload, write, write_addresses
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +57,39 @@ def test_every_item_is_a_component_that_falls_back_to_a_link(approved, now, item
     assert f'<flash-sale item="{item.pk}" lang="zh">' in page
     assert '<a class="go until-defined" href="/?campaign=spring' in page
     assert "¥19.99" in page
+
+
+def test_a_page_leads_into_the_shop_where_there_is_one(approved, now):
+    pay, shop = "https://shop.example/pay/{order}?a=1&b=2", "https://shop.example/spring?x=\"&y"
+    write_addresses(approved, pay_href=pay, shop_href=shop)
+    (campaign,) = campaigns_to_publish(now)
+    assert (facts_of(campaign)["pay_href"], facts_of(campaign)["shop_href"]) == (pay, shop)
+    chinese = _page(now, "zh")
+    assert ' pay-href="https://shop.example/pay/{order}?a=1&amp;b=2">' in chinese
+    assert 'href="https://shop.example/spring?x=&quot;&amp;y">前往商店购买</a>' in chinese
+    assert "Buy in the shop</a>" in _page(now)
+    assert "/?campaign=" not in chinese
+
+
+def test_a_page_without_addresses_names_none(approved, now):
+    (campaign,) = campaigns_to_publish(now)
+    assert (facts_of(campaign)["pay_href"], facts_of(campaign)["shop_href"]) == (None, None)
+    page = _page(now)
+    assert "pay-href" not in page
+    assert "to-shop" not in page
+
+
+def test_a_sale_that_is_over_sends_nobody_to_the_shop(approved, now):
+    write_addresses(approved, shop_href="https://shop.example/")
+    (campaign,) = campaigns_to_publish(now)
+    assert b"to-shop" not in render.page_html(facts_of(campaign) | {"ended": True}, "en")
+
+
+def test_what_leads_from_the_page_keeps_its_language(approved, now):
+    for language, tag in (("en", "en"), ("zh", "zh-CN")):
+        inside = re.findall(r'href="(/(?:\?|draw)[^"]*)"', _page(now, language))
+        assert inside
+        assert all(f"lang={tag}" in href for href in inside)
 
 
 def test_a_picture_has_its_widths_and_its_words(approved, now):

@@ -98,7 +98,9 @@ function flag(env: Bindings, name: string): boolean {
   throw new SettingsError(`${name} must be 0 or 1, not ${JSON.stringify(value)}`);
 }
 
-const SITEVERIFY_URL = "https://challenges.cloudflare.com/turnstile/v0/siteverify";
+/** Where Turnstile is: its script, its frame, and who judges its answers. */
+export const CLOUDFLARE = "https://challenges.cloudflare.com";
+const SITEVERIFY_URL = `${CLOUDFLARE}/turnstile/v0/siteverify`;
 
 /** Both keys or none: half a provider would let everybody in or nobody. */
 function turnstile(env: Bindings): TurnstileSettings | null {

@@ -33,7 +33,7 @@ export function not_found_html(language: Language): string {
 </head>
 <body class="narrow">
 <header class="bar">
-<a class="brand" href="/"><img src="/assets/icon.svg" width="28" height="28" alt=""> Sluice</a>
+<a class="brand" href="/?lang=${tag}"><img src="/assets/icon.svg" width="28" height="28" alt=""> Sluice</a>
 </header>
 <main class="sheet">
 <h1>${title}</h1>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Edge } from "../../../fixtures/edge.ts";
+import { Edge, TURNSTILE } from "../../../fixtures/edge.ts";
 import type { PageFile } from "./pages.ts";
 
 const PAGE: PageFile = {
@@ -52,6 +52,20 @@ test("the policy allows nothing inline and nobody else's files", async () => {
   expect(policy).toContain("style-src 'self'");
   expect(policy).toContain("frame-ancestors 'none'");
   expect(policy).not.toContain("unsafe");
+  expect(policy).not.toContain("cloudflare");
+});
+
+test("with Turnstile's keys the policy has room for its script and its frame, on every page", async () => {
+  const turnstile = { site_key: "site", secret: "secret", siteverify_url: TURNSTILE };
+  const with_turnstile = new Edge({ turnstile }, [PAGE]);
+  for (const path of ["/", "/c/nowhere"]) {
+    const { headers } = await with_turnstile.fetch(path);
+    const policy = (headers.get("content-security-policy") ?? "").split("; ");
+    expect(policy).toContain("script-src 'self' https://challenges.cloudflare.com");
+    expect(policy).toContain("frame-src https://challenges.cloudflare.com");
+    expect(policy).toContain("default-src 'none'");
+    expect(policy.join()).not.toContain("unsafe");
+  }
 });
 
 test("pages are for reading", async () => {

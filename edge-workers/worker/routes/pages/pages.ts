@@ -1,6 +1,7 @@
 /** Static pages. The files are part of the bundle, so both runtimes serve the same bytes. */
 
 import { Hono } from "hono";
+import { CLOUDFLARE, type Settings } from "../../env/settings.ts";
 import { method_not_allowed } from "../../problem/problem.ts";
 
 /** One file of the storefront. `immutable` files have their content's hash in their path. */
@@ -14,14 +15,24 @@ export interface PageFile {
   any_origin?: boolean;
 }
 
-export const SECURITY_HEADERS = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin",
-} as const;
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+  "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/** Its widget is a script of Cloudflare's that works in a frame of Cloudflare's. */
+const POLICY_WITH_TURNSTILE = POLICY.replace(
+  "script-src 'self'",
+  `script-src 'self' ${CLOUDFLARE}; frame-src ${CLOUDFLARE}`,
+);
+
+/** What every page and file is sent with; Turnstile is allowed where its keys are, else nobody. */
+export function security_headers({ turnstile }: Pick<Settings, "turnstile">) {
+  return {
+    "content-security-policy": turnstile === null ? POLICY : POLICY_WITH_TURNSTILE,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+  };
+}
 
 /** A module script of another origin is loaded with CORS, and without cookies or the like. */
 export const OPEN_HEADERS = {
@@ -34,18 +45,26 @@ export const FOR_EVER = "public, max-age=31536000, immutable";
 export const SHORTLY = "public, max-age=30, must-revalidate";
 
 /** Mounts every file at its path, for GET and HEAD. */
-export function pages_route(files: readonly PageFile[]): Hono {
+export function pages_route(
+  files: readonly PageFile[],
+  settings: Pick<Settings, "turnstile">,
+): Hono {
   const app = new Hono();
+  const security = security_headers(settings);
   for (const file of files) {
-    app.get(file.path, (c) => serve(file, c.req.header("if-none-match")));
+    app.get(file.path, (c) => serve(file, security, c.req.header("if-none-match")));
     app.all(file.path, () => method_not_allowed("GET, HEAD"));
   }
   return app;
 }
 
-function serve(file: PageFile, if_none_match: string | undefined): Response {
+function serve(
+  file: PageFile,
+  security: Record<string, string>,
+  if_none_match: string | undefined,
+): Response {
   const headers = {
-    ...SECURITY_HEADERS,
+    ...security,
     ...(file.any_origin ? OPEN_HEADERS : {}),
     "content-type": file.content_type,
     "cache-control": file.immutable ? FOR_EVER : SHORTLY,

@@ -5,6 +5,7 @@
 
 import { type Context, Hono } from "hono";
 import type { Log } from "../../env/log.ts";
+import type { Settings } from "../../env/settings.ts";
 import { busy, method_not_allowed, problem } from "../../problem/problem.ts";
 import { type Language, PublishedFiles, type PublishedSource } from "./files.ts";
 import { choose_language } from "./language.ts";
@@ -12,12 +13,13 @@ import { not_found_html } from "./not_found.ts";
 import {
   FOR_EVER,
   OPEN_HEADERS,
-  SECURITY_HEADERS,
   SHORTLY,
+  security_headers,
   with_body_unless_known,
 } from "./pages.ts";
 
 export interface PublishedOptions {
+  settings: Pick<Settings, "turnstile">;
   published: PublishedSource;
   hashed_names: Readonly<Record<string, string>>;
   clock: () => number;
@@ -40,6 +42,7 @@ const TAGS = { en: "en", zh: "zh-CN" } as const;
 export function published_route(options: PublishedOptions, log: Log): Hono {
   const { published, hashed_names, clock, random } = options;
   const files = new PublishedFiles(published, clock, log);
+  const security = security_headers(options.settings);
   const with_links = linker(hashed_names);
   const app = new Hono();
 
@@ -53,9 +56,9 @@ export function published_route(options: PublishedOptions, log: Log): Hono {
   app.get("/c/:slug", async (c) => {
     const language = choose_language(c.req.query("lang"), c.req.header("accept-language"));
     const found = await files.campaign(c.req.param("slug"));
-    if (found === null) return not_found_page(language, with_links);
+    if (found === null) return not_found_page(language, with_links, security);
     const name = found.pages[language];
-    const headers = { ...page_headers(language), "cache-control": SHORTLY };
+    const headers = { ...security, ...page_headers(language), "cache-control": SHORTLY };
     const etag = `"${name.slice(0, 16)}-${with_links.build}"`;
     return with_body_unless_known(
       with_links(await body_of(name)),
@@ -66,14 +69,15 @@ export function published_route(options: PublishedOptions, log: Log): Hono {
   app.get("/c/:slug/campaign.json", async (c) => {
     const found = await files.campaign(c.req.param("slug"));
     if (found === null) return problem("not_found");
-    return data(c, found.json, await body_of(found.json), JSON_TYPE, SHORTLY);
+    return data(c, found.json, await body_of(found.json), JSON_TYPE, SHORTLY, security);
   });
   app.get("/p/:name", async (c) => {
     const name = c.req.param("name");
     const suffix = PUBLIC_NAME.exec(name)?.[2];
     const body = suffix === undefined ? null : await files.file(name);
     if (body === null) return problem("not_found");
-    return data(c, name, body, suffix === "json" ? JSON_TYPE : "image/webp", FOR_EVER);
+    const content_type = suffix === "json" ? JSON_TYPE : "image/webp";
+    return data(c, name, body, content_type, FOR_EVER, security);
   });
   for (const path of ["/c/:slug", "/c/:slug/campaign.json", "/p/:name"]) {
     app.all(path, () => method_not_allowed("GET, HEAD"));
@@ -88,9 +92,10 @@ function data(
   body: Uint8Array<ArrayBuffer>,
   content_type: string,
   cache_control: string,
+  security: Record<string, string>,
 ): Response {
   const headers = {
-    ...SECURITY_HEADERS,
+    ...security,
     ...OPEN_HEADERS,
     "content-type": content_type,
     "cache-control": cache_control,
@@ -101,16 +106,19 @@ function data(
 
 function page_headers(language: Language) {
   return {
-    ...SECURITY_HEADERS,
     "content-type": HTML,
     "content-language": TAGS[language],
     vary: "accept-language",
   };
 }
 
-function not_found_page(language: Language, with_links: Linker): Response {
+function not_found_page(
+  language: Language,
+  with_links: Linker,
+  security: Record<string, string>,
+): Response {
   const body = with_links(NOT_FOUND[language]);
-  const headers = { ...page_headers(language), "cache-control": NOT_THERE };
+  const headers = { ...security, ...page_headers(language), "cache-control": NOT_THERE };
   return new Response(body, { status: 404, headers });
 }
 
