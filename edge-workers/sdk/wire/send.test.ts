@@ -98,7 +98,7 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     const asked: unknown[] = [];
     const solve: Solve = async (_session, slider) => {
       asked.push(slider);
-      return { solution: asked.length };
+      return () => ({ solution: asked.length });
     };
     await send(wire("s", solve), door, machine({ slider: { width: 300 } }), never);
     expect(asked).toEqual([{ width: 300 }]);
@@ -154,13 +154,25 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
 
 test("a check that was solved ahead is used once", async () => {
   let solved = 0;
-  const check = new PreparedCheck(async () => ({ solution: ++solved }));
+  const check = new PreparedCheck(async () => {
+    const solution = ++solved;
+    return () => ({ solution });
+  });
   check.prepare("s", never);
   check.prepare("s", never);
   expect(await check.take("s", null, never)).toEqual({ solution: 1 });
   expect(await check.take("s", null, never)).toEqual({ solution: 2 });
   check.prepare("s", never);
   expect(await check.take("another session", null, never)).toEqual({ solution: 4 });
+});
+
+test("what was seen goes along until the press, not until the work was done", async () => {
+  let seen = "nothing";
+  const check = new PreparedCheck(async () => () => ({ trace: seen }));
+  check.prepare("s", never);
+  await new Promise((resolve) => setImmediate(resolve));
+  seen = "he moved and pressed";
+  expect(await check.take("s", null, never)).toEqual({ trace: "he moved and pressed" });
 });
 
 describe("an answer", () => {
