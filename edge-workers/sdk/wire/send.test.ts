@@ -3,6 +3,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { CheckUnavailable } from "../check/solve.ts";
 import { PreparedCheck, type Solve } from "../human_check.ts";
 import { type Machine, new_machine } from "../machine/machine.ts";
 import { type SessionSource, Visit } from "../visit.ts";
@@ -115,6 +116,30 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     expect(heard).toEqual([]);
   });
 
+  test("a question that the edge refuses is that refusal, and its wait is kept", async () => {
+    const solve: Solve = () => Promise.reject(new CheckUnavailable("rate_limited", 340));
+    const knocked = await send(wire("s", solve), door, machine(), never);
+    expect(knocked).toMatchObject({ ok: false, code: "rate_limited", retry_after_ms: 340 });
+    expect(heard).toEqual([]);
+  });
+
+  test("a question that was not heard is no answer", async () => {
+    const solve: Solve = () => Promise.reject(new CheckUnavailable("offline", 1000));
+    expect((await send(wire("s", solve), door, machine(), never)).code).toBe("no_answer");
+  });
+
+  test("a session that the check's question refuses is fetched anew", async () => {
+    let fetched = 0;
+    const solve: Solve = async (session) => {
+      if (session === "session-1") throw new CheckUnavailable("bad_token", 1000);
+      return null;
+    };
+    const at = wire(async () => `session-${++fetched}`, solve);
+    expect((await send(at, door, machine(), never)).code).toBe("bad_token");
+    expect((await send(at, door, machine(), never)).ok).toBe(true);
+    expect(heard.map(({ headers }) => headers.authorization)).toEqual(["Bearer session-2"]);
+  });
+
   test("without a session nothing is sent", async () => {
     expect((await send(wire(null), door, machine(), never)).code).toBe("no_session");
     expect((await send(wire(""), door, machine(), never)).code).toBe("no_session");
@@ -140,11 +165,11 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     expect((await send(at, door, machine(), never)).ok).toBe(true);
   });
 
-  test("a shop that does not answer is asked again", async () => {
+  test("a shop that does not answer is asked again, whatever its error is called", async () => {
     let fetched = 0;
     const at = wire(async () => {
       fetched += 1;
-      if (fetched === 1) throw new Error("busy");
+      if (fetched === 1) throw Object.assign(new Error("busy"), { code: "denied" });
       return "s";
     });
     expect((await send(at, door, machine(), never)).code).toBe("no_answer");
