@@ -174,6 +174,42 @@ describe("a check", () => {
     expect(answered(machine, ENTRY)).toMatchObject({ state: "buying", slider: null });
   });
 
+  const PUZZLE = no("challenge", { slider: { width: 300 } });
+
+  test("of which three puzzles were solved wrongly is the end; being asked is not counted", () => {
+    expect(after([PUZZLE, PUZZLE, PUZZLE])).toMatchObject({ state: "entering", checks: 2 });
+    expect(after([PUZZLE, PUZZLE, PUZZLE, no("challenge")]).state).toBe("challenge");
+  });
+
+  test("is forgotten once he is let in, however long the line and however many the puzzles", () => {
+    const renewals = Array.from({ length: 8 }, () => [
+      QUEUED,
+      no("bad_token"),
+      PUZZLE,
+      PUZZLE,
+      ENTRY,
+    ]);
+    expect(after([ENTRY, ...renewals.flat()])).toMatchObject({ state: "queued", checks: 0 });
+  });
+
+  test("is asked for when the token of before is not renewed, which is no wrong answer", () => {
+    const machine = after([ENTRY, QUEUED, no("bad_token"), no("challenge")]);
+    expect(machine).toMatchObject({
+      state: "entering",
+      entry_token: null,
+      checks: 0,
+      ticket: "t1",
+    });
+    expect(answered(machine, ENTRY)).toMatchObject({ state: "queued", entry_token: "e1" });
+  });
+
+  test("does not help with a gateway that challenges every token", () => {
+    const round = [no("challenge"), ENTRY];
+    const once = after([ENTRY, no("challenge")]);
+    expect(once).toMatchObject({ state: "entering", entry_token: null });
+    expect(after([ENTRY, ...round, ...round, no("challenge")]).state).toBe("challenge");
+  });
+
   test("is the end after three", () => {
     const machine = after([no("challenge"), no("challenge"), no("challenge")]);
     expect(machine.state).toBe("challenge");

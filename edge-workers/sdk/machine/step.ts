@@ -95,7 +95,7 @@ function judge({ refused, checks }: Machine, request: Request, answer: Answer): 
     const is_whole = typeof body.entry_token === "string" && typeof body.buy_url === "string";
     return is_whole ? "let_in" : "busy";
   }
-  if (refused >= REFUSED_MAX) return AGAIN_REFUSED;
+  if (refused >= REFUSED_MAX) return code === "challenge" ? CHECK_FAILED : AGAIN_REFUSED;
   if (checks >= CHECKS_MAX) return CHECK_FAILED;
   return code === UNNAMED ? "busy" : code;
 }

@@ -41,6 +41,8 @@ function wire(session: SessionSource = "s.e.s", solve: Solve = async () => null)
   const check = new PreparedCheck(solve);
   return { edge, item: 7, visit, device: async () => "device-1", check };
 }
+/** Has not been let in yet. */
+const outside = (more: Partial<Machine> = {}) => machine({ entry_token: null, ...more });
 const machine = (more: Partial<Machine> = {}): Machine => ({
   ...new_machine("key-1"),
   entry_token: "e.n.t",
@@ -90,7 +92,7 @@ test("the status is read with the entry token", async () => {
 
 describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
   test("is knocked at with session and device", async () => {
-    await send(wire(), door, machine(), never);
+    await send(wire(), door, outside(), never);
     expect(heard[0]).toMatchObject({ path: `/v1/items/7/${door}`, body: '{"device":"device-1"}' });
     expect(heard[0]?.headers.authorization).toBe("Bearer s.e.s");
   });
@@ -101,7 +103,7 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
       asked.push(slider);
       return () => ({ solution: asked.length });
     };
-    await send(wire("s", solve), door, machine({ slider: { width: 300 } }), never);
+    await send(wire("s", solve), door, outside({ slider: { width: 300 } }), never);
     expect(asked).toEqual([{ width: 300 }]);
     expect(JSON.parse(heard[0]?.body ?? "")).toEqual({
       device: "device-1",
@@ -111,21 +113,21 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
 
   test("a check that cannot be solved is not sent, and not a no", async () => {
     const solve: Solve = () => Promise.reject(new Error("offline"));
-    const knocked = await send(wire("s", solve), door, machine(), never);
+    const knocked = await send(wire("s", solve), door, outside(), never);
     expect(knocked.code).toBe("no_answer");
     expect(heard).toEqual([]);
   });
 
   test("a question that the edge refuses is that refusal, and its wait is kept", async () => {
     const solve: Solve = () => Promise.reject(new CheckUnavailable("rate_limited", 340));
-    const knocked = await send(wire("s", solve), door, machine(), never);
+    const knocked = await send(wire("s", solve), door, outside(), never);
     expect(knocked).toMatchObject({ ok: false, code: "rate_limited", retry_after_ms: 340 });
     expect(heard).toEqual([]);
   });
 
   test("a question that was not heard is no answer", async () => {
     const solve: Solve = () => Promise.reject(new CheckUnavailable("offline", 1000));
-    expect((await send(wire("s", solve), door, machine(), never)).code).toBe("no_answer");
+    expect((await send(wire("s", solve), door, outside(), never)).code).toBe("no_answer");
   });
 
   test("a session that the check's question refuses is fetched anew", async () => {
@@ -135,14 +137,14 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
       return null;
     };
     const at = wire(async () => `session-${++fetched}`, solve);
-    expect((await send(at, door, machine(), never)).code).toBe("bad_token");
-    expect((await send(at, door, machine(), never)).ok).toBe(true);
+    expect((await send(at, door, outside(), never)).code).toBe("bad_token");
+    expect((await send(at, door, outside(), never)).ok).toBe(true);
     expect(heard.map(({ headers }) => headers.authorization)).toEqual(["Bearer session-2"]);
   });
 
   test("without a session nothing is sent", async () => {
-    expect((await send(wire(null), door, machine(), never)).code).toBe("no_session");
-    expect((await send(wire(""), door, machine(), never)).code).toBe("no_session");
+    expect((await send(wire(null), door, outside(), never)).code).toBe("no_session");
+    expect((await send(wire(""), door, outside(), never)).code).toBe("no_session");
     expect(heard).toEqual([]);
   });
 
@@ -150,8 +152,8 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     answer = { status: 401, body: '{"code":"bad_token"}' };
     let fetched = 0;
     const at = wire(async () => `session-${++fetched}`);
-    await send(at, door, machine(), never);
-    await send(at, door, machine(), never);
+    await send(at, door, outside(), never);
+    await send(at, door, outside(), never);
     expect(heard.map(({ headers }) => headers.authorization)).toEqual([
       "Bearer session-1",
       "Bearer session-2",
@@ -161,8 +163,8 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
   test("who signs in after he was asked to is let in", async () => {
     const sessions = [null, "s"];
     const at = wire(async () => sessions.shift() ?? null);
-    expect((await send(at, door, machine(), never)).code).toBe("no_session");
-    expect((await send(at, door, machine(), never)).ok).toBe(true);
+    expect((await send(at, door, outside(), never)).code).toBe("no_session");
+    expect((await send(at, door, outside(), never)).ok).toBe(true);
   });
 
   test("a shop that does not answer is asked again, whatever its error is called", async () => {
@@ -172,8 +174,25 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
       if (fetched === 1) throw Object.assign(new Error("busy"), { code: "denied" });
       return "s";
     });
-    expect((await send(at, door, machine(), never)).code).toBe("no_answer");
-    expect((await send(at, door, machine(), never)).ok).toBe(true);
+    expect((await send(at, door, outside(), never)).code).toBe("no_answer");
+    expect((await send(at, door, outside(), never)).ok).toBe(true);
+  });
+});
+
+describe("who was let in before", () => {
+  const solve: Solve = async () => () => ({ solution: 1 });
+  const check_sent = () => JSON.parse(heard.at(-1)?.body ?? "").check;
+
+  test("shows that token in place of a new check", async () => {
+    await send(wire("s", solve), "entry", machine(), never);
+    expect(check_sent()).toEqual({ provider: "renewal", token: "e.n.t" });
+  });
+
+  test("solves the puzzle when he is asked for one, and passes the check at the lobby", async () => {
+    await send(wire("s", solve), "entry", machine({ slider: { width: 300 } }), never);
+    expect(check_sent()).toEqual({ solution: 1 });
+    await send(wire("s", solve), "lobby", machine(), never);
+    expect(check_sent()).toEqual({ solution: 1 });
   });
 });
 

@@ -2,7 +2,7 @@
 
 import type { CheckUnavailable } from "../check/solve.ts";
 import type { PreparedCheck } from "../human_check.ts";
-import type { Machine, Request } from "../machine/machine.ts";
+import { type Machine, type Request, renewal_of } from "../machine/machine.ts";
 import type { Visit } from "../visit.ts";
 import { type Answer, ask, NO_ANSWER, OFFLINE, silence } from "./ask.ts";
 
@@ -64,16 +64,20 @@ async function knock(
 async function ask_door(
   { edge, item, visit, device, check }: Wire,
   door: "entry" | "lobby",
-  { slider }: Machine,
+  machine: Machine,
   signal: AbortSignal,
 ): Promise<Answer> {
+  const renewal = door === "entry" ? renewal_of(machine) : null;
   let session: string | null;
   let body: Record<string, unknown>;
   try {
     session = await visit.session();
     if (session === null) return silence("no_session");
     body = { device: await device() };
-    const solved = await check.take(session, slider, signal);
+    const solved =
+      renewal === null
+        ? await check.take(session, machine.slider, signal)
+        : { provider: "renewal", token: renewal };
     if (solved !== null) body.check = solved;
   } catch (error) {
     return as_refusal(error);
