@@ -68,6 +68,8 @@ export interface Machine {
   order: string | null;
   pay_by_ms: number | null;
   reason: string | null;
+  /** The sale is over and tells no more of a known order: what was last known of it stays. */
+  is_closed: boolean;
   /** What the human check has to show, when the edge asks for more. */
   slider: unknown;
 }
@@ -99,6 +101,7 @@ export function new_machine(key: string): Machine {
     order: null,
     pay_by_ms: null,
     reason: null,
+    is_closed: false,
     slider: null,
   };
 }

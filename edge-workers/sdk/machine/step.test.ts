@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Answer, NO_ANSWER, OFFLINE, silence, UNNAMED } from "../wire/ask.ts";
 import { type Machine, new_machine, type Request, type State } from "./machine.ts";
-import { is_settled, next_request, step } from "./step.ts";
+import { is_settled, next_look, next_request, step } from "./step.ts";
 import { backoff_ms } from "./waiting.ts";
 
 const ok = (body: Record<string, unknown>): Answer => ({
@@ -228,6 +228,34 @@ test.each(["sold_out", "limit_reached", "ended", "denied", "bad_request"])(
     expect(next_request(machine)).toBeNull();
   },
 );
+
+describe("an order that is known", () => {
+  const ordered = [ENTRY, RESERVED, CONFIRMED, no("bad_token")];
+
+  test.each(["ended", "denied", "not_found"])(
+    "stays what it was when he is not let in any more: %s",
+    (code) => {
+      const machine = after([...ordered, no(code)]);
+      expect(machine).toMatchObject({ state: "confirmed", order: "S1", hindrance: null });
+      expect(next_request(machine)).toBeNull();
+    },
+  );
+
+  test("that has expired may be found paid, and nothing else changes it", () => {
+    const expired = after([ENTRY, RESERVED, CONFIRMED, ok({ state: "expired" })]);
+    expect(next_request(expired)).toBeNull();
+    expect(next_look(expired)).toBe("status");
+    const look = (answer: Answer) =>
+      step(expired, { kind: "answer", request: "status", answer, chance: 0.5 });
+    for (const code of ["busy", "bad_token", "not_found", "confirmed"]) {
+      expect(look(no(code))).toBe(expired);
+    }
+    expect(look(ok({ state: "expired" }))).toBe(expired);
+    const paid = look(ok({ state: "paid", order: "S2" }));
+    expect(paid).toMatchObject({ state: "paid", order: "S2", hindrance: null });
+    expect(next_look(paid)).toBeNull();
+  });
+});
 
 test("a new try after the end is a new purchase with a new key", () => {
   const expired = after([ENTRY, RESERVED, ok({ state: "expired" })]);
