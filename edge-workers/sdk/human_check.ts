@@ -4,7 +4,7 @@
 export interface CheckExports {
   /** Begins to gather how the visitor moves; returns what ends it. */
   watch?: (root: Document) => () => void;
-  solve?: (task: CheckTask) => Promise<Record<string, unknown> | null>;
+  solve?: (task: CheckTask) => Promise<Solved>;
   device_id?: () => Promise<string>;
 }
 
@@ -19,11 +19,13 @@ export interface CheckTask {
   signal: AbortSignal;
 }
 
-/** Solves the check for one entry; null when none is asked for. Rejects when it could not be done. */
+/** Solves the check for one entry. Rejects when it could not be done. */
 export type Solve = (session: string, slider: unknown, signal: AbortSignal) => Promise<Solved>;
-export type Solved = Record<string, unknown> | null;
+/** Makes the answer, out of the work and what was seen until now; null when none is asked for. */
+export type Solved = (() => CheckAnswer) | null;
+export type CheckAnswer = Record<string, unknown>;
 
-/** A check that is solved ahead of time and used once. */
+/** A check whose work is done ahead of time and used once; the answer is made at the press. */
 export class PreparedCheck {
   readonly #solve: Solve;
   #ahead: { session: string; solved: Promise<Solved> } | null = null;
@@ -40,8 +42,13 @@ export class PreparedCheck {
     this.#ahead = { session, solved };
   }
 
-  /** The answer for the next entry. */
-  async take(session: string, slider: unknown, signal: AbortSignal): Promise<Solved> {
+  /** The answer for the next entry; null when none is asked for. */
+  async take(session: string, slider: unknown, signal: AbortSignal): Promise<CheckAnswer | null> {
+    const solved = await this.#solved(session, slider, signal);
+    return solved === null ? null : solved();
+  }
+
+  async #solved(session: string, slider: unknown, signal: AbortSignal): Promise<Solved> {
     const ahead = this.#ahead;
     this.#ahead = null;
     if (ahead !== null && ahead.session === session && slider === null) {

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Machine, Request } from "./machine/machine.ts";
+import { LOOKS_MAX } from "./machine/waiting.ts";
 import { Purchase } from "./purchase.ts";
 import { Memory, passing_store, type Store } from "./tabs/memory.ts";
 import { leased_turn, locked_turn, type Turn } from "./tabs/turn.ts";
@@ -231,6 +232,72 @@ test("an order that was paid is seen after a reload, and nothing is asked", asyn
   await soon();
   expect(again.machine.state).toBe("paid");
   expect(scene.asked).toHaveLength(asked);
+});
+
+describe("an order that has expired", () => {
+  /** Expires at the first look, and is found paid after `looks` more. */
+  function late_money(looks: number): Reply {
+    const good = good_server();
+    let looked = -1;
+    return (request, machine) => {
+      if (request !== "status") return good(request, machine);
+      looked += 1;
+      return ok(looked >= looks && looked > 0 ? "paid" : "expired", { order: `S${looked}` });
+    };
+  }
+
+  test("is looked at slowly, until money that came late has made it paid", async () => {
+    const scene = new Scene();
+    scene.reply = late_money(4);
+    const tab = scene.tab(1);
+    tab.press();
+    await until(() => tab.machine.state === "paid", "the money");
+    expect(tab.machine.order).toBe("S4");
+    expect(scene.waited.filter((ms) => ms >= 15_000)).toHaveLength(4);
+    expect(scene.purchases).toHaveLength(1);
+  });
+
+  test("is looked at for some minutes only, in however many tabs", async () => {
+    const scene = new Scene();
+    scene.reply = late_money(1e9);
+    const tabs = [scene.tab(1), scene.tab(2)];
+    tabs[0]?.press();
+    await until(() => scene.asked.length > LOOKS_MAX, "the looks");
+    for (let round = 0; round < 300; round += 1) await soon();
+    const looked = scene.asked.filter(({ request }) => request === "status").length;
+    expect(looked).toBeLessThanOrEqual(1 + 2 * LOOKS_MAX);
+    expect(tabs.map((tab) => tab?.machine.state)).toEqual(["expired", "expired"]);
+  });
+
+  test("is looked at after a reload at once", async () => {
+    const scene = new Scene();
+    scene.reply = late_money(1e9);
+    const tab = scene.tab(1);
+    tab.press();
+    await until(() => tab.machine.state === "expired", "the end");
+    tab.stop();
+    scene.reply = late_money(0);
+    scene.reply("status", tab.machine);
+    const reloaded = Object.assign(new Scene(), { store: scene.store, reply: scene.reply });
+    const again = reloaded.tab(2);
+    again.resume();
+    await until(() => again.machine.state === "paid", "the money");
+    expect(reloaded.waited).toEqual([]);
+  });
+
+  test("can be bought anew meanwhile, also while it is being looked at", async () => {
+    const scene = new Scene();
+    scene.reply = late_money(1e9);
+    const tab = scene.tab(1);
+    tab.press();
+    await until(() => scene.asked.at(-1)?.request === "status" && scene.in_flight === 1, "a look");
+    await until(() => tab.machine.state === "expired" && scene.in_flight === 1, "another one");
+    tab.press();
+    await until(() => scene.purchases.length === 2, "the new purchase");
+    expect(new Set(scene.purchases.map(({ key }) => key)).size).toBe(2);
+    expect(scene.most_in_flight).toBe(1);
+    tab.stop();
+  });
 });
 
 test("whatever the network does, with whatever tabs: one request in flight, one unit taken", async () => {

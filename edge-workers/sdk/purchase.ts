@@ -7,8 +7,9 @@
 
 import type { Machine } from "./machine/machine.ts";
 import { new_machine, type Request } from "./machine/machine.ts";
-import { is_settled, next_request, type Signal, step } from "./machine/step.ts";
+import { is_settled, next_look, next_request, type Signal, step } from "./machine/step.ts";
 import { is_end } from "./machine/table.ts";
+import { LOOK_EVERY_MS, LOOKS_MAX } from "./machine/waiting.ts";
 import type { Memory } from "./tabs/memory.ts";
 import type { News } from "./tabs/news.ts";
 import type { Turn } from "./tabs/turn.ts";
@@ -38,6 +39,9 @@ export class Purchase {
   #machine: Machine;
   #is_running = false;
   #has_turn = false;
+  #is_watching = false;
+  #looks_left = LOOKS_MAX;
+  #look: Promise<void> | null = null;
   #wake = new AbortController();
 
   /** Takes up what was kept, unless it had ended in a refusal: after a reload he may try again. */
@@ -55,11 +59,17 @@ export class Purchase {
 
   /** Goes on with what was kept, if there is something to do. */
   resume(): void {
+    this.#go_on(0);
+  }
+
+  #go_on(look_in_ms: number): void {
     if (next_request(this.#machine) !== null) void this.#run(null);
+    else void this.#watch(look_in_ms);
   }
 
   /** The shopper asks to buy. Pressing twice is pressing once. */
   press(): void {
+    this.#looks_left = LOOKS_MAX;
     void this.#run({ kind: "press", key: this.#around.new_key() });
   }
 
@@ -88,6 +98,7 @@ export class Purchase {
   }
 
   async #run(deed: Deed | null): Promise<void> {
+    if (this.#look !== null) await this.#look;
     if (this.#is_running) return;
     this.#is_running = true;
     const since_ms = this.#around.clock();
@@ -99,6 +110,44 @@ export class Purchase {
     } finally {
       this.#is_running = false;
     }
+    void this.#watch(LOOK_EVERY_MS);
+  }
+
+  /** Looks now and then at what has ended and may still change, for some minutes. */
+  async #watch(first_ms: number): Promise<void> {
+    if (this.#is_watching) return;
+    this.#is_watching = true;
+    const { pause, random } = this.#around;
+    const { signal } = this.#stopped;
+    const is_due = () => !signal.aborted && !this.#is_running && next_look(this.#machine) !== null;
+    for (let wait_ms = first_ms; is_due() && this.#looks_left > 0; wait_ms = LOOK_EVERY_MS) {
+      this.#looks_left -= 1;
+      this.#wake = new AbortController();
+      const spread_ms = wait_ms * (0.75 + 0.5 * random());
+      if (wait_ms > 0) await pause(spread_ms, this.#wake.signal, false);
+      if (!is_due()) break;
+      this.#look = this.#look_once().catch(() => undefined);
+      await this.#look;
+      this.#look = null;
+    }
+    this.#is_watching = false;
+  }
+
+  /** One request, and the turn only for that long: another tab may want to buy anew. */
+  #look_once(): Promise<void> {
+    const { memory, turn, send, random } = this.#around;
+    const { signal } = this.#stopped;
+    const look = async () => {
+      const kept = memory.load();
+      if (kept !== null) this.#show(kept.machine);
+      const request = next_look(this.#machine);
+      if (request === null || signal.aborted) return;
+      const answer = await send(request, this.#machine, signal);
+      const heard = { kind: "answer", request, answer, chance: random() } as const;
+      const found = step(this.#machine, heard);
+      if (!signal.aborted && found !== this.#machine) this.#change(found);
+    };
+    return turn(memory.name, look, signal);
   }
 
   async #work(deed: Deed | null, since_ms: number): Promise<void> {
@@ -126,7 +175,7 @@ export class Purchase {
     if (this.#has_turn) return;
     this.#show(machine);
     // From now on in line for the turn: the other tab may be closed before it is done.
-    this.resume();
+    this.#go_on(LOOK_EVERY_MS);
   }
 
   async #loop(): Promise<void> {

@@ -1,5 +1,5 @@
 /** The human check of `<flash-sale>`, loaded when it is needed. */
 
 export { device_id } from "./device.ts";
-export { CheckUnavailable, type SolveArgs, solve } from "./solve.ts";
+export { type Answer, CheckUnavailable, type SolveArgs, solve } from "./solve.ts";
 export { watch } from "./watch.ts";

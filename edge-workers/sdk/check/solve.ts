@@ -42,24 +42,28 @@ type Question =
   | { provider: "altcha"; challenge: Challenge }
   | ({ provider: "turnstile" } & TurnstileQuestion);
 
+/** Makes the `check` of an entry's or lobby's body; with it goes what was seen until that moment. */
+export type Answer = () => Record<string, unknown>;
+
 /**
- * The `check` of an entry's or lobby's body, or null when none is asked for. It is good for one body.
- * Throws `CheckUnavailable`, and the signal's reason when that ends it.
+ * Does the work; null when none is asked for. What comes of it is good for one body, and is called
+ * when that is sent: work is done ahead of time, and whoever waits quietly does nothing before he
+ * presses. Throws `CheckUnavailable`, and the signal's reason when that ends it.
  */
-export async function solve(args: SolveArgs): Promise<Record<string, unknown> | null> {
+export async function solve(args: SolveArgs): Promise<Answer | null> {
   const { slider, host, lang, signal } = args;
   if (slider !== undefined && slider !== null) {
     const answer = await ask_slider(slider as SliderQuestion, host, lang, signal);
-    return { provider: "slider", ...answer };
+    return () => ({ provider: "slider", ...answer });
   }
   const question = await ask(args);
   if (question.provider === "none") return null;
   if (question.provider === "turnstile") {
     const token = await ask_turnstile(question, host, lang, signal);
-    return { provider: "turnstile", token, trace: trace_so_far() };
+    return () => ({ provider: "turnstile", token, trace: trace_so_far() });
   }
   const payload = await work_on(question.challenge, signal);
-  return { provider: "altcha", payload, trace: trace_so_far() };
+  return () => ({ provider: "altcha", payload, trace: trace_so_far() });
 }
 
 async function ask({ edge, item, session, signal, device }: SolveArgs): Promise<Question> {

@@ -119,6 +119,7 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       this.#facts = null;
       this.#facts_due_ms = 0;
       this.#is_paying = false;
+      this.#is_prepared = false;
       this.#told = "";
       const press = () => this.#counter?.press();
       const join = () => this.#counter?.join();
@@ -188,7 +189,8 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
     }
 
     #changed(machine: Machine): void {
-      if (machine.state !== "confirmed") this.#is_paying = false;
+      const may_be_paid = machine.state === "confirmed" || machine.state === "expired";
+      if (!may_be_paid) this.#is_paying = false;
       if (this.#facts !== null) this.#paint(this.#facts, shared_clock(this.#edge).clock.now_ms());
       const detail: StateDetail = {
         item: this.#item,

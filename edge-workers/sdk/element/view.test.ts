@@ -154,6 +154,13 @@ describe("an order", () => {
   test("being paid for says so", () => {
     expect(view_of(confirmed, FACTS, 150_000, en, true).sentence).toBe(en.paying);
   });
+
+  test("whose time has passed while it was being paid for is not told as lost", () => {
+    const expired: Machine = { ...confirmed, state: "expired" };
+    expect(view_of(expired, FACTS, 150_000, en).sentence).toBe(en.states.expired[1]);
+    expect(view_of(expired, FACTS, 150_000, en, true).sentence).toBe(en.paid_late);
+    expect(view_of(expired, FACTS, 150_000, zh, true).sentence).toBe(zh.paid_late);
+  });
 });
 
 test.each([

@@ -79,6 +79,7 @@ function hint_of(
     return words.hindrances[hindrance as Hindrance] ?? words.hindrances.busy;
   }
   if (state === "confirmed" && is_paying) return words.paying;
+  if (state === "expired" && is_paying) return words.paid_late;
   if (state === "lobby" && lobby_number !== null) {
     return `${words.lobby_number(lobby_number.toLocaleString(words.locale))} ${words.states.lobby[1]}`;
   }

@@ -50,7 +50,7 @@ export interface Machine {
   failures: number;
   /** Refused tokens in a row: a new one is fetched once, a second refusal is the end. */
   refused: number;
-  /** Human checks that did not satisfy. */
+  /** Answers to the human check that did not satisfy, since he was last let in. */
   checks: number;
   entry_token: string | null;
   buy_url: string | null;
@@ -68,6 +68,8 @@ export interface Machine {
   order: string | null;
   pay_by_ms: number | null;
   reason: string | null;
+  /** The sale is over and tells no more of a known order: what was last known of it stays. */
+  is_closed: boolean;
   /** What the human check has to show, when the edge asks for more. */
   slider: unknown;
 }
@@ -99,9 +101,14 @@ export function new_machine(key: string): Machine {
     order: null,
     pay_by_ms: null,
     reason: null,
+    is_closed: false,
     slider: null,
   };
 }
+
+/** The entry token of before, by which he is let in again; null when he has to pass the check. */
+export const renewal_of = ({ entry_token, slider }: Machine): string | null =>
+  slider === null ? entry_token : null;
 
 /** Where the shopper is, for showing: being let in again does not lose him his place or his unit. */
 export function shown_state({ state, resume }: Machine): State {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Answer, NO_ANSWER, OFFLINE, silence, UNNAMED } from "../wire/ask.ts";
 import { type Machine, new_machine, type Request, type State } from "./machine.ts";
-import { is_settled, next_request, step } from "./step.ts";
+import { is_settled, next_look, next_request, step } from "./step.ts";
 import { backoff_ms } from "./waiting.ts";
 
 const ok = (body: Record<string, unknown>): Answer => ({
@@ -174,6 +174,42 @@ describe("a check", () => {
     expect(answered(machine, ENTRY)).toMatchObject({ state: "buying", slider: null });
   });
 
+  const PUZZLE = no("challenge", { slider: { width: 300 } });
+
+  test("of which three puzzles were solved wrongly is the end; being asked is not counted", () => {
+    expect(after([PUZZLE, PUZZLE, PUZZLE])).toMatchObject({ state: "entering", checks: 2 });
+    expect(after([PUZZLE, PUZZLE, PUZZLE, no("challenge")]).state).toBe("challenge");
+  });
+
+  test("is forgotten once he is let in, however long the line and however many the puzzles", () => {
+    const renewals = Array.from({ length: 8 }, () => [
+      QUEUED,
+      no("bad_token"),
+      PUZZLE,
+      PUZZLE,
+      ENTRY,
+    ]);
+    expect(after([ENTRY, ...renewals.flat()])).toMatchObject({ state: "queued", checks: 0 });
+  });
+
+  test("is asked for when the token of before is not renewed, which is no wrong answer", () => {
+    const machine = after([ENTRY, QUEUED, no("bad_token"), no("challenge")]);
+    expect(machine).toMatchObject({
+      state: "entering",
+      entry_token: null,
+      checks: 0,
+      ticket: "t1",
+    });
+    expect(answered(machine, ENTRY)).toMatchObject({ state: "queued", entry_token: "e1" });
+  });
+
+  test("does not help with a gateway that challenges every token", () => {
+    const round = [no("challenge"), ENTRY];
+    const once = after([ENTRY, no("challenge")]);
+    expect(once).toMatchObject({ state: "entering", entry_token: null });
+    expect(after([ENTRY, ...round, ...round, no("challenge")]).state).toBe("challenge");
+  });
+
   test("is the end after three", () => {
     const machine = after([no("challenge"), no("challenge"), no("challenge")]);
     expect(machine.state).toBe("challenge");
@@ -192,6 +228,34 @@ test.each(["sold_out", "limit_reached", "ended", "denied", "bad_request"])(
     expect(next_request(machine)).toBeNull();
   },
 );
+
+describe("an order that is known", () => {
+  const ordered = [ENTRY, RESERVED, CONFIRMED, no("bad_token")];
+
+  test.each(["ended", "denied", "not_found"])(
+    "stays what it was when he is not let in any more: %s",
+    (code) => {
+      const machine = after([...ordered, no(code)]);
+      expect(machine).toMatchObject({ state: "confirmed", order: "S1", hindrance: null });
+      expect(next_request(machine)).toBeNull();
+    },
+  );
+
+  test("that has expired may be found paid, and nothing else changes it", () => {
+    const expired = after([ENTRY, RESERVED, CONFIRMED, ok({ state: "expired" })]);
+    expect(next_request(expired)).toBeNull();
+    expect(next_look(expired)).toBe("status");
+    const look = (answer: Answer) =>
+      step(expired, { kind: "answer", request: "status", answer, chance: 0.5 });
+    for (const code of ["busy", "bad_token", "not_found", "confirmed"]) {
+      expect(look(no(code))).toBe(expired);
+    }
+    expect(look(ok({ state: "expired" }))).toBe(expired);
+    const paid = look(ok({ state: "paid", order: "S2" }));
+    expect(paid).toMatchObject({ state: "paid", order: "S2", hindrance: null });
+    expect(next_look(paid)).toBeNull();
+  });
+});
 
 test("a new try after the end is a new purchase with a new key", () => {
   const expired = after([ENTRY, RESERVED, ok({ state: "expired" })]);

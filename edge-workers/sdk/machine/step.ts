@@ -28,14 +28,18 @@ const ASKS_NOBODY: ReadonlySet<State> = new Set(["ended", "denied", "not_found"]
 /** What to do next, or null when nothing happens by itself. */
 export function next_request(machine: Machine): { asks: Request; wait_ms: number } | null {
   const { asks } = TABLE[machine.state];
-  return asks === null ? null : { asks, wait_ms: machine.wait_ms };
+  return asks === null || machine.is_closed ? null : { asks, wait_ms: machine.wait_ms };
 }
+
+/** What may be asked now and then of a purchase that has ended, or null. */
+export const next_look = ({ state }: Machine): Request | null => TABLE[state].looks ?? null;
 
 /** The purchase after a signal. What does not fit its state changes nothing. */
 export function step(machine: Machine, signal: Signal): Machine {
   if (signal.kind === "asking") return about_to_ask(machine, signal.request);
   if (signal.kind !== "answer") return after_deed(machine, signal);
-  if (TABLE[machine.state].asks !== signal.request) return machine;
+  const { asks, looks } = TABLE[machine.state];
+  if ((asks ?? looks) !== signal.request) return machine;
   return after_answer(machine, signal.request, signal.answer, signal.chance);
 }
 
@@ -76,9 +80,13 @@ function after_answer(before: Machine, request: Request, answer: Answer, chance:
   const heard = hear(before, request, answer);
   const code = judge(heard, request, answer);
   const target = TABLE[before.state].on[code];
+  if (target === undefined && is_end(before.state)) return before;
   if (target === undefined) {
     const wait_ms = backoff_ms(before.failures, answer.retry_after_ms, chance);
     return { ...heard, hindrance: code, failures: before.failures + 1, wait_ms };
+  }
+  if (ASKS_NOBODY.has(target) && is_known_order(heard)) {
+    return { ...heard, state: heard.resume, hindrance: null, is_closed: true };
   }
   const state = place_of(heard, target, code);
   const failures = state === before.state ? before.failures + 1 : 0;
@@ -86,6 +94,10 @@ function after_answer(before: Machine, request: Request, answer: Answer, chance:
   const resume = resume_of(heard, state, code);
   return { ...heard, state, resume, hindrance: null, failures, wait_ms };
 }
+
+/** Whether he had an order before he was to be let in anew. */
+const is_known_order = ({ order, resume }: Machine): boolean =>
+  order !== null && TABLE[resume].asks === "status";
 
 /** The code that the table is asked for. */
 function judge({ refused, checks }: Machine, request: Request, answer: Answer): string {
@@ -95,7 +107,7 @@ function judge({ refused, checks }: Machine, request: Request, answer: Answer): 
     const is_whole = typeof body.entry_token === "string" && typeof body.buy_url === "string";
     return is_whole ? "let_in" : "busy";
   }
-  if (refused >= REFUSED_MAX) return AGAIN_REFUSED;
+  if (refused >= REFUSED_MAX) return code === "challenge" ? CHECK_FAILED : AGAIN_REFUSED;
   if (checks >= CHECKS_MAX) return CHECK_FAILED;
   return code === UNNAMED ? "busy" : code;
 }

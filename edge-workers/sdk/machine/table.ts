@@ -20,8 +20,10 @@ export interface Row {
   asks: Request | null;
   /** Answer's code, or what was done → next state. */
   on: Readonly<Record<string, State>>;
-  /** No answer leaves this state; only the shopper does, where `on` says so. */
+  /** No answer leaves this state, but one to `looks`; only the shopper does, where `on` says so. */
   is_end?: true;
+  /** What is asked now and then all the same. */
+  looks?: Request;
 }
 
 const REFUSALS = {
@@ -102,7 +104,8 @@ export const TABLE: Readonly<Record<State, Row>> = {
   confirmed: { asks: "status", on: FOLLOWED },
   paid: for_good,
   rejected: restartable,
-  expired: restartable,
+  // Money that comes late makes it paid, if there is a unit left (control_plane/orders/paying.py).
+  expired: { ...restartable, on: { [PRESS]: "entering", paid: "paid" }, looks: "status" },
   cancelled: restartable,
   sold_out: restartable,
   limit_reached: for_good,
@@ -116,5 +119,5 @@ export const TABLE: Readonly<Record<State, Row>> = {
   unknown: for_good,
 };
 
-/** Whether no answer can leave this state. */
+/** Whether it has ended: nothing is asked by itself any more, save for `looks`. */
 export const is_end = (state: State): boolean => TABLE[state].is_end === true;

@@ -10,6 +10,10 @@ export const START_SPREAD_MS = 3000;
 const FOLLOW_BASE_MS = 700;
 const FOLLOW_CAP_MS = 10_000;
 
+/** Money that comes late does so within minutes: a bank's page that was left open, a slow callback. */
+export const LOOK_EVERY_MS = 20_000;
+export const LOOKS_MAX = 15;
+
 /**
  * After a passing refusal: exponential with full jitter (a crowd that was refused together does not
  * come back together), and never before the server's own `retry_after_ms`. `chance` from [0, 1).

@@ -3,6 +3,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { CheckUnavailable } from "../check/solve.ts";
 import { PreparedCheck, type Solve } from "../human_check.ts";
 import { type Machine, new_machine } from "../machine/machine.ts";
 import { type SessionSource, Visit } from "../visit.ts";
@@ -40,6 +41,8 @@ function wire(session: SessionSource = "s.e.s", solve: Solve = async () => null)
   const check = new PreparedCheck(solve);
   return { edge, item: 7, visit, device: async () => "device-1", check };
 }
+/** Has not been let in yet. */
+const outside = (more: Partial<Machine> = {}) => machine({ entry_token: null, ...more });
 const machine = (more: Partial<Machine> = {}): Machine => ({
   ...new_machine("key-1"),
   entry_token: "e.n.t",
@@ -89,7 +92,7 @@ test("the status is read with the entry token", async () => {
 
 describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
   test("is knocked at with session and device", async () => {
-    await send(wire(), door, machine(), never);
+    await send(wire(), door, outside(), never);
     expect(heard[0]).toMatchObject({ path: `/v1/items/7/${door}`, body: '{"device":"device-1"}' });
     expect(heard[0]?.headers.authorization).toBe("Bearer s.e.s");
   });
@@ -98,9 +101,9 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     const asked: unknown[] = [];
     const solve: Solve = async (_session, slider) => {
       asked.push(slider);
-      return { solution: asked.length };
+      return () => ({ solution: asked.length });
     };
-    await send(wire("s", solve), door, machine({ slider: { width: 300 } }), never);
+    await send(wire("s", solve), door, outside({ slider: { width: 300 } }), never);
     expect(asked).toEqual([{ width: 300 }]);
     expect(JSON.parse(heard[0]?.body ?? "")).toEqual({
       device: "device-1",
@@ -110,14 +113,38 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
 
   test("a check that cannot be solved is not sent, and not a no", async () => {
     const solve: Solve = () => Promise.reject(new Error("offline"));
-    const knocked = await send(wire("s", solve), door, machine(), never);
+    const knocked = await send(wire("s", solve), door, outside(), never);
     expect(knocked.code).toBe("no_answer");
     expect(heard).toEqual([]);
   });
 
+  test("a question that the edge refuses is that refusal, and its wait is kept", async () => {
+    const solve: Solve = () => Promise.reject(new CheckUnavailable("rate_limited", 340));
+    const knocked = await send(wire("s", solve), door, outside(), never);
+    expect(knocked).toMatchObject({ ok: false, code: "rate_limited", retry_after_ms: 340 });
+    expect(heard).toEqual([]);
+  });
+
+  test("a question that was not heard is no answer", async () => {
+    const solve: Solve = () => Promise.reject(new CheckUnavailable("offline", 1000));
+    expect((await send(wire("s", solve), door, outside(), never)).code).toBe("no_answer");
+  });
+
+  test("a session that the check's question refuses is fetched anew", async () => {
+    let fetched = 0;
+    const solve: Solve = async (session) => {
+      if (session === "session-1") throw new CheckUnavailable("bad_token", 1000);
+      return null;
+    };
+    const at = wire(async () => `session-${++fetched}`, solve);
+    expect((await send(at, door, outside(), never)).code).toBe("bad_token");
+    expect((await send(at, door, outside(), never)).ok).toBe(true);
+    expect(heard.map(({ headers }) => headers.authorization)).toEqual(["Bearer session-2"]);
+  });
+
   test("without a session nothing is sent", async () => {
-    expect((await send(wire(null), door, machine(), never)).code).toBe("no_session");
-    expect((await send(wire(""), door, machine(), never)).code).toBe("no_session");
+    expect((await send(wire(null), door, outside(), never)).code).toBe("no_session");
+    expect((await send(wire(""), door, outside(), never)).code).toBe("no_session");
     expect(heard).toEqual([]);
   });
 
@@ -125,8 +152,8 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     answer = { status: 401, body: '{"code":"bad_token"}' };
     let fetched = 0;
     const at = wire(async () => `session-${++fetched}`);
-    await send(at, door, machine(), never);
-    await send(at, door, machine(), never);
+    await send(at, door, outside(), never);
+    await send(at, door, outside(), never);
     expect(heard.map(({ headers }) => headers.authorization)).toEqual([
       "Bearer session-1",
       "Bearer session-2",
@@ -136,31 +163,60 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
   test("who signs in after he was asked to is let in", async () => {
     const sessions = [null, "s"];
     const at = wire(async () => sessions.shift() ?? null);
-    expect((await send(at, door, machine(), never)).code).toBe("no_session");
-    expect((await send(at, door, machine(), never)).ok).toBe(true);
+    expect((await send(at, door, outside(), never)).code).toBe("no_session");
+    expect((await send(at, door, outside(), never)).ok).toBe(true);
   });
 
-  test("a shop that does not answer is asked again", async () => {
+  test("a shop that does not answer is asked again, whatever its error is called", async () => {
     let fetched = 0;
     const at = wire(async () => {
       fetched += 1;
-      if (fetched === 1) throw new Error("busy");
+      if (fetched === 1) throw Object.assign(new Error("busy"), { code: "denied" });
       return "s";
     });
-    expect((await send(at, door, machine(), never)).code).toBe("no_answer");
-    expect((await send(at, door, machine(), never)).ok).toBe(true);
+    expect((await send(at, door, outside(), never)).code).toBe("no_answer");
+    expect((await send(at, door, outside(), never)).ok).toBe(true);
+  });
+});
+
+describe("who was let in before", () => {
+  const solve: Solve = async () => () => ({ solution: 1 });
+  const check_sent = () => JSON.parse(heard.at(-1)?.body ?? "").check;
+
+  test("shows that token in place of a new check", async () => {
+    await send(wire("s", solve), "entry", machine(), never);
+    expect(check_sent()).toEqual({ provider: "renewal", token: "e.n.t" });
+  });
+
+  test("solves the puzzle when he is asked for one, and passes the check at the lobby", async () => {
+    await send(wire("s", solve), "entry", machine({ slider: { width: 300 } }), never);
+    expect(check_sent()).toEqual({ solution: 1 });
+    await send(wire("s", solve), "lobby", machine(), never);
+    expect(check_sent()).toEqual({ solution: 1 });
   });
 });
 
 test("a check that was solved ahead is used once", async () => {
   let solved = 0;
-  const check = new PreparedCheck(async () => ({ solution: ++solved }));
+  const check = new PreparedCheck(async () => {
+    const solution = ++solved;
+    return () => ({ solution });
+  });
   check.prepare("s", never);
   check.prepare("s", never);
   expect(await check.take("s", null, never)).toEqual({ solution: 1 });
   expect(await check.take("s", null, never)).toEqual({ solution: 2 });
   check.prepare("s", never);
   expect(await check.take("another session", null, never)).toEqual({ solution: 4 });
+});
+
+test("what was seen goes along until the press, not until the work was done", async () => {
+  let seen = "nothing";
+  const check = new PreparedCheck(async () => () => ({ trace: seen }));
+  check.prepare("s", never);
+  await new Promise((resolve) => setImmediate(resolve));
+  seen = "he moved and pressed";
+  expect(await check.take("s", null, never)).toEqual({ trace: "he moved and pressed" });
 });
 
 describe("an answer", () => {

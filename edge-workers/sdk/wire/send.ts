@@ -1,9 +1,10 @@
 /** The four requests of a purchase, out of the machine as it stands. */
 
+import type { CheckUnavailable } from "../check/solve.ts";
 import type { PreparedCheck } from "../human_check.ts";
-import type { Machine, Request } from "../machine/machine.ts";
+import { type Machine, type Request, renewal_of } from "../machine/machine.ts";
 import type { Visit } from "../visit.ts";
-import { type Answer, ask, NO_ANSWER, silence } from "./ask.ts";
+import { type Answer, ask, NO_ANSWER, OFFLINE, silence } from "./ask.ts";
 
 export interface Wire {
   edge: string;
@@ -50,24 +51,46 @@ function buy(wire: Wire, machine: Machine, signal: AbortSignal): Promise<Answer>
 
 /** Entry and lobby: session, device, and the human check where one is asked for. */
 async function knock(
-  { edge, item, visit, device, check }: Wire,
+  wire: Wire,
   door: "entry" | "lobby",
-  { slider }: Machine,
+  machine: Machine,
   signal: AbortSignal,
 ): Promise<Answer> {
+  const answer = await ask_door(wire, door, machine, signal);
+  if (answer.code === "bad_token") wire.visit.forget();
+  return answer;
+}
+
+async function ask_door(
+  { edge, item, visit, device, check }: Wire,
+  door: "entry" | "lobby",
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const renewal = door === "entry" ? renewal_of(machine) : null;
   let session: string | null;
   let body: Record<string, unknown>;
   try {
     session = await visit.session();
     if (session === null) return silence("no_session");
     body = { device: await device() };
-    const solved = await check.take(session, slider, signal);
+    const solved =
+      renewal === null
+        ? await check.take(session, machine.slider, signal)
+        : { provider: "renewal", token: renewal };
     if (solved !== null) body.check = solved;
-  } catch {
-    // The shop or the check did not answer; nothing was sent.
-    return silence(NO_ANSWER);
+  } catch (error) {
+    return as_refusal(error);
   }
-  const answer = await ask(`${edge}/v1/items/${item}/${door}`, { token: session, body, signal });
-  if (answer.code === "bad_token") visit.forget();
-  return answer;
+  return ask(`${edge}/v1/items/${item}/${door}`, { token: session, body, signal });
 }
+
+/** What kept it from being sent: a refusal of the check's question, or nobody's answer. */
+function as_refusal(error: unknown): Answer {
+  if (!is_refused_question(error) || error.code === OFFLINE) return silence(NO_ANSWER);
+  return { ...silence(error.code), retry_after_ms: error.retry_after_ms };
+}
+
+/** By its name and not its class, which is in a bundle of its own; a shop's errors have codes too. */
+const is_refused_question = (error: unknown): error is CheckUnavailable =>
+  error instanceof Error && error.name === "CheckUnavailable";

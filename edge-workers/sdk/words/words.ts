@@ -48,6 +48,7 @@ export interface Words {
   pay: string;
   pay_within: string;
   paying: string;
+  paid_late: string;
   steps: readonly [line: string, reserved: string, confirmed: string, paid: string];
   not_found: string;
   states: Record<State, Saying>;

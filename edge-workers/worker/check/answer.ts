@@ -1,6 +1,7 @@
 /** The shapes in which a human check may be answered in the body of an entry, and no others. */
 
 import { TRACE_MAX_CHARS } from "../../shared/trace.ts";
+import { TOKEN_MAX_CHARS as ENTRY_MAX_CHARS } from "../tokens/compact.ts";
 import { PAYLOAD_MAX_CHARS } from "./proof_of_work.ts";
 import { WIDTH } from "./puzzle.ts";
 import { TOKEN_MAX_CHARS } from "./turnstile.ts";
@@ -9,7 +10,8 @@ export type CheckAnswer =
   | { provider: "altcha"; payload: string; trace: string }
   | { provider: "turnstile"; token: string; trace: string }
   | { provider: "slider"; token: string; x: number }
-  | { provider: "slider"; token: string; payload: string };
+  | { provider: "slider"; token: string; payload: string }
+  | { provider: "renewal"; token: string };
 
 const SEALED_MAX_CHARS = 1_024;
 
@@ -45,6 +47,7 @@ const SHAPES: ReadonlyMap<unknown, readonly (readonly Field[])[]> = new Map([
       [SEALED, PAYLOAD],
     ],
   ],
+  ["renewal", [[chars("token", /^[A-Za-z0-9._-]+$/, ENTRY_MAX_CHARS)]]],
 ]);
 
 /** A flat JSON object without escapes: a parser would hide a field that is there twice. */

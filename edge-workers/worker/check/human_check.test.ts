@@ -155,6 +155,56 @@ describe("an answer is refused", () => {
   );
 });
 
+describe("who was let in before and shows that token", () => {
+  const renewal = (token: string): CheckAnswer => ({ provider: "renewal", token });
+  const token_of = async (response: Response) =>
+    ((await response.json()) as { entry_token: string }).entry_token;
+  const risk_in = (token: string) =>
+    JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()).rs as number;
+  const NOT_RENEWED = "the token cannot be renewed without a check";
+
+  test("is let in again with the same score, and again by that one", async () => {
+    const first = await token_of(await enter(await answer_to(await ask())));
+    edge.now_ms += 10 * 60_000;
+    const second = await token_of(await enter(renewal(first)));
+    edge.now_ms += 10 * 60_000;
+    const third = await token_of(await enter(renewal(second)));
+    expect(risk_in(first)).toBeGreaterThan(0);
+    expect([risk_in(second), risk_in(third)]).toEqual([risk_in(first), risk_in(first)]);
+  });
+
+  test("is asked anew when that is too long ago, or was for somebody else", async () => {
+    const token = await token_of(await enter(await answer_to(await ask())));
+    await expect_challenge(await enter(renewal(token), 8), NOT_RENEWED);
+    await expect_challenge(await enter(renewal(token), 7, BOB), NOT_RENEWED);
+    await expect_challenge(await enter(renewal(token), 7, session(), "device-2"), NOT_RENEWED);
+    edge.now_ms += 12 * 60_000;
+    await expect_challenge(await enter(renewal(token)), NOT_RENEWED);
+    await expect_challenge(await enter(renewal(session())), NOT_RENEWED);
+  });
+
+  test("is asked anew when nothing was asked of him before", async () => {
+    const sale = { sale_enabled: true, human_check: false };
+    edge.control_plane = control_plane_with(document({ switches: sale }));
+    const token = await token_of(await enter());
+    edge.control_plane = control_plane_with(
+      document({ version: 13, switches: { ...sale, human_check: true } }),
+    );
+    edge.now_ms += 60_000;
+    await expect_challenge(await enter(renewal(token)), NOT_RENEWED);
+  });
+
+  test("is asked anew when a rule has come that would challenge his score", async () => {
+    const token = await token_of(await enter(await answer_to(await ask())));
+    const rule = { kind: "score", mode: "enforce", action: "challenge", item: null, min_score: 1 };
+    edge.control_plane = control_plane_with(
+      document({ version: 13, switches: { sale_enabled: true }, risk_rules: [rule] }),
+    );
+    edge.now_ms += 60_000;
+    await expect_challenge(await enter(renewal(token)), NOT_RENEWED);
+  });
+});
+
 describe("the check is not asked for", () => {
   test.each([
     [false, undefined, "none"],

@@ -2,6 +2,7 @@
 
 import type { Settings } from "../env/settings.ts";
 import { Refusal } from "../problem/problem.ts";
+import { renewable_risk } from "../tokens/renewal.ts";
 import type { CheckAnswer } from "./answer.ts";
 import type { Bound } from "./bound.ts";
 import { ProofOfWork, USUAL } from "./proof_of_work.ts";
@@ -13,8 +14,9 @@ import { Used } from "./used.ts";
 /** Who waits for the start on the page solves it before; the lobby may be open for longer. */
 export const CHALLENGE_MS = 15 * 60_000;
 
-/** What a token says of somebody whom nothing was asked. */
+/** What a token says of somebody whom nothing was asked; his is not renewed once something is. */
 export const RISK_UNJUDGED = 0;
+const RISK_JUDGED_MIN = 1;
 
 export interface HumanCheckOptions {
   settings: Pick<Settings, "check_key" | "turnstile">;
@@ -27,6 +29,8 @@ export interface HumanCheckOptions {
 export interface Circumstances {
   address: string | null;
   challenged_from: number | null;
+  /** The snapshot's live entry keys, for renewals. */
+  entry_keys: ReadonlyMap<string, CryptoKey>;
 }
 
 /** Lives as long as the isolate, which is all that it remembers. */
@@ -62,22 +66,28 @@ export class HumanCheck {
   async pass(
     bound: Bound,
     answer: CheckAnswer | null,
-    { address, challenged_from }: Circumstances,
+    { address, challenged_from, entry_keys }: Circumstances,
   ): Promise<number> {
     if (answer === null) throw new Refusal("challenge", { detail: "the check is missing" });
     const slider_from = Math.min(challenged_from ?? SLIDER_FROM, SLIDER_FROM);
+    if (answer.provider === "renewal") {
+      const risk = await renewable_risk(answer.token, entry_keys, bound, this.#options.clock());
+      if (risk !== null && risk > RISK_UNJUDGED && risk < slider_from) return risk;
+      throw new Refusal("challenge", { detail: "the token cannot be renewed without a check" });
+    }
     if (answer.provider === "slider") {
       return Math.min(await this.#pass_slider(bound, answer), Math.max(0, slider_from - 1));
     }
     await this.#accept(bound, answer, address);
-    const score = this.#risk.judge(answer.trace, bound.shopper, bound.device);
+    const judged = this.#risk.judge(answer.trace, bound.shopper, bound.device);
+    const score = Math.max(RISK_JUDGED_MIN, judged);
     if (score >= slider_from) throw await this.#ask_slider(bound, score, 0);
     return score;
   }
 
   async #accept(
     bound: Bound,
-    answer: Exclude<CheckAnswer, { provider: "slider" }>,
+    answer: Exclude<CheckAnswer, { provider: "slider" | "renewal" }>,
     address: string | null,
   ): Promise<void> {
     const { settings, clock } = this.#options;

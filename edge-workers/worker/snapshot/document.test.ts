@@ -7,6 +7,7 @@ test("a good document is read", () => {
   expect(read.version).toBe(12);
   expect(read.items.get(7)).toMatchObject({ id: 7, merchant: "demo", state: "live" });
   expect(read.signing_key).toEqual(ENTRY_KEY);
+  expect(read.entry_keys.map(({ kid }) => kid)).toEqual(["e-1", "e-2"]);
   expect(read.session_keys).toEqual([
     { merchant: "demo", ...DEMO_KEY },
     { merchant: "other", ...OTHER_KEY },
@@ -74,7 +75,7 @@ describe("a document is refused with the field's name", () => {
     ["entry_keys", { entry_keys: [] }],
     ["entry_keys", { entry_keys: [{ ...ENTRY_KEY, sign: false }] }],
     ["entry_keys", { entry_keys: [ENTRY_KEY, ENTRY_KEY].map((key) => ({ ...key, sign: true })) }],
-    ["entry_keys[sign].secret", { entry_keys: [{ kid: "e-1", sign: true }] }],
+    ["entry_keys[0].secret", { entry_keys: [{ kid: "e-1", sign: true }] }],
     ["merchants", { merchants: undefined }],
     ["merchants.demo.session_keys", { merchants: { demo: {} } }],
     ["merchants.demo.session_keys[0].kid", { merchants: { demo: { session_keys: [{}] } } }],

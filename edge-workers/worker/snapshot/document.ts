@@ -58,8 +58,10 @@ export interface SnapshotDocument {
   version: number;
   built_at_ms: number;
   items: ReadonlyMap<number, Item>;
-  /** The entry key that signs. Keys that only verify are the gateways' business. */
+  /** The entry key that signs. */
   signing_key: KeyText;
+  /** Every live entry key: those that only verify are for tokens of before. */
+  entry_keys: readonly KeyText[];
   session_keys: readonly (KeyText & { merchant: string })[];
   /** The canary's share of everybody else. */
   canary_percent: number;
@@ -223,12 +225,15 @@ function read_items(value: unknown, general: unknown, rules: unknown): Map<numbe
   return items;
 }
 
-function read_signing_key(value: unknown): KeyText {
-  const signing = list(value, "entry_keys")
-    .map((entry, index) => ({ ...fields(entry, `entry_keys[${index}]`) }))
-    .filter((entry) => entry.sign === true);
-  if (signing.length !== 1) fail("entry_keys", "a list with exactly one signing key");
-  return key_text(signing[0], "entry_keys[sign]");
+function read_entry_keys(value: unknown): Pick<SnapshotDocument, "signing_key" | "entry_keys"> {
+  const entries = list(value, "entry_keys");
+  const entry_keys = entries.map((entry, index) => key_text(entry, `entry_keys[${index}]`));
+  const signing = entry_keys.filter((_, index) => (entries[index] as Fields).sign === true);
+  const [signing_key] = signing;
+  if (signing_key === undefined || signing.length !== 1) {
+    fail("entry_keys", "a list with exactly one signing key");
+  }
+  return { signing_key, entry_keys };
 }
 
 function read_session_keys(value: unknown): (KeyText & { merchant: string })[] {
@@ -253,7 +258,7 @@ export function read_document(value: unknown): SnapshotDocument {
     version: whole(document.version, "version", 1),
     built_at_ms: whole(document.built_at_ms, "built_at_ms", 0),
     items: read_items(document.items, document.switches, document.risk_rules),
-    signing_key: read_signing_key(document.entry_keys),
+    ...read_entry_keys(document.entry_keys),
     session_keys: read_session_keys(document.merchants),
     canary_percent: percent(document.switches, "canary_percent", "switches") ?? 0,
     rate_limits: read_rate_limits(document.rate_limits),

@@ -21,6 +21,8 @@ export interface Snapshot {
   version: number;
   items: ReadonlyMap<number, Item>;
   signing_key: EntryKey;
+  /** What entry tokens are verified with, by `kid`. */
+  entry_keys: ReadonlyMap<string, CryptoKey>;
   session_keys: ReadonlyMap<string, SessionKey>;
   /** What is wrong with the session keys that had to be left out. */
   unusable_keys: readonly string[];
@@ -81,12 +83,15 @@ export async function open_envelope(received: string, mac_key: string): Promise<
   }
   const { kid } = document.signing_key;
   const signing_key = { kid, key: await import_key(document.signing_key, "sign") };
+  const entry_keys = new Map<string, CryptoKey>();
+  for (const one of document.entry_keys) entry_keys.set(one.kid, await import_key(one, "verify"));
   const { items, canary_percent, rate_limits } = document;
   const sessions = await import_session_keys(document.session_keys);
   return {
     version: document.version,
     items,
     signing_key,
+    entry_keys,
     ...sessions,
     canary_percent,
     rate_limits,

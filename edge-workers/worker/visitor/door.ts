@@ -1,7 +1,7 @@
 /** What both doors of a sale, entry and lobby, ask of who knocks: in this order, cheapest first. */
 
 import type { Context } from "hono";
-import { type HumanCheck, RISK_UNJUDGED } from "../check/human_check.ts";
+import { type Circumstances, type HumanCheck, RISK_UNJUDGED } from "../check/human_check.ts";
 import type { DoorLimits } from "../limits/door_limits.ts";
 import { client_address } from "../pass_through/headers.ts";
 import { busy } from "../problem/problem.ts";
@@ -60,7 +60,12 @@ export async function admit(
   const address = client_address(c.req.raw);
   const knock = { address, device, shopper, level };
   await options.limits.admit(knock, snapshot.rate_limits, item.rate_scale);
-  const risk = await risk_of(options.check, item, body, shopper, address);
+  const circumstances = {
+    address,
+    challenged_from: item.challenged_from,
+    entry_keys: snapshot.entry_keys,
+  };
+  const risk = await risk_of(options.check, item, body, shopper, circumstances);
   return { snapshot, item, entry: { item: item.id, shopper, device, level, risk }, now_ms };
 }
 
@@ -69,10 +74,9 @@ async function risk_of(
   item: Item,
   { device, check: answer }: EntryBody,
   shopper: string,
-  address: string | null,
+  circumstances: Circumstances,
 ): Promise<number> {
   // What is switched off is not looked at either: an answer that was begun before may come late.
   if (!item.human_check) return RISK_UNJUDGED;
-  const { challenged_from } = item;
-  return check.pass({ item: item.id, shopper, device }, answer, { address, challenged_from });
+  return check.pass({ item: item.id, shopper, device }, answer, circumstances);
 }

@@ -55,6 +55,7 @@ describe("the one shape is accepted", () => {
     { provider: "slider", token: "iv.sealed", x: 0 },
     { provider: "slider", token: "iv.sealed", x: 280 },
     { provider: "slider", token: "iv.sealed", payload: "eyJh" },
+    { provider: "renewal", token: "e.n-_.t" },
   ])("with the check %o", async (check) => {
     const body = JSON.stringify({ device: "device-1", check });
     expect(await read_body(post(body))).toEqual({ device: "device-1", check });
@@ -104,11 +105,19 @@ describe("any other is refused with the field and the reason", () => {
     ['{"device":"device-1","check":{"provider":"slider","token":"a","x":07}}', FLAT],
     [
       '{"device":"device-1","check":{"provider":"__proto__"}}',
-      "check.provider must be one of altcha, turnstile, slider",
+      "check.provider must be one of altcha, turnstile, slider, renewal",
     ],
     [
       '{"device":"device-1","check":{"provider":"slider","provider":"altcha"}}',
       "check.provider is there twice",
+    ],
+    [
+      '{"device":"device-1","check":{"provider":"renewal","token":"a.b.c","trace":"AQ"}}',
+      `${OTHER_FIELDS} renewal has`,
+    ],
+    [
+      `{"device":"device-1","check":{"provider":"renewal","token":"${"a".repeat(2049)}"}}`,
+      "check.token must be at most 2048 characters of [A-Za-z0-9._-]",
     ],
     ['{"device":"device-1","check":{"provider":"altcha"}}', `${OTHER_FIELDS} altcha has`],
     [
