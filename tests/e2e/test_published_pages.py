@@ -166,23 +166,20 @@ def address(site: Site, slug: str, lang: str = "en") -> str:
     return f"http://127.0.0.1:{site.port('edge')}/c/{slug}?lang={lang}"
 
 
-def visit(running: Browser, site: Site, slug: str, lang: str = "en") -> Shop:
+def visit(running: Browser, site: Site, slug: str, lang: str = "en", demo: bool = True) -> Shop:
     """The page as somebody new opens it, who has no TLS: `crypto.randomUUID` is not there then."""
     page = open_page(running)
     page.add_init_script("delete Crypto.prototype.randomUUID")
+    if not demo:
+        page.route("**/demo/**", refuse)
     page.goto(address(site, slug, lang))
     return Shop(page)
 
 
-def no_demo(page: Page) -> None:
-    """From now on the edge answers as one without the demo."""
-
-    def refuse(route: Route) -> None:
-        route.fulfill(
-            status=404, content_type="application/problem+json", body='{"code":"not_found"}'
-        )
-
-    page.route("**/demo/**", refuse)
+def refuse(route: Route) -> None:
+    """As an edge without the demo does."""
+    problem = '{"code":"not_found"}'
+    route.fulfill(status=404, content_type="application/problem+json", body=problem)
 
 
 @pytest.mark.parametrize(("lang", "thanks"), [("en", "Paid. Thank you!"), ("zh", "已付款，谢谢！")])
@@ -231,8 +228,7 @@ def test_outside_the_demo_the_page_leads_into_the_shop(
     campaign = create_campaign("Teapot", units=3, starts_in_s=2, lasts_s=600)
     _published(_edge(site), campaign["slug"])
     with chromium() as running:
-        stranger = visit(running, site, campaign["slug"])
-        no_demo(stranger.page)
+        stranger = visit(running, site, campaign["slug"], demo=False)
         stranger.buy()
         # Nobody is signed in: that is no failure, and not asked again and again.
         stranger.expect_state("no_session")

@@ -60,7 +60,7 @@ def test_every_item_is_a_component_that_falls_back_to_a_link(approved, now, item
 
 
 def test_a_page_leads_into_the_shop_where_there_is_one(approved, now):
-    pay, shop = "https://shop.example/pay/{order}?a=1&b=2", "https://shop.example/spring?x=\"&y"
+    pay, shop = "https://shop.example/pay/{order}?a=1&b=2", 'https://shop.example/spring?x="&y'
     write_addresses(approved, pay_href=pay, shop_href=shop)
     (campaign,) = campaigns_to_publish(now)
     assert (facts_of(campaign)["pay_href"], facts_of(campaign)["shop_href"]) == (pay, shop)
