@@ -64,7 +64,8 @@ export class Panel {
     this.#queue.append(this.#place, this.#eta, el("div", { className: "bar" }, {}, this.#bar));
     this.#status.append(this.#headline, this.#sentence, this.#queue, this.#order, this.#pay);
     this.check_host = el("div", { className: "check" }, { part: "check" });
-    new MutationObserver(() => this.#check_changed()).observe(this.check_host, { childList: true });
+    // The puzzle is gone, and the focus was in it: the news gets it, not the top of the page.
+    this.check_host.addEventListener("left", () => this.#status.focus());
     this.root = this.#build();
     // Until the item is known there is nothing to say and nothing to press.
     const unknown = [this.#timer, this.#track, this.#status, this.#button, this.#pay, this.#order];
@@ -130,13 +131,6 @@ export class Panel {
     const root = this.root.getRootNode() as ShadowRoot;
     const active = root.activeElement;
     return active === this.#button || active === this.#pay ? (active as HTMLElement) : null;
-  }
-
-  /** The puzzle is gone and the focus was in it: the news gets it, not the top of the page. */
-  #check_changed(): void {
-    const { activeElement, body } = document;
-    const is_lost = activeElement === null || activeElement === body;
-    if (this.check_host.childElementCount === 0 && is_lost) this.#status.focus();
   }
 
   #paint_clock({ countdown: left, phase }: View): void {

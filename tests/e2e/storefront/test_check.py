@@ -102,6 +102,7 @@ def test_who_cannot_see_the_picture_goes_on_without_it(checked: JsonObject, visi
     puzzle_of(shop)
     shop.sale.get_by_role("button", name="Continue without the picture").press("Enter")
     expect_bought(shop)
+    assert shop.card.evaluate(INSIDE) == "status"
 
 
 def test_a_wrong_place_gets_another_picture(checked: JsonObject, visit: Visit) -> None:
