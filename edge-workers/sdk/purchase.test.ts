@@ -285,14 +285,22 @@ describe("an order that has expired", () => {
     expect(reloaded.waited).toEqual([]);
   });
 
-  test("can be bought anew meanwhile, also while it is being looked at", async () => {
-    const scene = new Scene();
+  test("can be bought anew while it is being looked at, also where the turn is a lease", async () => {
+    const scene: Scene = new Scene((...all) => lease(...all));
+    const lease = leased_turn(scene.store, { clock: () => scene.now_ms, id: "a", pause: soon });
     scene.reply = late_money(1e9);
     const tab = scene.tab(1);
     tab.press();
     await until(() => scene.asked.at(-1)?.request === "status" && scene.in_flight === 1, "a look");
-    await until(() => tab.machine.state === "expired" && scene.in_flight === 1, "another one");
+    await until(() => tab.machine.state === "expired", "the end");
+    let open = () => {};
+    scene.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await until(() => scene.in_flight === 1, "another one");
     tab.press();
+    for (let round = 0; round < 50; round += 1) await soon();
+    open();
     await until(() => scene.purchases.length === 2, "the new purchase");
     expect(new Set(scene.purchases.map(({ key }) => key)).size).toBe(2);
     expect(scene.most_in_flight).toBe(1);

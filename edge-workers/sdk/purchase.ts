@@ -123,8 +123,7 @@ export class Purchase {
     for (let wait_ms = first_ms; is_due() && this.#looks_left > 0; wait_ms = LOOK_EVERY_MS) {
       this.#looks_left -= 1;
       this.#wake = new AbortController();
-      const spread_ms = wait_ms * (0.75 + 0.5 * random());
-      if (wait_ms > 0) await pause(spread_ms, this.#wake.signal, false);
+      if (wait_ms > 0) await pause(wait_ms * (0.75 + random() / 2), this.#wake.signal, false);
       if (!is_due()) break;
       this.#look = this.#look_once().catch(() => undefined);
       await this.#look;

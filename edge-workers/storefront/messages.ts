@@ -18,6 +18,7 @@ export interface Messages {
   note: string;
   somebody_else: string;
   pay_unavailable: string;
+  pay_too_late: string;
   pay_unknown: string;
   pay_started: string;
 }
@@ -45,6 +46,7 @@ export const en: Messages = {
   note: "A demo shop. Nothing here costs money.",
   somebody_else: "Shop as somebody else",
   pay_unavailable: "Paying is not built into this demo. Your order stands as it is.",
+  pay_too_late: "This order cannot be paid any more.",
   pay_unknown: "The payment did not answer. Please press once more; it is paid once at most.",
   pay_started: "Your payment is on its way.",
 };
@@ -70,6 +72,7 @@ export const zh: Messages = {
   note: "演示商店，不会产生任何费用。",
   somebody_else: "换一个身份购物",
   pay_unavailable: "此演示未开通付款，您的订单保持不变。",
+  pay_too_late: "该订单已无法付款。",
   pay_unknown: "付款没有答复，请再点一次；同一订单只会付款一次。",
   pay_started: "正在处理您的付款。",
 };

@@ -7,6 +7,7 @@ import { pay } from "./payment.ts";
 
 let server: Server;
 let answer: { status: number; body: string };
+const signed_in = async () => "the-session";
 let heard: { path: string | undefined; token: string | undefined; body: string }[];
 
 beforeEach(async () => {
@@ -31,24 +32,39 @@ afterEach(async () => {
 
 test("it asks for the payment of a reservation, as the shopper", async () => {
   answer = { status: 202, body: '{"payment_id":"p","order_number":"S1"}' };
-  expect(await pay("the-session", "7-0-abc")).toBe("started");
+  expect(await pay(signed_in, "7-0-abc")).toBe("started");
   const body = '{"reservation_id":"7-0-abc"}';
   expect(heard).toEqual([{ path: "/demo/payments", token: "Bearer the-session", body }]);
 });
 
 test.each([
   [404, '{"code":"not_found"}', "unavailable"],
-  [401, '{"code":"bad_token"}', "unavailable"],
+  [409, '{"code":"not_payable"}', "not_payable"],
+  [400, '{"code":"bad_request"}', "unknown"],
+  [401, '{"code":"bad_token"}', "unknown"],
   [503, '{"code":"busy"}', "unknown"],
   [502, "<html>", "unknown"],
 ] as const)("%i %s is %s", async (status, body, came) => {
   answer = { status, body };
-  expect(await pay("s", "r")).toBe(came);
+  expect(await pay(signed_in, "r")).toBe(came);
+});
+
+test("a session that is refused is fetched anew, once", async () => {
+  answer = { status: 401, body: '{"code":"bad_token"}' };
+  let fetched = 0;
+  await pay(async () => `session-${++fetched}`, "r");
+  expect(heard.map(({ token }) => token)).toEqual(["Bearer session-1", "Bearer session-2"]);
+});
+
+test("without a demo there is no paying; a shop that does not answer says nothing", async () => {
+  expect(await pay(async () => null, "r")).toBe("unavailable");
+  expect(await pay(() => Promise.reject(new Error("busy")), "r")).toBe("unknown");
+  expect(heard).toEqual([]);
 });
 
 test("no answer is unknown, not no", async () => {
   vi.stubGlobal("fetch", async () => {
     throw new TypeError("fetch failed");
   });
-  expect(await pay("s", "r")).toBe("unknown");
+  expect(await pay(signed_in, "r")).toBe("unknown");
 });

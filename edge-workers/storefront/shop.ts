@@ -16,7 +16,11 @@ export interface Campaign {
   items: { id: number; title: string; queue?: { mode: string } }[];
 }
 
-type FlashSale = HTMLElement & { session: SessionSource; refresh: () => void };
+type FlashSale = HTMLElement & {
+  session: SessionSource;
+  refresh: () => void;
+  payment_failed: () => void;
+};
 
 /** Everything in `<main>`. */
 export function shop(campaign: Campaign, words: Messages): HTMLElement[] {
@@ -67,14 +71,16 @@ async function pay_here(
   note: HTMLElement,
 ): Promise<void> {
   set_text(note, "");
-  const session = await demo_session().catch(() => null);
-  const came: Payment = session === null ? "unknown" : await pay(session, reservation_id);
-  const says = {
+  const came = await pay(demo_session, reservation_id);
+  const says: Record<Payment, string> = {
     started: words.pay_started,
     unavailable: words.pay_unavailable,
+    not_payable: words.pay_too_late,
     unknown: words.pay_unknown,
   };
   set_text(note, says[came]);
+  // Of one that nobody answered it is not known that it failed.
+  if (came === "unavailable" || came === "not_payable") sale.payment_failed();
   sale.refresh();
   const clear = ({ detail }: Event & { detail?: { state: string } }) => {
     if (detail?.state === "paid") set_text(note, "");

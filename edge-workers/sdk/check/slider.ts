@@ -62,7 +62,7 @@ function build(lang: Lang, width: number, picture: Picture) {
   const instead = element("button", { type: "button", textContent: say(lang, "instead") });
   instead.className = "instead";
   instead.setAttribute("aria-describedby", "hint");
-  const working = element("p", { className: "working" });
+  const working = element("p", { className: "working", tabIndex: -1 });
   working.setAttribute("role", "status");
   form.append(
     element("p", { id: "title", className: "title", textContent: say(lang, "title") }),
@@ -77,7 +77,10 @@ function build(lang: Lang, width: number, picture: Picture) {
   return { form, canvas, range, instead, working, most };
 }
 
-/** Shows the puzzle in `host` until it is answered; takes it away again. Throws when `signal` ends it. */
+/**
+ * Shows the puzzle in `host` until it is answered; takes it away again, and tells `host` by an event
+ * `left` when the focus went with it. Throws when `signal` ends it.
+ */
 export async function ask_slider(
   question: SliderQuestion,
   host: HTMLElement,
@@ -114,12 +117,16 @@ export async function ask_slider(
     instead.addEventListener("click", () => {
       for (const one of form.querySelectorAll("button, input")) one.setAttribute("disabled", "");
       working.textContent = say(lang, "working");
+      // A button that is disabled loses the focus to the top of the page.
+      working.focus();
       work_on(question.instead, signal).then((payload) => resolve({ token, payload }), reject);
     });
   });
   try {
     return await answered;
   } finally {
+    const had_focus = box.matches(":focus-within");
     box.remove();
+    if (had_focus) host.dispatchEvent(new Event("left"));
   }
 }

@@ -1,4 +1,4 @@
-/** The puzzle's look. A constructed sheet: policies that forbid inline styles do not mind it. */
+/** The puzzle's look. A constructed sheet: policies that forbid inline styles do not mind it. `--_…`: of `<flash-sale>`. */
 
 const CSS = `
 :host { display: block; max-width: 280px; margin: 0.75rem 0; font: inherit; }
@@ -10,11 +10,11 @@ p { margin: 0; line-height: 1.4; }
 canvas { display: block; width: 100%; border-radius: 8px; }
 /* The thumb travels as far as the piece does. */
 input { width: 100%; height: 44px; margin: 0; cursor: grab;
-  accent-color: var(--flash-sale-accent, #b3261e); }
+  accent-color: var(--_accent, #b3261e); }
 button { min-height: 44px; padding: 0 1rem; font: inherit; border-radius: 8px; cursor: pointer;
   border: 1px solid currentcolor; background: transparent; color: inherit; }
 button[type="submit"] { border-color: transparent; font-weight: 600;
-  background: var(--flash-sale-accent, #b3261e); color: var(--flash-sale-on-accent, #fff); }
+  background: var(--_accent, #b3261e); color: var(--_on-accent, #fff); }
 .instead { border-color: transparent; text-decoration: underline; }
 :focus-visible { outline: 3px solid var(--flash-sale-focus, #1a73e8); outline-offset: 2px; }
 [disabled] { opacity: 0.5; cursor: default; }

@@ -134,15 +134,20 @@ export class Counter {
 
   #load(): ReturnType<LoadCheck> {
     this.#module ??= this.#options.load_check().catch((error: unknown) => {
-      // Offline, perhaps: the next request tries again, and the edge says whether it needs one.
+      // Offline, perhaps: the next request tries again.
       this.#module = null;
       throw error;
     });
     return this.#module;
   }
 
+  /** Without the check's code the edge is asked without a check; it says whether it needs one. */
+  #exports(): Promise<CheckExports> {
+    return this.#load().catch(() => ({}));
+  }
+
   async #solve(session: string, slider: unknown, signal: AbortSignal) {
-    const { solve } = await this.#load();
+    const { solve } = await this.#exports();
     if (solve === undefined) return null;
     const { edge, item, lang, check_host: host } = this.#options;
     const task = { edge, item, session, host, lang, signal };
@@ -150,7 +155,7 @@ export class Counter {
   }
 
   async #device(): Promise<string> {
-    const { device_id } = await this.#load();
+    const { device_id } = await this.#exports();
     return device_id === undefined ? lasting_device() : device_id();
   }
 }

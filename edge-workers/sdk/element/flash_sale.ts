@@ -103,6 +103,12 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       this.#counter?.hurry();
     }
 
+    /** A payment that the page had begun did not come about, which it knows for sure. */
+    payment_failed(): void {
+      this.#is_paying = false;
+      this.#tick();
+    }
+
     get #edge(): string {
       return new URL(this.getAttribute("edge") || default_edge, document.baseURI).origin;
     }

@@ -64,6 +64,8 @@ export class Panel {
     this.#queue.append(this.#place, this.#eta, el("div", { className: "bar" }, {}, this.#bar));
     this.#status.append(this.#headline, this.#sentence, this.#queue, this.#order, this.#pay);
     this.check_host = el("div", { className: "check" }, { part: "check" });
+    // The puzzle is gone, and the focus was in it: the news gets it, not the top of the page.
+    this.check_host.addEventListener("left", () => this.#status.focus());
     this.root = this.#build();
     // Until the item is known there is nothing to say and nothing to press.
     const unknown = [this.#timer, this.#track, this.#status, this.#button, this.#pay, this.#order];

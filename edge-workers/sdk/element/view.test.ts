@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type Machine, new_machine, STATES, type State } from "../machine/machine.ts";
 import { en } from "../words/en.ts";
 import { choose_words } from "../words/index.ts";
-import { HINDRANCES, TONES, type Words } from "../words/words.ts";
+import { HINDRANCES, tone_of, type Words } from "../words/words.ts";
 import { zh } from "../words/zh.ts";
 import { type Facts, money } from "./facts.ts";
 import { view_of } from "./view.ts";
@@ -51,8 +51,10 @@ describe.each([
   });
 });
 
-test("every state feels like something", () => {
-  expect(Object.keys(TONES).sort()).toEqual([...STATES].sort());
+test("every state feels like what it is", () => {
+  const feels = (tone: string) => STATES.filter((state) => tone_of(state) === tone);
+  expect(feels("good")).toEqual(["lobby", "confirmed", "paid"]);
+  expect(feels("info").join(" ")).toBe("waiting joining entering queued buying pending reserved");
 });
 
 test("the first wish for a language decides", () => {

@@ -2,7 +2,7 @@
 
 import { type Machine, type State, shown_state } from "../machine/machine.ts";
 import { is_end, PRESS, TABLE } from "../machine/table.ts";
-import { type Hindrance, TONES, type Tone, type Words } from "../words/words.ts";
+import { type Hindrance, type Tone, tone_of, type Words } from "../words/words.ts";
 import type { Facts } from "./facts.ts";
 
 export type Phase = "unknown" | "before" | "open" | "over";
@@ -57,7 +57,7 @@ export function view_of(
     phase,
     countdown: countdown_of(state, phase, facts, now_ms, words),
     state,
-    tone: TONES[state],
+    tone: tone_of(state),
     headline,
     sentence: hint ?? sentence,
     button: button_of(machine, state, phase, facts, now_ms, words),

@@ -85,8 +85,9 @@ function after_answer(before: Machine, request: Request, answer: Answer, chance:
     const wait_ms = backoff_ms(before.failures, answer.retry_after_ms, chance);
     return { ...heard, hindrance: code, failures: before.failures + 1, wait_ms };
   }
-  if (ASKS_NOBODY.has(target) && is_known_order(heard)) {
-    return { ...heard, state: heard.resume, hindrance: null, is_closed: true };
+  const { order, resume: known } = heard;
+  if (ASKS_NOBODY.has(target) && order !== null && TABLE[known].asks === "status") {
+    return { ...heard, state: known, hindrance: null, is_closed: true };
   }
   const state = place_of(heard, target, code);
   const failures = state === before.state ? before.failures + 1 : 0;
@@ -94,10 +95,6 @@ function after_answer(before: Machine, request: Request, answer: Answer, chance:
   const resume = resume_of(heard, state, code);
   return { ...heard, state, resume, hindrance: null, failures, wait_ms };
 }
-
-/** Whether he had an order before he was to be let in anew. */
-const is_known_order = ({ order, resume }: Machine): boolean =>
-  order !== null && TABLE[resume].asks === "status";
 
 /** The code that the table is asked for. */
 function judge({ refused, checks }: Machine, request: Request, answer: Answer): string {

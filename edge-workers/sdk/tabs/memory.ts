@@ -5,7 +5,8 @@
  * computer do not meet. It holds an entry token; the merchant's session is never stored.
  */
 
-import { type Machine, new_machine, STATES } from "../machine/machine.ts";
+import { type Machine, new_machine } from "../machine/machine.ts";
+import { TABLE } from "../machine/table.ts";
 import { random_id } from "../random_id.ts";
 
 const VERSION = 1;
@@ -87,7 +88,7 @@ export function as_kept(value: unknown): Kept | null {
   const { machine, at_ms } = value as Partial<Kept>;
   if (typeof machine !== "object" || machine === null || typeof at_ms !== "number") return null;
   const { state, resume, key } = machine;
-  if (!STATES.includes(state) || !STATES.includes(resume) || !is_key(key)) return null;
+  if (!Object.hasOwn(TABLE, state) || !Object.hasOwn(TABLE, resume) || !is_key(key)) return null;
   return { machine: { ...new_machine(key), ...machine }, at_ms };
 }
 

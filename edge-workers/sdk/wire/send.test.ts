@@ -125,9 +125,9 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     expect(heard).toEqual([]);
   });
 
-  test("a question that was not heard is no answer", async () => {
+  test("a question that could not be sent is no connection", async () => {
     const solve: Solve = () => Promise.reject(new CheckUnavailable("offline", 1000));
-    expect((await send(wire("s", solve), door, outside(), never)).code).toBe("no_answer");
+    expect((await send(wire("s", solve), door, outside(), never)).code).toBe("offline");
   });
 
   test("a session that the check's question refuses is fetched anew", async () => {

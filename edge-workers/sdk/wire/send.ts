@@ -4,7 +4,7 @@ import type { CheckUnavailable } from "../check/solve.ts";
 import type { PreparedCheck } from "../human_check.ts";
 import { type Machine, type Request, renewal_of } from "../machine/machine.ts";
 import type { Visit } from "../visit.ts";
-import { type Answer, ask, NO_ANSWER, OFFLINE, silence } from "./ask.ts";
+import { type Answer, ask, NO_ANSWER, silence } from "./ask.ts";
 
 export interface Wire {
   edge: string;
@@ -56,41 +56,28 @@ async function knock(
   machine: Machine,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const answer = await ask_door(wire, door, machine, signal);
-  if (answer.code === "bad_token") wire.visit.forget();
-  return answer;
-}
-
-async function ask_door(
-  { edge, item, visit, device, check }: Wire,
-  door: "entry" | "lobby",
-  machine: Machine,
-  signal: AbortSignal,
-): Promise<Answer> {
-  const renewal = door === "entry" ? renewal_of(machine) : null;
-  let session: string | null;
-  let body: Record<string, unknown>;
-  try {
-    session = await visit.session();
+  const { edge, item, visit, device, check } = wire;
+  const token = door === "entry" ? renewal_of(machine) : null;
+  const knocking = async () => {
+    const session = await visit.session();
     if (session === null) return silence("no_session");
-    body = { device: await device() };
+    const body: Record<string, unknown> = { device: await device() };
     const solved =
-      renewal === null
+      token === null
         ? await check.take(session, machine.slider, signal)
-        : { provider: "renewal", token: renewal };
+        : { provider: "renewal", token };
     if (solved !== null) body.check = solved;
-  } catch (error) {
-    return as_refusal(error);
-  }
-  return ask(`${edge}/v1/items/${item}/${door}`, { token: session, body, signal });
+    return ask(`${edge}/v1/items/${item}/${door}`, { token: session, body, signal });
+  };
+  const answer = await knocking().catch(as_refusal);
+  if (answer.code === "bad_token") visit.forget();
+  return answer;
 }
 
 /** What kept it from being sent: a refusal of the check's question, or nobody's answer. */
 function as_refusal(error: unknown): Answer {
-  if (!is_refused_question(error) || error.code === OFFLINE) return silence(NO_ANSWER);
-  return { ...silence(error.code), retry_after_ms: error.retry_after_ms };
+  const { name, code, retry_after_ms } = error as CheckUnavailable;
+  // By its name and not its class, which is in a bundle of its own; a shop's errors have codes too.
+  if (name !== "CheckUnavailable") return silence(NO_ANSWER);
+  return { ...silence(code), retry_after_ms };
 }
-
-/** By its name and not its class, which is in a bundle of its own; a shop's errors have codes too. */
-const is_refused_question = (error: unknown): error is CheckUnavailable =>
-  error instanceof Error && error.name === "CheckUnavailable";

@@ -29,8 +29,7 @@ export const en: Words = {
   pay: "Pay now",
   pay_within: "Please pay within",
   paying: "We are waiting for word of your payment.",
-  paid_late:
-    "Your payment may still arrive. If it does, it shows here: as your order, or it is given back.",
+  paid_late: "Your payment may still arrive. Then this is your order, or you get it back.",
   steps: ["In line", "Reserved", "Confirmed", "Paid"],
   not_found: "This item is not on sale here.",
   states: {

@@ -1,8 +1,9 @@
 /** What the element can say. One file a language; every state has its words in each. */
 
 import type { State } from "../machine/machine.ts";
+import { is_end } from "../machine/table.ts";
 
-/** How a state feels: going on, good, or an end that is not good. */
+/** Going on, good, or an end that is not good. */
 export type Tone = "info" | "good" | "bad";
 
 export type Saying = readonly [headline: string, sentence: string];
@@ -55,28 +56,10 @@ export interface Words {
   hindrances: Record<Hindrance, string>;
 }
 
-export const TONES: Readonly<Record<State, Tone>> = {
-  waiting: "info",
-  joining: "info",
-  lobby: "good",
-  entering: "info",
-  queued: "info",
-  buying: "info",
-  pending: "info",
-  reserved: "info",
-  confirmed: "good",
-  paid: "good",
-  rejected: "bad",
-  expired: "bad",
-  cancelled: "bad",
-  sold_out: "bad",
-  limit_reached: "bad",
-  ended: "bad",
-  challenge: "bad",
-  denied: "bad",
-  bad_token: "bad",
-  bad_request: "bad",
-  not_found: "bad",
-  no_session: "bad",
-  unknown: "bad",
-};
+const GOOD: ReadonlySet<State> = new Set(["lobby", "confirmed", "paid"]);
+
+/** How a state feels: what has ended otherwise than well is bad news. */
+export function tone_of(state: State): Tone {
+  if (GOOD.has(state)) return "good";
+  return is_end(state) ? "bad" : "info";
+}

@@ -29,7 +29,7 @@ export const zh: Words = {
   pay: "去支付",
   pay_within: "请在此时间内付款",
   paying: "正在等待付款结果。",
-  paid_late: "您的付款可能稍后到账。到账后会显示在这里：订单成立，或者退款给您。",
+  paid_late: "您的付款可能稍后到账：届时订单成立，或退款给您。",
   steps: ["排队", "已预留", "已确认", "已付款"],
   not_found: "这里没有出售该商品。",
   states: {

@@ -54,5 +54,5 @@ function is_of(claims: Record<string, unknown>, bound: Bound, now_ms: number): b
   if (!is_whole(rs) || rs < 0 || rs > RISK_MAX) return false;
   if (!is_whole(nbf) || !is_whole(iat) || !is_whole(exp)) return false;
   if (Math.max(nbf, iat) > now_ms / 1000 + LEEWAY_S) return false;
-  return exp - Math.min(nbf, iat) <= ENTRY_TTL_S && now_ms < (exp + RENEWAL_S) * 1000;
+  return exp - Math.min(nbf, iat) <= ENTRY_TTL_S;
 }

@@ -61,7 +61,7 @@ def edge(stack_environment: dict[str, str]) -> str:
 def put_up(stack_environment: dict[str, str], edge: str) -> Callable[..., JsonObject]:
     """A function that puts up a campaign of one item; returns when the edge knows it.
 
-    Without the human check unless asked for: a driven browser says that it is one, and gets a puzzle.
+    Without the human check unless asked for: a driven browser says so and gets a puzzle.
     """
 
     def create(
