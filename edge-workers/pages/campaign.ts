@@ -6,9 +6,19 @@ import { choose } from "../storefront/messages.ts";
 import { type Payment, pay } from "../storefront/payment.ts";
 import { demo_session } from "../storefront/visitor.ts";
 
-type FlashSale = HTMLElement & { session: SessionSource; refresh: () => void };
+type FlashSale = HTMLElement & {
+  session: SessionSource;
+  refresh: () => void;
+  payment_failed: () => void;
+};
 
 const words = choose(document.documentElement.lang, "");
+const SAYS: Record<Payment, string> = {
+  started: words.pay_started,
+  unavailable: words.pay_unavailable,
+  not_payable: words.pay_too_late,
+  unknown: words.pay_unknown,
+};
 
 /** Without an address of the shop's own the demo provider takes the money, on this page. */
 function pays_here(sale: FlashSale): void {
@@ -20,9 +30,10 @@ function pays_here(sale: FlashSale): void {
     event.preventDefault();
     note.textContent = "";
     const { reservation_id } = (event as CustomEvent<PayDetail>).detail;
-    const session = await demo_session().catch(() => null);
-    const came: Payment = session === null ? "unknown" : await pay(session, reservation_id);
-    note.textContent = words[`pay_${came}`];
+    const came = await pay(demo_session, reservation_id);
+    note.textContent = SAYS[came];
+    // Of one that nobody answered it is not known that it failed.
+    if (came === "unavailable" || came === "not_payable") sale.payment_failed();
     sale.refresh();
   });
   sale.addEventListener("flash-sale-state", (event) => {
