@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,28 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from deploy.local.site import ROOT, Site
 from deploy.local.stack import Stack
+from tests.e2e.chromium import chromium as system_chromium
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.storefront.shop import PATIENCE_MS, Shop
 from tests.e2e.test_campaign_on_time import ask
 
-# Chromium's own sandbox refuses to run as root, as CI does.
-ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 
-
-@pytest.fixture(scope="session")
+# Not the session's: while Playwright runs, no other test can have an event loop of its own.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The browser of the system; Playwright brings none of its own here."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "Chromium is missing: run `make setup`"
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with system_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
