@@ -67,6 +67,12 @@ def merchant(edge: str) -> Iterator[Merchant]:
 
 
 @pytest.fixture
+def signed_out(merchant: Merchant) -> None:
+    """Before the page is opened: the check ahead of the start asks for a session, too."""
+    merchant.is_signed_in = False
+
+
+@pytest.fixture
 def shop(
     merchant: Merchant,
     put_up: Callable[..., JsonObject],
@@ -100,11 +106,10 @@ def test_one_tag_sells_in_a_shop_at_another_origin(shop: Shop) -> None:
     expect(shop.page.locator("h1")).to_have_text(f"Pay {number}")
 
 
-def test_who_is_not_signed_in_is_asked_to(shop: Shop, merchant: Merchant) -> None:
-    merchant.is_signed_in = False
+def test_who_is_not_signed_in_is_asked_to(signed_out: None, shop: Shop, merchant: Merchant) -> None:
     shop.buy()
     expect(shop.headline).to_have_text("Please sign in")
-    merchant.is_signed_in = True
+    merchant.is_signed_in, asked = True, merchant.asked
     shop.button.click()
     shop.expect_state("confirmed")
-    assert merchant.asked == 2
+    assert merchant.asked == asked + 1
