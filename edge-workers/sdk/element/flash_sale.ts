@@ -13,7 +13,7 @@ import { phase_of, view_of } from "./view.ts";
 const TICK_MS = 100;
 /** An item may be called off or moved; a page that only waits looks now and then. */
 const FACTS_EVERY_MS = 60_000;
-const FACTS_RETRY_MS = 2000;
+const FACTS_RETRY_MS = 3000;
 /** The check begins before the start, each page at its own moment. */
 const PREPARE_MIN_MS = 8000;
 const PREPARE_MAX_MS = 40_000;
@@ -181,7 +181,8 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       const panel = this.#panel;
       const facts = await read_facts(this.#edge, this.#item);
       if (panel !== this.#panel || panel === null) return;
-      const again_ms = facts === null ? FACTS_RETRY_MS : FACTS_EVERY_MS;
+      // An item that is not there yet may have been approved a moment ago.
+      const again_ms = facts instanceof Object ? FACTS_EVERY_MS : FACTS_RETRY_MS;
       this.#facts_due_ms = monotonic_ms + again_ms * (0.75 + Math.random() / 2);
       if (facts === "not_found" && this.#facts === null) {
         panel.describe_absence(this.#words.not_found);
