@@ -243,8 +243,8 @@ ARMED_ANEW = Control(
 CAP = Control(
     guard="cap in PostgreSQL",
     file="control_plane/orders/landing.sql",
-    old="ELSE allocation.granted - allocation.consumed END AS room",
-    new="ELSE 2147483647 END AS room",
+    old="THEN allocation.granted - allocation.consumed",
+    new="THEN 2147483647",
     # The CHECK below it refuses, and with it the whole batch, again and again.
     told="oversold|lost|I1",
 )
