@@ -1,5 +1,6 @@
 -- A purchase: the steps, in order. The first that returns an outcome ends it; the cheapest come first.
 
+local bounded_cache = require "gateway.bounded_cache"
 local events = require "gateway.events"
 local lobby = require "gateway.queue.lobby"
 local outcome = require "gateway.outcome"
@@ -24,9 +25,8 @@ local decide = run_steps {
 }
 
 local PENDING_POLL_MS = 500
-local SPLITS_MAX, SPLIT_PATH_MAX = 1000, 128
 
-local splits, split_count = {}, 0
+local splits = bounded_cache.new(1000, 128)
 
 local _M = {}
 
@@ -37,18 +37,15 @@ local function answer(req, code, rest, retry_after_ms)
     '","status_url":"/v1/reservations/', id, '",' .. rest .. "}")
 end
 
--- Item and path_key of a path, or nil. The paths of a sale are few; what strangers think of makes room again.
+-- Item and path_key of a path, or nil.
 local function split(path)
-  local known = splits[path]
+  local known = splits:get(path)
   if known then
     return known.item_id, known.path_key
   end
   local item_id, path_key = match(path, "^/v1/items/([1-9]%d*)/([%w_%-]+)/buy$")
-  if item_id and #path <= SPLIT_PATH_MAX then
-    if split_count >= SPLITS_MAX then
-      splits, split_count = {}, 0
-    end
-    splits[path], split_count = { item_id = item_id, path_key = path_key }, split_count + 1
+  if item_id then
+    splits:put(path, { item_id = item_id, path_key = path_key })
   end
   return item_id, path_key
 end

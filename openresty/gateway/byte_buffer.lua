@@ -1,5 +1,5 @@
--- Text that is put together in memory which stays. A string for each piece would have to be hashed and thrown
--- away, and nginx looks at each piece of a list several times.
+-- Bytes that are put together in memory which stays. A string for each piece would have to be hashed and
+-- thrown away, and nginx looks at each piece of a list several times.
 
 local ffi = require "ffi"
 
@@ -8,34 +8,37 @@ local copy, string_of = ffi.copy, ffi.string
 local _M = {}
 _M.__index = _M
 
---- An empty buffer with room for `size` bytes at first; it takes more when needed and keeps it.
-function _M.new(size)
-  return setmetatable({ bytes = ffi.new("char[?]", size), size = size, length = 0 }, _M)
+--- An empty buffer with room for `size` bytes at first; it takes more when needed and keeps it. class: its
+-- methods, when they are not these.
+function _M.new(size, class)
+  return setmetatable({ bytes = ffi.new("unsigned char[?]", size), size = size, length = 0 }, class or _M)
 end
 
---- Forget what is in it; the room stays.
+--- Begin anew; what was written is forgotten, the room stays.
 function _M:clear()
   self.length = 0
 end
 
-local function grow(self, need)
+--- Make room for `count` more bytes.
+function _M:reserve(count)
+  local need = self.length + count
+  if need <= self.size then
+    return
+  end
   local size = self.size
   repeat
     size = size * 2
   until size >= need
-  local bytes = ffi.new("char[?]", size)
+  local bytes = ffi.new("unsigned char[?]", size)
   copy(bytes, self.bytes, self.length)
   self.bytes, self.size = bytes, size
 end
 
---- Append a string.
-function _M:put(text)
-  local length, at = #text, self.length
-  if at + length > self.size then
-    grow(self, at + length)
-  end
-  copy(self.bytes + at, text, length)
-  self.length = at + length
+--- Append `count` bytes of a string, a pointer or an array, as they are.
+function _M:raw(from, count)
+  self:reserve(count)
+  copy(self.bytes + self.length, from, count)
+  self.length = self.length + count
 end
 
 --- What is in it, as a string.

@@ -3,6 +3,7 @@
 -- No string is made for an event: LuaJIT would intern it, and the events of one sale are alike just where its
 -- hash looks (gateway/base64url.lua). The texts are copied from buffer to buffer until they are in a request.
 
+local bounded_cache = require "gateway.bounded_cache"
 local ffi = require "ffi"
 
 local copy, string_of = ffi.copy, ffi.string
@@ -15,7 +16,6 @@ local BYTES_AN_EVENT = 400
 local AGENT_MAX = 80
 -- Strings of the largest event: gateway 100, shopper 64, device 64, level 32, address 45, agent.
 local LONGEST = 1024
-local AGENTS_MAX, KEPT_AGENT_MAX = 1000, 512
 
 local _M = {}
 _M.__index = _M
@@ -60,23 +60,12 @@ local function put(self, text)
   self.length = self.length + length
 end
 
-local agents, agent_count = {}, 0
+local agents = bounded_cache.new(1000, 512)
 
--- A client's own bytes: what needs an escape or is not ASCII becomes "?", and what is longer is cut. A crowd
--- has few; what strangers think of makes room again.
+-- A client's own bytes: what needs an escape or is not ASCII becomes "?", and what is longer is cut.
 local function agent_text(text)
-  local known = agents[text]
-  if known then
-    return known
-  end
-  local clean = gsub(sub(text, 1, AGENT_MAX), '[%z\1-\31"\\\127-\255]', "?")
-  if #text <= KEPT_AGENT_MAX then
-    if agent_count >= AGENTS_MAX then
-      agents, agent_count = {}, 0
-    end
-    agents[text], agent_count = clean, agent_count + 1
-  end
-  return clean
+  return agents:get(text)
+    or agents:put(text, (gsub(sub(text, 1, AGENT_MAX), '[%z\1-\31"\\\127-\255]', "?")))
 end
 
 --- Add an event; there must be room. head: what stands before the time; claims: of the token, or their like;

@@ -34,9 +34,10 @@ function Lane:encode(parts, requests)
   lines:clear()
   for j = 1, #requests do
     local line = requests[j].line
-    lines:put(bulk_head(#line))
-    lines:put(line)
-    lines:put("\r\n")
+    local head = bulk_head(#line)
+    lines:raw(head, #head)
+    lines:raw(line, #line)
+    lines:raw("\r\n", 2)
   end
   parts[#parts + 1] = lines:text()
 end

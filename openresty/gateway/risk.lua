@@ -7,8 +7,6 @@ local velocity = require "gateway.velocity"
 local ngx = ngx
 local find, lower = string.find, string.lower
 
-local AGENT_MAX, AGENTS_MAX = 512, 1000
-
 local _M = {}
 
 -- The rule that decides so far: the first enforced one in the order of the list.
@@ -40,10 +38,9 @@ local function by_network(best, plan, facts, mode)
   return best
 end
 
--- The rules whose part is in a user agent. Those of a crowd are few; strangers' make room again.
+-- The rules whose part is in a user agent.
 local function rules_of_agent(plan, user_agent)
-  local known = plan.known_agents
-  local found = known[user_agent]
+  local found = plan.known_agents:get(user_agent)
   if found then
     return found
   end
@@ -54,14 +51,7 @@ local function rules_of_agent(plan, user_agent)
       found[#found + 1] = rule
     end
   end
-  if #user_agent <= AGENT_MAX then
-    if plan.known_agents_count >= AGENTS_MAX then
-      known, plan.known_agents_count = {}, 0
-      plan.known_agents = known
-    end
-    known[user_agent], plan.known_agents_count = found, plan.known_agents_count + 1
-  end
-  return found
+  return plan.known_agents:put(user_agent, found)
 end
 
 local function by_user_agent(best, plan, facts, mode)

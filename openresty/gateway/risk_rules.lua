@@ -4,6 +4,7 @@
 -- (user agents, scores, velocities) is few. Each rule keeps its place in the list, because the first
 -- enforced one that matches decides.
 
+local bounded_cache = require "gateway.bounded_cache"
 local network = require "gateway.network"
 
 local _M = {}
@@ -119,8 +120,7 @@ function _M.compile(rules)
     devices = {},
     shoppers = {},
     user_agents = {},
-    known_agents = {}, -- user agent → those of its rules; filled by risk.lua
-    known_agents_count = 0,
+    known_agents = bounded_cache.new(1000, 512), -- user agent → those of its rules; filled by risk.lua
     scores = {},
     velocities = {},
   }

@@ -1,43 +1,25 @@
 -- The primitive types of the Kafka protocol (kafka.apache.org/protocol): a writer into memory that grows, a
 -- reader out of a string. Big endian; strings and arrays with their length in front.
 
-local ffi = require "ffi"
+local byte_buffer = require "gateway.byte_buffer"
 
 local arshift, band, bor, bxor, lshift, rshift =
   bit.arshift, bit.band, bit.bor, bit.bxor, bit.lshift, bit.rshift
 local byte, floor, sub = string.byte, math.floor, string.sub
-local copy = ffi.copy
 
 local TWO_32 = 2 ^ 32
 
 local _M = {}
 
-local Writer = {}
+-- Its memory is a byte_buffer's; the methods are its own, so that none is looked up twice.
+local Writer = {
+  clear = byte_buffer.clear, reserve = byte_buffer.reserve, raw = byte_buffer.raw, text = byte_buffer.text,
+}
 Writer.__index = Writer
 
 --- A writer with room for `size` bytes at first; it takes more when needed and keeps it.
 function _M.writer(size)
-  return setmetatable({ bytes = ffi.new("unsigned char[?]", size), size = size, length = 0 }, Writer)
-end
-
---- Begin anew; what was written is forgotten, the room stays.
-function Writer:clear()
-  self.length = 0
-end
-
---- Make room for `count` more bytes.
-function Writer:reserve(count)
-  local need = self.length + count
-  if need <= self.size then
-    return
-  end
-  local size = self.size
-  repeat
-    size = size * 2
-  until size >= need
-  local bytes = ffi.new("unsigned char[?]", size)
-  copy(bytes, self.bytes, self.length)
-  self.bytes, self.size = bytes, size
+  return byte_buffer.new(size, Writer)
 end
 
 function Writer:int8(value)
@@ -89,13 +71,6 @@ function Writer:varint(value)
   self.length = at + 1
 end
 
---- `count` bytes of a pointer or an array, as they are.
-function Writer:raw(from, count)
-  self:reserve(count)
-  copy(self.bytes + self.length, from, count)
-  self.length = self.length + count
-end
-
 --- A string; nil is the null string.
 function Writer:string(text)
   if not text then
@@ -103,10 +78,6 @@ function Writer:string(text)
   end
   self:int16(#text)
   self:raw(text, #text)
-end
-
-function Writer:text()
-  return ffi.string(self.bytes, self.length)
 end
 
 local Reader = {}
