@@ -42,8 +42,11 @@ bench: ## measure beside the machine's limit; ONLY=redis, gateway or orders meas
 bench-redis: setup
 	@$(PYTHON) -m tests.load.bench_redis
 
-bench-gateway: up
+# One worker alone first: even an idle stack takes a third of a core and most of the cache from it.
+bench-gateway: setup
+	@$(STACK) down --profile $(PROFILE)
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reserve
+	@$(MAKE) --no-print-directory up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_switches --profile $(PROFILE)
 
 bench-orders: up

@@ -10,6 +10,7 @@
 
 local lease = require "gateway.lease"
 local metrics = require "gateway.metrics"
+local new_table = require "table.new"
 local semaphore = require "ngx.semaphore"
 
 local ngx = ngx
@@ -23,7 +24,9 @@ local IDLE_ROUNDS = 10
 local _M = {}
 
 local queue_max, timeout_s
-local idle_semaphores = {}
+-- Requests that are over and whose semaphore has no post left, for the next ones: a table and a semaphore
+-- fewer to make and to throw away each time.
+local spare, spare_count = {}, 0
 
 --- config: gateway.config's table. Called once in each worker.
 function _M.configure(config)
@@ -42,7 +45,7 @@ end
 
 --- A lane. fields: its own, `batch_max`, and the method node() → its node now, or nil; it may wait.
 function _M.lane(fields)
-  fields.waiting = {}
+  fields.waiting, fields.waiting_count = {}, 0
   fields.listed = nil -- the node that has it in its list of lanes with something to send
   return fields
 end
@@ -106,7 +109,8 @@ local function enqueue(node, lane, request)
     return false
   end
   request.state, request.node = "queued", node
-  lane.waiting[#lane.waiting + 1] = request
+  local count = lane.waiting_count + 1
+  lane.waiting[count], lane.waiting_count = request, count
   if lane.listed ~= node then -- in nobody's list, or in that of the node that had the slot before
     lane.listed = node
     node.lanes[#node.lanes + 1] = lane
@@ -131,20 +135,24 @@ end
 
 -- Requests whose wait ended while they were queued were told `busy`; they must never be sent.
 local function take_requests(lane)
-  local waiting, batch, rest = lane.waiting, {}, {}
-  for i = 1, #waiting do
+  local waiting, count = lane.waiting, lane.waiting_count
+  local batch, taken = new_table(math.min(count, lane.batch_max), 0), 0
+  -- As many as came meanwhile will be about as many the next time.
+  local rest, left = new_table(count, 0), 0
+  for i = 1, count do
     local request = waiting[i]
     if request.state == "queued" then
-      if #batch < lane.batch_max then
-        request.state = "sent"
-        batch[#batch + 1] = request
+      if taken < lane.batch_max then
+        taken = taken + 1
+        request.state, batch[taken] = "sent", request
       else
-        rest[#rest + 1] = request
+        left = left + 1
+        rest[left] = request
       end
     end
   end
-  lane.waiting = rest
-  return batch
+  lane.waiting, lane.waiting_count = rest, left
+  return batch, taken
 end
 
 local function take_batches(node)
@@ -153,13 +161,13 @@ local function take_batches(node)
   for i = 1, #lanes do
     local lane = lanes[i]
     if lane.listed == node then
-      local requests = take_requests(lane)
-      if #lane.waiting > 0 then
+      local requests, count = take_requests(lane)
+      if lane.waiting_count > 0 then
         node.lanes[#node.lanes + 1] = lane
       else
         lane.listed = nil
       end
-      if #requests > 0 then
+      if count > 0 then
         batches[#batches + 1] = { lane = lane, requests = requests }
       end
     end
@@ -252,19 +260,36 @@ end
 -- those that were, hear what their node answers.
 function _M.drop(lane)
   lane.dropped = true
-  for i = 1, #lane.waiting do
+  for i = 1, lane.waiting_count do
     local request = lane.waiting[i]
     if request.state == "queued" then
       finish(request, "refused")
     end
   end
-  lane.waiting = {}
+  lane.waiting, lane.waiting_count = {}, 0
 end
 
---- Reserve through a lane; waits for the answer. line: see steps/reserve.lua.
+local function request_for(wish, node)
+  local request
+  if spare_count > 0 then
+    request, spare_count = spare[spare_count], spare_count - 1
+  else
+    -- Every field from the start: a table that grows is made anew each time.
+    request = {
+      wish = false, semaphore = semaphore.new(), state = "", node = false, moved = false, verdict = false,
+      qty = false,
+    }
+  end
+  -- state: then sent, then done; or gone, when nobody waits for it any more.
+  request.wish, request.state, request.node, request.moved = wish, "queued", node, false
+  return request
+end
+
+--- Reserve through a lane; waits for the answer. wish: what the lane sends for it, not to be changed as long
+-- as the lane may send it, which can be after this returned.
 -- Returns verdict, qty: a code byte of reserve.lua (qty with A only), or "refused" / "fenced" / "broken"
 -- (not taken), or "unknown" (perhaps taken), or "full" (queue full or not sent in time: not taken).
-function _M.reserve(lane, line)
+function _M.reserve(lane, wish)
   local node = lane:node()
   if not node then
     return "refused"
@@ -277,25 +302,18 @@ function _M.reserve(lane, line)
   if node.held >= queue_max then
     return "full"
   end
-  -- Every field from the start: a table that grows is made anew each time.
-  local request = {
-    line = line,
-    semaphore = table.remove(idle_semaphores) or semaphore.new(),
-    state = "queued", -- then sent, then done; or gone, when nobody waits for it any more
-    node = node,
-    moved = false,
-    verdict = false,
-    qty = false,
-  }
+  local request = request_for(wish, node)
   if not enqueue(node, lane, request) then
     return "refused"
   end
   local woken = request.semaphore:wait(timeout_s)
   if request.state == "done" then
+    local verdict, qty = request.verdict, request.qty or nil
     if woken then -- otherwise a post is still in it
-      idle_semaphores[#idle_semaphores + 1] = request.semaphore
+      spare_count = spare_count + 1
+      spare[spare_count], request.wish = request, false
     end
-    return request.verdict, request.qty or nil
+    return verdict, qty
   end
   if request.state == "queued" then
     request.state = "gone"

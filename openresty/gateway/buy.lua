@@ -88,7 +88,7 @@ function _M.handle()
   local req = {
     item_id = item_id, path_key = path_key, view = early.view, item = early.item, is_from_memory = false,
     qty = false, idempotency_key = false, claims = false, address = false, site = false,
-    reservation_id = false, ticket_claims = false, is_charged = false, may_have_won = false,
+    reservation_id = false, at_ms = false, ticket_claims = false, is_charged = false, may_have_won = false,
   }
   return conclude(req, decide(req))
 end

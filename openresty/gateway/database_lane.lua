@@ -9,6 +9,7 @@ local breaker = require "gateway.breaker"
 local cjson = require "cjson.safe"
 local http = require "gateway.http"
 local metrics = require "gateway.metrics"
+local reserve_line = require "gateway.reserve_line"
 
 local ngx = ngx
 
@@ -46,7 +47,7 @@ end
 local function body_of(lane, requests)
   local lines = {}
   for i = 1, #requests do
-    lines[i] = requests[i].line -- none has anything that JSON would escape
+    lines[i] = reserve_line.text(requests[i].wish) -- none has anything that JSON would escape
   end
   return lane.body_start .. table.concat(lines, '","') .. '"]}'
 end

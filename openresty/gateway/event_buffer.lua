@@ -54,10 +54,13 @@ function _M:has_room()
   return self.count < self.events and self.length + LONGEST <= self.size
 end
 
-local function put(self, text)
-  local length = #text
-  copy(self.bytes + self.length, text, length)
+local function put_bytes(self, from, length)
+  copy(self.bytes + self.length, from, length)
   self.length = self.length + length
+end
+
+local function put(self, text)
+  put_bytes(self, text, #text)
 end
 
 local agents = bounded_cache.new(1000, 512)
@@ -69,9 +72,10 @@ local function agent_text(text)
 end
 
 --- Add an event; there must be room. head: what stands before the time; claims: of the token, or their like;
--- tail: from the quote behind the user agent. All but the agent are of checked character sets, which need no
--- escapes. The key is the device, or the address where no token told a device.
-function _M:add(head, at_ms, claims, address, risk, agent, tail)
+-- address: a string or a pointer to its bytes; tail: from the quote behind the user agent. All but the agent
+-- are of checked character sets, which need no escapes. The key is the device, or the address where no token
+-- told a device.
+function _M:add(head, at_ms, claims, address, address_length, risk, agent, tail)
   local at, device = self.count, claims.dev
   self.length = self.from[at] -- not behind what one that failed has left
   put(self, head)
@@ -83,9 +87,9 @@ function _M:add(head, at_ms, claims, address, risk, agent, tail)
   put(self, device)
   put(self, '","address":"')
   if device == "" then
-    self.key_from[at], self.key_length[at] = self.length, #address
+    self.key_from[at], self.key_length[at] = self.length, address_length
   end
-  put(self, address)
+  put_bytes(self, address, address_length)
   put(self, '","level":"')
   put(self, claims.lvl)
   put(self, '","rs":')

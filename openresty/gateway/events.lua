@@ -3,14 +3,16 @@
 -- note() only copies into a buffer of this worker; a timer takes what is there every FLUSH_S. What finds no
 -- room, or no Kafka, is dropped and counted: nobody waits for it, and nothing is written to the log for each.
 
+local clock = require "gateway.clock"
 local crc32c = require "gateway.kafka.crc32c"
 local event_buffer = require "gateway.event_buffer"
 local metrics = require "gateway.metrics"
 local producer = require "gateway.kafka.producer"
 local record_batch = require "gateway.kafka.record_batch"
+local variable = require "gateway.variable"
 
 local ngx = ngx
-local format, random, tostring = string.format, math.random, tostring
+local random, tostring = math.random, tostring
 
 local FLUSH_S = 0.1
 -- 200,000 events a second, several times what a worker can answer. Two buffers of 8 MB, of which the system
@@ -38,17 +40,6 @@ local tails = {} -- weight → text
 local risks = {}
 for i = 0, 100 do
   risks[i] = tostring(i)
-end
-
-local now_s, now_text = -1, ""
-
--- The same text for all events of one millisecond.
-local function now_ms_text()
-  local now = ngx.now()
-  if now ~= now_s then
-    now_s, now_text = now, format("%d", now * 1000)
-  end
-  return now_text
 end
 
 local heads = {} -- "item outcome" → text; few, because only items of the snapshot are kept
@@ -84,9 +75,10 @@ local function write(req, code)
     metrics.count("events", "full")
     return
   end
-  local claims, var = req.claims or NOBODY, ngx.var
-  filling:add(head_of(req, code), now_ms_text(), claims, var.remote_addr, risks[claims.rs],
-    var.http_user_agent or "", tails[weight])
+  local claims, agent = req.claims or NOBODY, ngx.var.http_user_agent or ""
+  local address, address_length = variable.bytes("remote_addr")
+  filling:add(head_of(req, code), clock.now_ms_text(), claims, address, address_length, risks[claims.rs],
+    agent, tails[weight])
 end
 
 --- Note what became of a purchase. Never waits and never raises. code: the outcome.

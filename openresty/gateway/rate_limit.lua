@@ -4,10 +4,10 @@
 -- would move it further than span_ms ahead of now is refused and told how long to wait.
 --
 -- Who was not here lately has a full bucket and gets a mark (visits.lua); from his second visit on his TAT
--- is in a dictionary that the workers share, the first visit counted in. There everything is added
--- atomically, so workers never lose an admission of each other. Where they meet at a bucket that was full,
--- or at a refusal, one may see a TAT that is too high for a microsecond: a race makes it stricter, never
--- laxer. The oldest keys make room when memory is full.
+-- is in a dictionary that the workers share, the first visit counted in. Where a bucket takes long to fill, it
+-- is there from the first. There everything is added atomically, so workers never lose an admission of each
+-- other. Where they meet at a bucket that was full, or at a refusal, one may see a TAT that is too high for a
+-- microsecond: a race makes it stricter, never laxer. The oldest keys make room when memory is full.
 --
 -- A key is the very string that the request has already; one made for the purpose would cost as much as
 -- the rest, and many alike would share a hash (gateway/base64url.lua). Hence a dictionary a dimension.
@@ -36,14 +36,15 @@ for _, name in ipairs(DIMENSIONS) do
     visits = name ~= "level" and visits.new() or nil, -- of levels there are few
     noted = {}, -- key → ms admitted since the last report
     noted_count = 0,
-    -- Of the request at hand: its mark, and whether its TAT was charged.
+    -- Of the request at hand: whether and where it has a mark, and whether its TAT was charged.
+    is_marked = false,
     place = 0,
     mark = 0,
     is_charged = false,
   }
 end
-local addresses, devices, shoppers, levels =
-  states.address, states.device, states.shopper, states.level
+local addresses, devices, shoppers, levels, tickets =
+  states.address, states.device, states.shopper, states.level, states.ticket
 
 -- A bucket that has been full for late_ms is not fuller than full. Two workers may both raise it; after a
 -- long time that would be an hour instead of a step, so who sees that takes his own back: all but a step,
@@ -55,15 +56,23 @@ local function raise(dict, key, late_ms, seen_ms, rate)
   end
 end
 
--- The earliest TAT that can be true before this request, or nil when its bucket is full for sure.
-local function least_tat(state, key, rate, now_ms)
-  if not state.visits then
+-- Where the key's mark would be, where marks tell enough: of levels there are few, and how long ago a visit
+-- was is known for LATELY_MS.
+local function find_place(state, key, rate)
+  state.is_marked = rate ~= nil and state.visits ~= nil and rate.span_ms <= LATELY_MS
+  if state.is_marked then
+    state.place, state.mark = visits.place(key)
+  end
+end
+
+-- The earliest TAT that can be true before this request, or nil when its bucket is full for sure. known: what
+-- is at the key's place.
+local function least_tat(state, known, rate, now_ms)
+  if not state.is_marked then
     return now_ms
   end
-  local place, mark = visits.place(key)
-  state.place, state.mark = place, mark
-  local ago_ms = visits.ago_ms(state.visits, place, mark, now_ms)
-  if not ago_ms or ago_ms > max(LATELY_MS, rate.span_ms) then
+  local ago_ms = visits.ago_ms(known, state.mark, now_ms)
+  if not ago_ms or ago_ms > LATELY_MS then
     return nil
   end
   return max(now_ms, now_ms - ago_ms + rate.step_ms) -- he was admitted then, charged or not
@@ -71,8 +80,8 @@ end
 
 -- Charge one admission. Returns nil, or how long to wait when there is none left; then nothing is charged.
 -- Without memory there is no limit.
-local function charge(state, key, rate, now_ms)
-  local least_ms = least_tat(state, key, rate, now_ms)
+local function charge(state, key, known, rate, now_ms)
+  local least_ms = least_tat(state, known, rate, now_ms)
   state.is_charged = least_ms ~= nil
   if not least_ms then
     return nil
@@ -102,7 +111,7 @@ local function give_back(state, key, rate)
 end
 
 local function settle(state, key, rate, now_ms)
-  if state.visits then
+  if state.is_marked then
     visits.note(state.visits, state.place, state.mark, now_ms)
   end
   if not state.is_charged then
@@ -125,22 +134,29 @@ function _M.admit(limits, address, device, shopper, level, now_ms)
   now_ms = floor(now_ms)
   local by_address, by_device = limits.address, limits.device
   local by_shopper, by_level = limits.shopper, limits.level
-  local wait_ms = by_address and charge(addresses, address, by_address, now_ms)
+  find_place(addresses, address, by_address)
+  find_place(devices, device, by_device)
+  find_place(shoppers, shopper, by_shopper)
+  -- One right behind the other: each look is a miss in the cache, and so they are waited for together.
+  local address_known = visits.at(addresses.visits, addresses.place)
+  local device_known = visits.at(devices.visits, devices.place)
+  local shopper_known = visits.at(shoppers.visits, shoppers.place)
+  local wait_ms = by_address and charge(addresses, address, address_known, by_address, now_ms)
   if wait_ms then
     return wait_ms
   end
-  wait_ms = by_device and charge(devices, device, by_device, now_ms)
+  wait_ms = by_device and charge(devices, device, device_known, by_device, now_ms)
   if wait_ms then
     give_back(addresses, address, by_address)
     return wait_ms
   end
-  wait_ms = by_shopper and charge(shoppers, shopper, by_shopper, now_ms)
+  wait_ms = by_shopper and charge(shoppers, shopper, shopper_known, by_shopper, now_ms)
   if wait_ms then
     give_back(addresses, address, by_address)
     give_back(devices, device, by_device)
     return wait_ms
   end
-  wait_ms = by_level and charge(levels, level, by_level, now_ms)
+  wait_ms = by_level and charge(levels, level, nil, by_level, now_ms)
   if wait_ms then
     give_back(addresses, address, by_address)
     give_back(devices, device, by_device)
@@ -157,9 +173,10 @@ end
 --- May this shopper show a ticket now? rate: {step_ms, span_ms}. Returns as `admit`.
 function _M.admit_ticket(shopper, rate, now_ms)
   now_ms = floor(now_ms)
-  local wait_ms = charge(states.ticket, shopper, rate, now_ms)
+  find_place(tickets, shopper, rate)
+  local wait_ms = charge(tickets, shopper, visits.at(tickets.visits, tickets.place), rate, now_ms)
   if not wait_ms then
-    settle(states.ticket, shopper, rate, now_ms)
+    settle(tickets, shopper, rate, now_ms)
   end
   return wait_ms
 end

@@ -6,12 +6,14 @@ local byte_buffer = require "gateway.byte_buffer"
 local redis_cluster = require "gateway.redis_cluster"
 local metrics = require "gateway.metrics"
 local redis_error = require "gateway.redis_error"
+local reserve_line = require "gateway.reserve_line"
 local resp = require "gateway.resp"
 
 local ngx = ngx
-local arg, bulk_head = resp.arg, resp.bulk_head
+local arg = resp.arg
 
 local ARGS_BEFORE = 7
+local NOBODY = {}
 
 local lines = byte_buffer.new(65536)
 
@@ -33,11 +35,7 @@ function Lane:encode(parts, requests)
   parts[#parts + 1] = self.call
   lines:clear()
   for j = 1, #requests do
-    local line = requests[j].line
-    local head = bulk_head(#line)
-    lines:raw(head, #head)
-    lines:raw(line, #line)
-    lines:raw("\r\n", 2)
+    reserve_line.write(lines, requests[j].wish)
   end
   parts[#parts + 1] = lines:text()
 end
@@ -91,6 +89,7 @@ function Node:exchange(batches)
     end
     if reply ~= nil then
       one.lane:finish(one.requests, reply)
+      one.requests = NOBODY -- those who waited may be others by the time that the next reply comes
     elseif where == "reply" then
       finish_with_error(self, one, err)
     else

@@ -9,7 +9,7 @@ local ANN = { sub = "ann", dev = "device-0001", lvl = "regular", rs = 3 }
 local NOBODY = { sub = "", dev = "", lvl = "", rs = 0 }
 
 local function add(buffer, claims, agent)
-  buffer:add(HEAD, "1795348800123", claims, "10.0.0.1", tostring(claims.rs), agent or "ua/1", '"}')
+  buffer:add(HEAD, "1795348800123", claims, "10.0.0.1", 8, tostring(claims.rs), agent or "ua/1", '"}')
 end
 
 local function key(buffer, at)
@@ -54,7 +54,7 @@ end)
 it("one that fails leaves nothing behind", function()
   local buffer = event_buffer.new(10)
   add(buffer, ANN)
-  assert.has_error(function() buffer:add(HEAD, "1", ANN, "10.0.0.1", nil, "ua", '"}') end)
+  assert.has_error(function() buffer:add(HEAD, "1", ANN, "10.0.0.1", 8, nil, "ua", '"}') end)
   add(buffer, NOBODY)
   assert.equal(2, buffer.count)
   assert.equal("ann", cjson.decode(buffer:text(0)).shopper)
@@ -78,7 +78,7 @@ it("events of the largest size never leave its memory", function()
   local long = { sub = string.rep("s", 64), dev = string.rep("d", 64), lvl = string.rep("l", 32), rs = 100 }
   local head = string.rep("h", 200)
   while buffer:has_room() do
-    buffer:add(head, "1795348800123", long, string.rep("a", 45), "100", string.rep("u", 200), '","n":16}')
+    buffer:add(head, "1795348800123", long, string.rep("a", 45), 45, "100", string.rep("u", 200), '","n":16}')
   end
   assert.is_true(buffer.length <= buffer.size)
 end)

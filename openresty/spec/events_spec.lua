@@ -9,6 +9,7 @@ package.loaded["gateway.metrics"] = {
   count = function(_, label) counted[label] = (counted[label] or 0) + 1 end,
   add = function(_, label, count) counted[label] = (counted[label] or 0) + count end,
 }
+package.loaded["gateway.variable"] = { bytes = function() return "10.0.0.1", 8 end }
 package.loaded["gateway.kafka.producer"] = { new = function() return kafka end }
 events = require "gateway.events"
 
@@ -47,7 +48,7 @@ before_each(function()
     flush = handler
     return true
   end }
-  ngx.var = { remote_addr = "10.0.0.1", http_user_agent = "ua" }
+  ngx.var = { http_user_agent = "ua" }
   events.start({ kafka_brokers = { {} }, kafka_prefix = "", instance = "g" })
   flush() -- what the case before has left
   counted, logged, kafka.taken, kafka.asked = {}, 0, 0, 0

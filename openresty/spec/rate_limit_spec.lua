@@ -84,6 +84,21 @@ it("remembers a first visit when the bucket needs longer than usual to fill", fu
   assert.equal(1000, math.floor(visit(plan)))
 end)
 
+it("knows who is here again after the marks' time has come round", function()
+  local slow = limit_rules.compile({ { by = "shopper", level = "", per_s = 1 / 60, burst = 1 } })(1)[""]
+  for _ = 1, 3 do
+    assert.is_nil(visit(slow))
+    now_ms = now_ms + 2 ^ 20 -- as long as a mark can tell
+  end
+  local fast, admitted = limits("device"), 0
+  assert.is_nil(visit(fast))
+  now_ms = now_ms + 2 ^ 20
+  while not visit(fast) do
+    admitted = admitted + 1
+  end
+  assert.equal(BURST - 1, admitted) -- stricter by one, never more
+end)
+
 it("charges nobody for a refusal by another limit", function()
   local plan = limits("address", "device", "shopper", "level")
   plan.level = { step_ms = 1e6, span_ms = 2e6 }

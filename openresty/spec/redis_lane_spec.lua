@@ -17,6 +17,19 @@ it("asks for the slot map again while its node is left alone: another one may ow
   assert.equal(1, cluster.refreshed)
 end)
 
+it("sends a purchase as one line, in one call with the others", function()
+  local lane, parts = lane_to(false), {}
+  local claims = { sub = "ann", dev = "device-0001", lvl = "regular" }
+  local ann = { claims = claims, reservation_id = "7-0-abc", qty = 1, at_ms = "1795348800123" }
+  local bob = { claims = claims, reservation_id = "7-0-def", qty = 100, at_ms = "1795348800124" }
+  lane:encode(parts, { { wish = ann }, { wish = bob } })
+  local line = "ann 7-0-abc=1 device-0001 regular 1795348800123"
+  local other = "ann 7-0-def=100 device-0001 regular 1795348800124"
+  assert.equal("*9\r\n", parts[1])
+  assert.equal("$" .. #line .. "\r\n" .. line .. "\r\n$" .. #other .. "\r\n" .. other .. "\r\n", parts[3])
+  assert.equal(line, require("gateway.reserve_line").text(ann))
+end)
+
 it("leaves the slot map alone otherwise", function()
   local lane, cluster = lane_to(false)
   assert.equal(lane:node(), lane:node())

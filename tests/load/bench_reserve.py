@@ -1,13 +1,14 @@
 """`make bench ONLY=gateway`: one gateway worker selling, and sold out, beside its limit.
 
-    python -m tests.load.bench_reserve [--rounds 5] [--seconds 3] [--connections 128]
+    python -m tests.load.bench_reserve [--rounds 5] [--seconds 3] [--connections 256]
 
-The limit is the same nginx worker printing "hello" from Lua, asked by the same client with the same
-requests. The product is the whole purchase ending in `reserved`: real signed tokens, each used
-once, limits and risk rules on, events to Kafka where the stack has one, a stock Redis with
-`appendfsync always`. Rounds alternate, so that a slow minute of the machine hits both; medians
-and the range are printed and left in `var/bench/report.json`, and nothing fails on a time. Only
-what the gateway counted as `reserved` is a sale, and all of them must be winners in Redis (P1).
+The limit is the same nginx worker printing "hello" from Lua, asked by the same client with the
+same requests, over so many connections that the worker has work while others wait for Redis. The
+product is the whole purchase ending in `reserved`: real signed tokens, each used once, limits,
+risk rules and events on, a stock Redis with `appendfsync always`. Rounds alternate, so that a
+slow minute of the machine hits both; medians and the range are printed and left in
+`var/bench/report.json`, and nothing fails on a time. Only what the gateway counted as `reserved`
+is a sale, and all of them must be winners in Redis (P1).
 
 A second item has a queue that calls everybody: each purchase takes a number first, and then its
 unit. A third one is sold out, and its mark is kept as fresh as the stock agent keeps it: the
@@ -125,7 +126,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load.bench_reserve")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=128)
+    parser.add_argument("--connections", type=int, default=256)
     return parser.parse_args()
 
 

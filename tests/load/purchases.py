@@ -8,6 +8,11 @@ import time
 from pathlib import Path
 
 LIFETIME_S = 120
+# As long as a browser's usually is: nginx looks for some names in it.
+AGENT = (
+    b"Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+    b"Chrome/130.0.0.0 Mobile Safari/537.36"
+)
 SIGNATURE_CHARS = 43
 
 
@@ -64,12 +69,14 @@ def _request(url_path: str, token: bytes, address: bytes) -> bytes:
         f"Content-Length: {len(body)}\r\nAuthorization: Bearer "
     ).encode()
     # wrk keeps a request as a LuaJIT string, and LuaJIT hashes only four bytes each at the start,
-    # a quarter, the middle and the end. The filler puts the signature in the middle; without
+    # a quarter, the middle and the end. The cookie puts the signature in the middle; without
     # it all requests meet in one bucket and wrk measures its own memcmp.
     before_middle = len(head) + len(token) - SIGNATURE_CHARS // 2
-    rest = b"\r\nUser-Agent: \r\nX-Forwarded-For: " + address + b"\r\n\r\n" + body
-    filler = b"w" * (before_middle - SIGNATURE_CHARS // 2 - len(rest))
-    return head + token + rest.replace(b": ", b": " + filler, 1)
+    agent = b"\r\nUser-Agent: " + AGENT
+    end = b"\r\nX-Forwarded-For: " + address + b"\r\n\r\n" + body
+    cookie = b"\r\nCookie: visit="
+    filler = b"w" * (before_middle - SIGNATURE_CHARS // 2 - len(agent + cookie + end))
+    return head + token + agent + cookie + filler + end
 
 
 def _json(value: dict[str, object]) -> bytes:

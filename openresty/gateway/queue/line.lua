@@ -85,7 +85,7 @@ function Line:encode(parts, requests)
     wants[bucket + 1] = 0
   end
   for i = 1, #requests do
-    local wish = requests[i].line
+    local wish = requests[i].wish
     if wish.place then
       asked[#asked + 1] = wish.bucket .. ":" .. wish.place
       wish.index = #asked
@@ -154,7 +154,7 @@ function Line:finish(requests, reply)
   forget_told(self)
   local firsts, answers = list_of(reply[5]), list_of(reply[6])
   for i = 1, #requests do
-    local wish = requests[i].line
+    local wish = requests[i].wish
     if wish.place and answers[wish.index] == "came" then
       batch.finish(requests[i], "came")
     elseif wish.bucket then

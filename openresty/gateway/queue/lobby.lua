@@ -81,7 +81,7 @@ function Lane:encode(parts, requests)
   parts[#parts + 1] = "*" .. (7 + #requests) .. "\r\n"
   parts[#parts + 1] = self.call
   for i = 1, #requests do
-    parts[#parts + 1] = arg(requests[i].line)
+    parts[#parts + 1] = arg(requests[i].wish)
   end
 end
 

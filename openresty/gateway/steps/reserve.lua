@@ -1,6 +1,7 @@
 -- Last step: take the units, in one batch with whoever else is waiting (DESIGN §4.5).
 
 local batch = require "gateway.batch"
+local clock = require "gateway.clock"
 local reservation_id = require "gateway.reservation_id"
 local shards = require "gateway.shards"
 local sold_out = require "gateway.sold_out"
@@ -23,13 +24,6 @@ local OUTCOMES = {
   broken = "busy",
 }
 
--- What reserve.lua reads and the outbox keeps (control_plane/orders/line.py). No field can hold a blank.
-local function line_of(req)
-  local claims = req.claims
-  return claims.sub .. " " .. req.reservation_id .. "=" .. req.qty .. " " .. claims.dev .. " "
-    .. claims.lvl .. " " .. string.format("%d", ngx.now() * 1000)
-end
-
 -- How many are left is not told: it would be another number by the time he hears it.
 local DETAILS = { P = "fewer are left than you asked for" }
 
@@ -41,8 +35,9 @@ return function(req)
   end
   req.reservation_id =
     reservation_id.make(req.item.id, shard.shard, req.claims.sub, req.idempotency_key)
+  req.at_ms = clock.now_ms_text()
   -- A fault of ours after the sending must not be told as "no" either.
-  local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane, line_of(req))
+  local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane, req)
   if not ok then
     ngx.log(ngx.ERR, "reserve: ", verdict)
     return "pending"
