@@ -4,7 +4,7 @@
 -- would move it further than span_ms ahead of now is refused and told how long to wait.
 --
 -- Who was not here lately has a full bucket and gets a mark (visits.lua); from his second visit on his TAT
--- is in a dictionary that the workers share, the first visit counted in. Where a bucket takes long to fill, it
+-- is in a dictionary that the workers share, the first visit counted in. Where a bucket fills slowly, it
 -- is there from the first. There everything is added atomically, so workers never lose an admission of each
 -- other. Where they meet at a bucket that was full, or at a refusal, one may see a TAT that is too high for a
 -- microsecond: a race makes it stricter, never laxer. The oldest keys make room when memory is full.
