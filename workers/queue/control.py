@@ -124,7 +124,9 @@ class QueueController:
             over = queues.ended(self._clock.now() - KEYS_KEPT)
         for state in over:
             try:
-                line.forget(self._clusters[state.source], state.item)
+                # It may have moved from one to another, and have left its keys there.
+                for cluster in self._clusters.all():
+                    line.forget(cluster, state.item)
             except Unavailable as error:
                 _log.warning("keys of the queue of item %d stay: %s", state.item, error)
                 continue

@@ -245,6 +245,10 @@ class StockClusters:
         except KeyError:
             raise Unavailable(f"no address is configured for the stock source {source}") from None
 
+    def all(self) -> list[StockCluster]:
+        """Each that an address is configured for."""
+        return list(self._clusters.values())
+
     def of(self, shard: Shard) -> StockCluster:
         """The cluster that has this shard's keys; raises Unavailable."""
         return self[shard.source]

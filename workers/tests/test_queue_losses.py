@@ -1,17 +1,19 @@
 """The queue controller when something is lost, changed or revealed; on real servers."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from control_plane.campaigns import services as campaigns
+from control_plane.campaigns.models import Campaign, CampaignState
 from control_plane.inventory import services as inventory
 from control_plane.queues import services as queues
 from control_plane.queues.models import Draw, QueueState
 from control_plane.queues.places import commit_of
 from workers.queue import line, marks
-from workers.queue.control import QueueController
+from workers.queue.control import KEYS_KEPT, QueueController
 from workers.queue.line import QueueKeys
 from workers.queue.pace import LAG_MAX, RATE_MIN, Pace, Reading
 from workers.queue.window import missing
@@ -147,6 +149,20 @@ def test_there_and_back_numbers_go_on_and_all_who_wait_count(stage: Stage) -> No
     # The primary's counter tells of the seven who came late there, once it is asked again.
     assert told == 507 + 300 + 300 - served
     line.forget(stage.clusters["standby"], stage.item.pk)
+
+
+def test_a_queue_that_moved_leaves_keys_nowhere_when_its_sale_is_long_over(stage: Stage) -> None:
+    controller = stage.controller()
+    controller.tick()
+    inventory.switch_source("standby", reason="test", by=None)
+    controller.tick()
+    nodes = [one.node_of(stage.keys) for one in stage.clusters.all()]
+    assert [node.exists(stage.keys.ctl) for node in nodes] == [1, 1]
+    over_at = stage.clock.now() - KEYS_KEPT - timedelta(minutes=1)
+    Campaign.objects.update(state=CampaignState.ENDED, ended_at=over_at)
+    stage.controller().tick()
+    assert [node.exists(stage.keys.ctl) for node in nodes] == [0, 0]
+    assert QueueState.objects.get(item=stage.item).source == ""
 
 
 def test_the_window_passes_a_gap_when_there_are_units(stage: Stage) -> None:
