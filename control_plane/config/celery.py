@@ -58,6 +58,7 @@ app.autodiscover_tasks(
         "control_plane.pages",
         "control_plane.payments",
         "control_plane.risk",
+        "control_plane.snapshot",
         "control_plane.switches",
     ]
 )

@@ -45,6 +45,13 @@ BUILT_IN = (
         _("Reverts switches whose time is over."),
     ),
     Entry(
+        "sign-with-due-key",
+        "snapshot.sign_with_due_key",
+        1,
+        2,
+        _("Lets a new entry key sign once every gateway knows it."),
+    ),
+    Entry(
         "publish-pages",
         "pages.publish_pages",
         1,

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from control_plane.config.ask_first import Question, ask, staff
+from control_plane.config.ask_first import Question, ReasonForm, ask, staff
 from control_plane.config.read_only_admin import ReadOnlyAdmin
 from control_plane.snapshot import services
 from control_plane.snapshot.lag import behind, clock, last_seen, versions
@@ -19,6 +20,19 @@ from control_plane.snapshot.models import EntryKey, Heartbeat, Snapshot
 ROTATE = "snapshot.rotate_entrykey"
 # The longest life of an entry token, and ten seconds for clocks.
 TOKENS_LIVE = timedelta(seconds=130)
+
+
+class RotateForm(ReasonForm):
+    """Why, and whether somebody else may have the old ones."""
+
+    leaked = forms.BooleanField(
+        label=_("a key has leaked"),
+        required=False,
+        help_text=_(
+            "All that older keys signed is refused at once: shoppers enter again, and who waits in "
+            "a queue loses his place."
+        ),
+    )
 
 
 @admin.register(Snapshot)
@@ -34,9 +48,9 @@ class SnapshotAdmin(ReadOnlyAdmin):
 class EntryKeyAdmin(ReadOnlyAdmin):
     """Which keys sign and verify entry tokens, who made them and why."""
 
-    list_display = ("kid", "active", "created_at", "by", "reason")
+    list_display = ("kid", "active", "withdrawn", "created_at", "by", "reason")
     list_select_related = ("by",)
-    fields = ("kid", "active", "created_at", "by", "reason")
+    fields = ("kid", "active", "withdrawn", "created_at", "by", "reason")
     ordering = ("-created_at",)
     change_list_template = "admin/snapshot/entry_keys.html"
 
@@ -57,8 +71,13 @@ class EntryKeyAdmin(ReadOnlyAdmin):
         """Ask, or let a new key sign."""
 
         def perform(values: dict[str, Any]) -> str:
-            key = services.rotate_entry_key(staff(request), values["reason"])
-            return _("Key %(kid)s signs from now on.") % {"kid": key.kid}
+            leaked = values["leaked"]
+            key = services.rotate_entry_key(staff(request), values["reason"], leaked=leaked)
+            if leaked:
+                return _("Key %(kid)s signs from now on; keys before it are good for nothing.") % {
+                    "kid": key.kid
+                }
+            return _("Key %(kid)s signs in five seconds.") % {"kid": key.kid}
 
         newest = EntryKey.objects.filter(active=True).order_by("-created_at").first()
         is_young = newest is not None and newest.created_at > timezone.now() - TOKENS_LIVE
@@ -70,13 +89,15 @@ class EntryKeyAdmin(ReadOnlyAdmin):
             )
             if is_young
             else _(
-                "A new key signs entry tokens at once. The one before it is good for tokens that "
-                "are in use; keys before that one are not any more."
+                "A new key signs entry tokens in five seconds, when every gateway knows it. The "
+                "one before it is good for tokens that are in use; keys before that one are not "
+                "any more. Places in queues are kept."
             ),
             permission=ROTATE,
             subjects=[],
             back=reverse("admin:snapshot_entrykey_changelist"),
             perform=perform,
+            form=RotateForm,
         )
         return ask(self, request, question)
 

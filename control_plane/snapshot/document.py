@@ -3,6 +3,7 @@
 One function a section; `services` gives the document its version.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,9 @@ from control_plane.switches.effective import Values, effective
 ENDED_KEPT_FOR = timedelta(hours=24)
 # A gateway that has heard nothing for so long may not know that the source has changed.
 LEASE = timedelta(seconds=2)
+# A new key signs only after every gateway knows it: what is signed by a key that a gateway does not
+# know yet is refused there.
+KEY_SPREADS = timedelta(seconds=5)
 
 Json = dict[str, Any]
 
@@ -43,7 +47,7 @@ def build(now: datetime) -> Json:
             for campaign in campaigns
             for item in campaign.items.all()
         },
-        "entry_keys": _entry_keys(),
+        **_key_sections(campaigns, now),
         "merchants": _merchants(),
         "switches": switches.everywhere(),
         "rate_limits": risk.rate_limits(),
@@ -142,9 +146,13 @@ def _queue(campaign: Campaign, item: Item, switches: Values) -> Json:
         "buckets": buckets or [{"name": REGULAR, "weight": REGULAR_WEIGHT}],
         "k": campaign.queue_k,
         "grace_ms": campaign.queue_grace_s * 1000,
-        "opens_ms": epoch_ms(campaign.starts_at - timedelta(minutes=campaign.lobby_minutes)),
+        "opens_ms": epoch_ms(_opens_at(campaign)),
         "draw": draw_of(item),
     }
+
+
+def _opens_at(campaign: Campaign) -> datetime:
+    return campaign.starts_at - timedelta(minutes=campaign.lobby_minutes)
 
 
 def _path_key_before(item: Item, now: datetime) -> Json:
@@ -172,12 +180,41 @@ def _stock() -> Json:
     }
 
 
-def _entry_keys() -> list[Json]:
-    """Newest first; only the newest signs."""
-    keys = EntryKey.objects.filter(active=True).order_by("-created_at", "kid")
-    return [
-        {"kid": key.kid, "secret": key.secret, "sign": place == 0} for place, key in enumerate(keys)
-    ]
+def signing_key(now: datetime) -> EntryKey | None:
+    """The newest active key that every gateway knows; while there is none such, the oldest."""
+    return _signing(_keys(), now)
+
+
+def _keys() -> list[EntryKey]:
+    """Newest first, without those that leaked."""
+    return list(EntryKey.objects.filter(withdrawn=False).order_by("-created_at", "kid"))
+
+
+def _signing(keys: list[EntryKey], now: datetime) -> EntryKey | None:
+    active = [key for key in keys if key.active]
+    known = (key for key in active if key.created_at <= now - KEY_SPREADS)
+    return next(known, active[-1] if active else None)
+
+
+def _key_sections(campaigns: Sequence[Campaign], now: datetime) -> Json:
+    """Keys of entry tokens, and of tickets, which are good until their sale is over.
+
+    For these every key that may have signed one: those made since the first queue opened of all
+    that are on sale, and the one that signed then.
+    """
+    keys = _keys()
+    signing = _signing(keys, now)
+    opened = (_opens_at(one) for one in campaigns if one.state != CampaignState.ENDED)
+    first = min([now, *opened])
+    since = [key for key in keys if key.created_at > first - KEY_SPREADS]
+    sections = {
+        "entry_keys": [key for key in keys if key.active],
+        "ticket_keys": keys[: len(since) + 1],
+    }
+    return {
+        name: [{"kid": key.kid, "secret": key.secret, "sign": key == signing} for key in chosen]
+        for name, chosen in sections.items()
+    }
 
 
 def _merchants() -> Json:

@@ -23,11 +23,20 @@ class Snapshot(models.Model):
 
 
 class EntryKey(models.Model):
-    """An HS256 key for entry tokens: the newest active one signs, every active one verifies."""
+    """An HS256 key for entry tokens: one of the active ones signs, every active one verifies.
+
+    Tickets of a queue are signed by a key derived from it and outlive it, since they are good
+    until the sale ends.
+    """
 
     kid = models.SlugField(_("key id"), primary_key=True)
     secret = models.CharField(_("secret"), max_length=128)
     active = models.BooleanField(_("active"), default=True)
+    withdrawn = models.BooleanField(
+        _("withdrawn"),
+        default=False,
+        help_text=_("It leaked: tickets that it signed are refused as well."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -27,7 +27,10 @@ ENTRY_KEYS_LIVE = 2
 
 
 class Audience(enum.StrEnum):
-    """Who reads the document. Merchants' keys go to the edge alone, which checks sessions."""
+    """Who reads the document.
+
+    Merchants' keys go to the edge alone, which checks sessions; those of tickets to gateways alone.
+    """
 
     GATEWAY = "gateway"
     EDGE = "edge"
@@ -64,8 +67,7 @@ def publish(reason: str, now: datetime | None = None) -> Snapshot | None:
 def envelope(snapshot: Snapshot, audience: Audience) -> dict[str, Any]:
     """What goes over the wire: the document as a string, and the MAC over exactly its bytes."""
     content = dict(snapshot.document)
-    if audience is not Audience.EDGE:
-        content.pop("merchants", None)
+    content.pop("ticket_keys" if audience is Audience.EDGE else "merchants", None)
     body = _serialise(content)
     mac = hmac.new(settings.ENV.snapshot_key.encode(), body.encode(), hashlib.sha256).hexdigest()
     return {"version": snapshot.version, "mac": mac, "body": body}
@@ -79,19 +81,39 @@ def ensure_entry_key() -> EntryKey:
         return key or _create_entry_key()
 
 
-def rotate_entry_key(by: "User | None" = None, reason: str = "") -> EntryKey:
-    """A new key signs from now on, the one before it still verifies, older ones do not any more.
+def rotate_entry_key(
+    by: "User | None" = None, reason: str = "", *, leaked: bool = False
+) -> EntryKey:
+    """Make a key that signs as soon as every gateway knows it (`document.KEY_SPREADS`).
 
-    Rotating twice within a token's life (120 s) refuses tokens that were signed before the first.
+    The one before it still verifies entry tokens, older ones do not any more: rotating twice within
+    a token's life (120 s) refuses tokens that were signed before the first. Tickets of a queue stay
+    good until its sale is over, whichever key signed them.
+
+    `leaked`: nothing that the keys before it signed is good any more. The new one signs at once,
+    shoppers enter again, and who waits in a queue has lost his place.
     """
     with transaction.atomic():
         _lock_publishing()
+        if leaked:
+            EntryKey.objects.update(active=False, withdrawn=True)
         key = _create_entry_key(by, reason)
         live = EntryKey.objects.filter(active=True).order_by("-created_at", "kid")
         kept = list(live.values_list("kid", flat=True)[:ENTRY_KEYS_LIVE])
         EntryKey.objects.filter(active=True).exclude(kid__in=kept).update(active=False)
-        publish(f"entry key {key.kid} signs")
+        publish(f"entry key {key.kid} is known")
     return key
+
+
+def sign_with_due_key(now: datetime) -> None:
+    """Publish, when a key is old enough to sign that did not sign so far. Idempotent."""
+    signing = document.signing_key(now)
+    newest = Snapshot.objects.order_by("-version").values_list("document__entry_keys").first()
+    if signing is None or newest is None:
+        return
+    if any(key["sign"] and key["kid"] == signing.kid for key in newest[0]):
+        return
+    publish(f"entry key {signing.kid} signs", now)
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ function _M.build(document)
     campaigns = document.campaigns,
     risk = risk_rules.compile(document.risk_rules),
     entry_keys = token.shared_key_set(document.entry_keys),
-    ticket_keys = ticket.key_set(document.entry_keys),
+    -- Tickets outlive the keys of entry tokens.
+    ticket_keys = ticket.key_set(document.ticket_keys or document.entry_keys),
   }
 end
 

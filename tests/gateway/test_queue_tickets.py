@@ -104,6 +104,24 @@ def test_both_live_keys_are_good_and_the_newest_signs_anew(shop: Shop) -> None:
         shop.publish(entry_keys=before)
 
 
+def test_a_place_outlives_the_key_that_signed_it(shop: Shop) -> None:
+    line = put_in_line(shop)
+    old = line.queued("ann")["ticket"]
+    before = shop.document["entry_keys"]
+    keys = [entry_key("e-3"), entry_key("e-2") | {"sign": False}]
+    headers = {"Authorization": f"Bearer {line.item.token('ann', kid='e-3')}"}
+    try:
+        shop.publish(entry_keys=keys, ticket_keys=[*keys, entry_key("e-1") | {"sign": False}])
+        told = line.queued("ann", old, headers=headers)
+        assert told["ticket"].startswith("e-3.")
+        assert told["place"] == 0
+        shop.publish(ticket_keys=keys)
+        assert_refused(line.buy("ann", old, headers=headers), "bad_token")
+    finally:
+        del shop.document["ticket_keys"]
+        shop.publish(entry_keys=before)
+
+
 def test_a_ticket_is_good_again_after_the_queue_was_off(shop: Shop) -> None:
     line = put_in_line(shop)
     ann = line.queued("ann")["ticket"]

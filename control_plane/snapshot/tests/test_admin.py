@@ -63,16 +63,26 @@ def test_an_operator_rotates_the_key_after_being_asked(log_in, approved):
     old = EntryKey.objects.get()
     EntryKey.objects.update(created_at=timezone.now() - timedelta(hours=1))
     assert ROTATE in _text(operator.get(KEYS))
-    assert "A new key signs entry tokens at once." in _text(operator.get(ROTATE))
+    assert "signs entry tokens in five seconds" in _text(operator.get(ROTATE))
     assert operator.post(ROTATE, {"reason": ""}).status_code == 200
     assert EntryKey.objects.count() == 1
     done = _text(operator.post(ROTATE, {"reason": "laptop stolen"}, follow=True))
     new = EntryKey.objects.exclude(pk=old.pk).get()
-    assert f"Key {new.kid} signs from now on." in done
+    assert f"Key {new.kid} signs in five seconds." in done
     assert (str(new.by), new.reason) == ("ann", "laptop stolen")
     assert "laptop stolen" in done  # the list is the trail
     keys = Snapshot.objects.latest("version").document["entry_keys"]
-    assert [(key["kid"], key["sign"]) for key in keys] == [(new.kid, True), (old.kid, False)]
+    assert [(key["kid"], key["sign"]) for key in keys] == [(new.kid, False), (old.kid, True)]
+
+
+def test_an_operator_withdraws_keys_that_leaked(log_in, approved):
+    operator = log_in("view_entrykey", "rotate_entrykey")
+    old = EntryKey.objects.get()
+    done = _text(operator.post(ROTATE, {"reason": "laptop stolen", "leaked": "on"}, follow=True))
+    new = EntryKey.objects.exclude(pk=old.pk).get()
+    assert f"Key {new.kid} signs from now on; keys before it are good for nothing." in done
+    keys = Snapshot.objects.latest("version").document["ticket_keys"]
+    assert [(key["kid"], key["sign"]) for key in keys] == [(new.kid, True)]
 
 
 def test_rotating_again_too_soon_is_warned_of(log_in, approved):

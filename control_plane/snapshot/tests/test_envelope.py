@@ -31,10 +31,11 @@ def test_the_mac_is_over_the_bytes_of_the_body(snapshot, audience):
     assert json.loads(envelope["body"])["version"] == envelope["version"] == snapshot.version
 
 
-def test_only_the_edge_gets_the_merchants_keys(snapshot):
+def test_the_edge_gets_the_merchants_keys_and_a_gateway_those_of_tickets(snapshot):
     edge = json.loads(services.envelope(snapshot, Audience.EDGE)["body"])
     gateway = json.loads(services.envelope(snapshot, Audience.GATEWAY)["body"])
     assert list(edge.pop("merchants")) == ["shop"]
+    assert len(gateway.pop("ticket_keys")) == 1
     assert edge == gateway
 
 

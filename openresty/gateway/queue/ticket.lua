@@ -22,6 +22,7 @@ local NUMBER_MAX = 2 ^ 53
 local _M = {}
 
 --- Prepare the keys of one snapshot, as token.key_set. The one that signs, or else the first, signs tickets.
+-- entry_keys: those of entry tokens, and older ones that signed tickets of a sale that is not over.
 function _M.key_set(entry_keys)
   local by_kid, signer = {}, nil
   for _, key in ipairs(entry_keys) do
