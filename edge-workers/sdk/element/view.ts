@@ -68,13 +68,14 @@ export function view_of(
 }
 
 function hint_of(
-  { hindrance, lobby_number, state: now }: Machine,
+  { hindrance, lobby_number, slider, state: now }: Machine,
   state: State,
   words: Words,
   is_paying: boolean,
 ): string | null {
   // Whoever has a place or a unit need not hear of a gap in reading about it, except of his own line.
   const is_calm = state === "confirmed" && hindrance !== "offline";
+  if (slider !== null && !is_end(now) && hindrance === null) return words.hindrances.challenge;
   if (hindrance !== null && !is_calm && !is_end(now)) {
     return words.hindrances[hindrance as Hindrance] ?? words.hindrances.busy;
   }

@@ -72,6 +72,8 @@ export interface Machine {
   is_closed: boolean;
   /** What the human check has to show, when the edge asks for more. */
   slider: unknown;
+  /** A gateway has challenged him: only a token of who has passed the puzzle helps. */
+  puzzle: boolean;
 }
 
 /** A purchase that has not begun. */
@@ -103,6 +105,7 @@ export function new_machine(key: string): Machine {
     reason: null,
     is_closed: false,
     slider: null,
+    puzzle: false,
   };
 }
 
