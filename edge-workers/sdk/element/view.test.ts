@@ -57,6 +57,19 @@ test("every state feels like what it is", () => {
   expect(feels("info").join(" ")).toBe("waiting joining entering queued buying pending reserved");
 });
 
+test("who has a puzzle to solve is told so, wherever he is, and has no other button", () => {
+  for (const machine of [
+    in_state("entering", { slider: {} }),
+    in_state("entering", { slider: {}, resume: "queued", ticket: "t", place: 3 }),
+    in_state("joining", { slider: {} }),
+  ]) {
+    expect(see(machine)).toMatchObject({ sentence: en.hindrances.challenge, button: null });
+  }
+  const offline = in_state("entering", { slider: {}, hindrance: "offline" });
+  expect(see(offline).sentence).toBe(en.hindrances.offline);
+  expect(see(in_state("challenge", { slider: {} })).sentence).toBe(en.states.challenge[1]);
+});
+
 test("the first wish for a language decides", () => {
   expect(choose_words("zh-CN", "en")).toBe(zh);
   expect(choose_words(null, "", "zh-TW")).toBe(zh);

@@ -122,7 +122,7 @@ function button_of(
   }
   // What takes a moment keeps its button, so that nothing jumps; what takes longer needs none.
   const is_brief = state === "entering" || state === "buying" || state === "joining";
-  return is_brief ? { text: words.working, does: null } : null;
+  return is_brief && machine.slider === null ? { text: words.working, does: null } : null;
 }
 
 function queue_of({ place, first_place, eta_ms }: Machine, words: Words): View["queue"] {

@@ -84,6 +84,6 @@ export const en: Words = {
     not_started: "A little early. You go in when the clock reaches zero.",
     offline: "No connection. We go on as soon as you are back.",
     no_answer: "No answer yet. We ask again; that cannot buy twice.",
-    challenge: "One quick check, then we go on.",
+    challenge: "Solve the puzzle below to go on.",
   },
 };

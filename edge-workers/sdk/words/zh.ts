@@ -63,6 +63,6 @@ export const zh: Words = {
     not_started: "还早一点，倒计时归零即可进入。",
     offline: "网络已断开，恢复后自动继续。",
     no_answer: "尚未收到答复，我们会再次询问，不会重复购买。",
-    challenge: "请完成一次验证，随后继续。",
+    challenge: "请先完成下方的验证。",
   },
 };

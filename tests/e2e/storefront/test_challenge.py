@@ -92,7 +92,7 @@ def test_a_network_that_is_challenged_buys_by_the_puzzle(
     doors = Doors(shop)
     move_and_press(shop)
     slider = slider_of(shop)
-    expect(shop.sentence).to_have_text("One quick check, then we go on.")
+    expect(shop.sentence).to_have_text("Solve the puzzle below to go on.")
     shop.shoot("challenged")
     place = place_of(shop, stack_environment["SLUICE_CHECK_KEY"], doors.token)
     solve_by_keyboard(shop, slider, place)
