@@ -121,6 +121,17 @@ describe("renewing the token of who passed", () => {
     // He is let in with his score as before; whether that is enough is the gateway's to say.
     expect(claims_of(await renew(token))).not.toHaveProperty("pz");
   });
+
+  test("is done whatever the score: a puzzle may leave 0, as nobody has whom nothing was asked", async () => {
+    const rule = { kind: "score", mode: "enforce", action: "challenge", item: null, min_score: 1 };
+    edge.control_plane = control_plane_with(
+      document({ version: 13, switches: { sale_enabled: true }, risk_rules: [rule] }),
+    );
+    edge.now_ms += 10_000;
+    const token = await entered(await knock(await solved()));
+    expect(claims_of(token).rs).toBe(0);
+    expect(claims_of(await renew(token))).toMatchObject({ rs: 0, pz: claims_of(token).pz });
+  });
 });
 
 test("Turnstile's verdict is such a puzzle", async () => {
