@@ -5,8 +5,9 @@ import { describe, expect, test } from "vitest";
 import type { Machine, Request } from "./machine/machine.ts";
 import { LOOKS_MAX } from "./machine/waiting.ts";
 import { Purchase } from "./purchase.ts";
+import { leased_turn } from "./tabs/lease.ts";
 import { Memory, passing_store, type Store } from "./tabs/memory.ts";
-import { leased_turn, type Turn } from "./tabs/turn.ts";
+import type { Turn } from "./tabs/turn.ts";
 import { type Answer, NO_ANSWER, OFFLINE, silence, UNNAMED } from "./wire/ask.ts";
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));

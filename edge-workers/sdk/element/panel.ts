@@ -99,10 +99,11 @@ export class Panel {
 
   /** Shows what the item is. */
   describe(facts: Facts): void {
-    const { locale } = this.#words;
+    const { locale, stock } = this.#words;
     set_text(this.#title, facts.title);
     set_text(this.#price, money(facts.price_minor, facts.currency, locale));
-    set_text(this.#stock, this.#words.units(facts.units.toLocaleString(locale), facts.limit));
+    const units = this.#words.units(facts.units.toLocaleString(locale), facts.limit);
+    set_text(this.#stock, facts.stock ? `${stock[facts.stock]} · ${units}` : units);
   }
 
   /** Shows that there is no such item, or nobody who knows. */

@@ -68,7 +68,7 @@ export function view_of(
 }
 
 function hint_of(
-  { hindrance, lobby_number, slider, state: now }: Machine,
+  { hindrance, lobby_number, slider, is_paying: has_paid, state: now }: Machine,
   state: State,
   words: Words,
   is_paying: boolean,
@@ -80,7 +80,7 @@ function hint_of(
     return words.hindrances[hindrance as Hindrance] ?? words.hindrances.busy;
   }
   if (state === "confirmed" && is_paying) return words.paying;
-  if (state === "expired" && is_paying) return words.paid_late;
+  if (state === "expired" && has_paid) return words.paid_late;
   if (state === "lobby" && lobby_number !== null) {
     return `${words.lobby_number(lobby_number.toLocaleString(words.locale))} ${words.states.lobby[1]}`;
   }

@@ -67,6 +67,8 @@ export interface Machine {
   status_url: string | null;
   order: string | null;
   pay_by_ms: number | null;
+  /** He has begun to pay: of an order that has expired, money may still be on its way. */
+  is_paying: boolean;
   reason: string | null;
   /** The sale is over and tells no more of a known order: what was last known of it stays. */
   is_closed: boolean;
@@ -102,6 +104,7 @@ export function new_machine(key: string): Machine {
     status_url: null,
     order: null,
     pay_by_ms: null,
+    is_paying: false,
     reason: null,
     is_closed: false,
     slider: null,
