@@ -286,6 +286,21 @@ describe("an order that has expired", () => {
     expect(reloaded.waited).toEqual([]);
   });
 
+  test("and that he began to pay is known after a reload, and to every tab, until it came to nothing", async () => {
+    const scene = new Scene();
+    scene.reply = late_money(1e9);
+    const [tab, other] = [scene.tab(1), scene.tab(2)];
+    tab.press();
+    await until(() => tab.machine.state === "expired", "the end");
+    tab.pays(true);
+    expect(other.machine.is_paying).toBe(true);
+    tab.stop();
+    const again = scene.tab(3);
+    expect(again.machine).toMatchObject({ state: "expired", is_paying: true });
+    again.pays(false);
+    expect(scene.tab(4).machine.is_paying).toBe(false);
+  });
+
   test("can be bought anew while it is being looked at, also where the turn is a lease", async () => {
     const scene: Scene = new Scene((...all) => lease(...all));
     const lease = leased_turn(scene.store, { clock: () => scene.now_ms, id: "a", pause: soon });

@@ -39,21 +39,24 @@ describe("the level of an item's stock", () => {
     expect(await level()).toBe("available");
   });
 
-  test("is forgotten after five seconds", async () => {
-    await buys(SOLD_OUT, 410);
-    edge.now_ms += 4_999;
-    expect(await level()).toBe("sold_out");
+  test.each([
+    ["available", RESERVED, 200, 5_000],
+    ["sold_out", SOLD_OUT, 410, 15_000],
+  ])("%s is forgotten when nobody buys for a while", async (told, answer, status, for_ms) => {
+    await buys(answer, status);
+    edge.now_ms += for_ms - 1;
+    expect(await level()).toBe(told);
     edge.now_ms += 1;
     expect(await level()).toBeNull();
   });
 
   test("is read once a second while everybody hears the same", async () => {
     await buys(SOLD_OUT, 410);
-    edge.now_ms += 4_000;
+    edge.now_ms += 10_000;
     await buys(SOLD_OUT, 410);
     edge.now_ms += 999;
-    await buys({ code: "sold_out" }, 410);
-    edge.now_ms += 4_000;
+    await buys(SOLD_OUT, 410);
+    edge.now_ms += 14_000;
     expect(await level()).toBe("sold_out");
     edge.now_ms += 1;
     expect(await level()).toBeNull();

@@ -6,8 +6,10 @@
 /** A unit was just reserved; or the gateway has just said that none is left. */
 export type StockLevel = "available" | "sold_out";
 
-/** How long it is told on: without purchases nobody knows any more. */
-const BELIEVED_MS = 5_000;
+/**
+ * How long it is told on: without purchases nobody knows any more. Units go faster than they come back.
+ */
+const BELIEVED_MS: Readonly<Record<StockLevel, number>> = { available: 5_000, sold_out: 15_000 };
 /** A sold-out item refuses thousands a second, and all of them say the same. */
 const READ_EVERY_MS = 1_000;
 const BUY = /^\/v1\/items\/([1-9][0-9]{0,14})\/[\w-]+\/buy$/;
@@ -24,7 +26,8 @@ export class StockHeard {
   /** The level of an item; null when nothing was heard lately. */
   level_of(item: number): StockLevel | null {
     const heard = this.#heard.get(item);
-    return heard !== undefined && this.#clock() - heard.at_ms < BELIEVED_MS ? heard.level : null;
+    if (heard === undefined) return null;
+    return this.#clock() - heard.at_ms < BELIEVED_MS[heard.level] ? heard.level : null;
   }
 
   /** Looks at a gateway's answer, which stays unread for the visitor; what is read here, `later` waits for. */

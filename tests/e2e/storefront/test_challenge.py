@@ -108,6 +108,25 @@ def test_a_network_that_is_challenged_buys_by_the_puzzle(
     assert shop.errors == []
 
 
+def test_who_is_denied_is_told_so_and_a_puzzle_does_not_help(
+    put_up: PutUp, visit: Visit, challenge: Challenge, stack_environment: dict[str, str]
+) -> None:
+    campaign = put_up("Denied", units=5, starts_in_s=8, human_check=True)
+    challenge(campaign, kind="cidr", cidr="127.0.0.0/8", priority=1)
+    challenge(campaign, kind="cidr", cidr="127.0.0.0/9", action="deny", priority=2)
+    # Driven, so that the edge asks for the puzzle by itself: his first token says that he passed.
+    shop = visit(campaign)
+    doors = Doors(shop)
+    shop.buy()
+    slider = slider_of(shop)
+    place = place_of(shop, stack_environment["SLUICE_CHECK_KEY"], doors.token)
+    solve_by_keyboard(shop, slider, place)
+    shop.expect_state("denied")
+    expect(shop.headline).to_have_text("Not possible")
+    shop.shoot("denied")
+    assert [told[:2] for told in doors.heard] == [("entry", 403), ("entry", 200), ("buy", 403)]
+
+
 def test_a_device_that_is_challenged_in_the_line_keeps_its_place(
     put_up: PutUp,
     person: Callable[..., Shop],

@@ -91,3 +91,19 @@ def test_a_wrong_place_gets_another_picture(checked: JsonObject, visit: Visit) -
     assert refused.value.status == 403
     expect(slider).to_be_focused()
     expect(slider).to_have_value("0")
+
+
+def test_three_wrong_places_are_the_end_and_another_try_begins_anew(
+    checked: JsonObject, visit: Visit
+) -> None:
+    shop = visit(checked)
+    slider, _ = puzzle_of(shop)
+    for _ in range(3):
+        expect(slider).to_have_value("0")
+        with shop.page.expect_response(lambda answer: answer.url.endswith("/entry")):
+            slider.press("Enter")
+    shop.expect_state("challenge")
+    expect(shop.headline).to_have_text("The check did not work out")
+    shop.shoot("challenge")
+    puzzle_of(shop)
+    assert shop.purchases() == []
