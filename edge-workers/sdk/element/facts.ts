@@ -10,7 +10,7 @@ export interface Facts {
   units: number;
   limit: number;
   /** What the edge has heard a moment ago; null when nobody has bought lately. */
-  stock: "available" | "sold_out" | null;
+  stock: "selling" | "sold_out" | null;
   state: "approved" | "live" | "ended";
   start_ms: number;
   end_ms: number;

@@ -58,6 +58,18 @@ test("every state feels like what it is", () => {
   expect(feels("info").join(" ")).toBe("waiting joining entering queued buying pending reserved");
 });
 
+test("how the stock stands is told to who only looks: who asked has heard it himself", () => {
+  const total = "2,000 units · 1 per person";
+  const stock = (state: State, level: Facts["stock"]) =>
+    see(in_state(state), 150_000, { ...FACTS, stock: level }).stock;
+  expect(stock("waiting", null)).toBe(total);
+  expect(stock("waiting", "selling")).toBe(`Selling now · ${total}`);
+  expect(stock("waiting", "sold_out")).toBe(`Sold out for now · ${total}`);
+  for (const state of STATES.filter((one) => one !== "waiting")) {
+    expect(stock(state, "selling"), state).toBe(total);
+  }
+});
+
 test("who has a puzzle to solve is told so, wherever he is, and has no other button", () => {
   for (const machine of [
     in_state("entering", { slider: {} }),

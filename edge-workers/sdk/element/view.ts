@@ -9,6 +9,7 @@ export type Phase = "unknown" | "before" | "open" | "over";
 
 export interface View {
   phase: Phase;
+  stock: string;
   /** What the clock counts down to; null when there is nothing to wait for. */
   countdown: { label: string; left_ms: number } | null;
   state: State;
@@ -55,6 +56,7 @@ export function view_of(
   const hint = hint_of(machine, state, words, is_paying);
   return {
     phase,
+    stock: stock_of(state, facts, words),
     countdown: countdown_of(state, phase, facts, now_ms, words),
     state,
     tone: tone_of(state),
@@ -85,6 +87,12 @@ function hint_of(
     return `${words.lobby_number(lobby_number.toLocaleString(words.locale))} ${words.states.lobby[1]}`;
   }
   return null;
+}
+
+/** Whoever is at it knows better than what others have heard. */
+function stock_of(state: State, { stock, units, limit }: Facts, words: Words): string {
+  const total = words.units(units.toLocaleString(words.locale), limit);
+  return state === "waiting" && stock ? `${words.stock[stock]} · ${total}` : total;
 }
 
 function countdown_of(

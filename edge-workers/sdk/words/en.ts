@@ -12,7 +12,7 @@ export const en: Words = {
   over: "This sale has ended.",
   clock_unknown: "Looking at the clock…",
   units: (units, limit) => `${units} ${units === "1" ? "unit" : "units"} · ${limit} per person`,
-  stock: { available: "In stock", sold_out: "Sold out for now" },
+  stock: { selling: "Selling now", sold_out: "Sold out for now" },
   buy: "Buy now",
   join: "Join the draw",
   again: "Try again",

@@ -12,7 +12,7 @@ export const zh: Words = {
   over: "本次活动已结束。",
   clock_unknown: "正在校准时间…",
   units: (units, limit) => `共 ${units} 件 · 每人限购 ${limit} 件`,
-  stock: { available: "有货", sold_out: "暂时售罄" },
+  stock: { selling: "正在售出", sold_out: "暂时售罄" },
   buy: "立即抢购",
   join: "参与抽签",
   again: "再试一次",

@@ -32,15 +32,15 @@ describe("the level of an item's stock", () => {
 
   test("is what the last purchase has heard, and of this item alone", async () => {
     await buys(RESERVED, 200);
-    expect([await level(), await level(8)]).toEqual(["available", null]);
+    expect([await level(), await level(8)]).toEqual(["selling", null]);
     await buys(SOLD_OUT, 410);
     expect(await level()).toBe("sold_out");
     await buys(RESERVED, 200);
-    expect(await level()).toBe("available");
+    expect(await level()).toBe("selling");
   });
 
   test.each([
-    ["available", RESERVED, 200, 5_000],
+    ["selling", RESERVED, 200, 5_000],
     ["sold_out", SOLD_OUT, 410, 15_000],
   ])("%s is forgotten when nobody buys for a while", async (told, answer, status, for_ms) => {
     await buys(answer, status);

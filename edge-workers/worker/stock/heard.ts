@@ -3,13 +3,13 @@
  * pass through it: a level and never a figure, which would be wrong before it was read.
  */
 
-/** A unit was just reserved; or the gateway has just said that none is left. */
-export type StockLevel = "available" | "sold_out";
+/** Somebody was just given a unit, which does not say that another is left; or none is, says the gateway. */
+export type StockLevel = "selling" | "sold_out";
 
 /**
  * How long it is told on: without purchases nobody knows any more. Units go faster than they come back.
  */
-const BELIEVED_MS: Readonly<Record<StockLevel, number>> = { available: 5_000, sold_out: 15_000 };
+const BELIEVED_MS: Readonly<Record<StockLevel, number>> = { selling: 5_000, sold_out: 15_000 };
 /** A sold-out item refuses thousands a second, and all of them say the same. */
 const READ_EVERY_MS = 1_000;
 const BUY = /^\/v1\/items\/([1-9][0-9]{0,14})\/[\w-]+\/buy$/;
@@ -39,7 +39,7 @@ export class StockHeard {
     if (response.status === 200) {
       // Who repeats may hear of a unit that he has had for long.
       if (!request.headers.has("purchase-retry"))
-        this.#heard.set(item, { level: "available", at_ms });
+        this.#heard.set(item, { level: "selling", at_ms });
     } else if (at_ms - (this.#read_at_ms.get(item) ?? 0) >= READ_EVERY_MS) {
       this.#read_at_ms.set(item, at_ms);
       later(this.#read(item, response.clone(), at_ms));
