@@ -38,8 +38,8 @@ export class StockHeard {
     const at_ms = this.#clock();
     if (response.status === 200) {
       // Who repeats may hear of a unit that he has had for long.
-      if (!request.headers.has("purchase-retry"))
-        this.#heard.set(item, { level: "selling", at_ms });
+      const is_repeat = request.headers.has("purchase-retry");
+      if (!is_repeat) this.#heard.set(item, { level: "selling", at_ms });
     } else if (at_ms - (this.#read_at_ms.get(item) ?? 0) >= READ_EVERY_MS) {
       this.#read_at_ms.set(item, at_ms);
       later(this.#read(item, response.clone(), at_ms));
