@@ -10,7 +10,7 @@ import pytest
 
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import SWITCHES, Item, Shop
-from tests.gateway.waiting_line import put_in_line
+from tests.gateway.waiting_line import put_in_line, starts_later
 from tests.redis.waiting import until
 
 HOME, OTHER = "192.0.2.7", "198.51.100.7"
@@ -113,6 +113,16 @@ def test_who_is_challenged_in_a_line_keeps_his_place(shop: Shop) -> None:
         assert_refused(line.buy("ann", told["ticket"]), "challenge")
         again = line.queued("ann", told["ticket"], headers={"Authorization": f"Bearer {passed}"})
     assert again["place"] == told["place"]
+
+
+def test_the_lobby_is_challenged_as_a_purchase_is(shop: Shop) -> None:
+    asked = rule(1, "shopper", value="ann", action="challenge")
+    shop.publish(risk_rules=[asked], switches=SWITCHES | {"risk_mode": "enforce"})
+    line = put_in_line(shop, mode="draw", **starts_later(shop))
+    refused = line.join("ann")
+    assert_refused(refused, "challenge")
+    assert refused.json["detail"] == "puzzle"
+    assert line.join("ann", pz=int(time.time()) + 600).json["lobby_number"] == 0
 
 
 def test_an_ipv6_network_is_matched_by_its_prefix(ruled: Callable[..., Item]) -> None:
