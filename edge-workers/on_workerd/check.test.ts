@@ -2,7 +2,7 @@
 
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Asked, answer_to, NOBODY, person, work } from "../fixtures/check.ts";
+import { type Asked, answer_to, NOBODY, person, place_of, work } from "../fixtures/check.ts";
 import { SETTINGS } from "../fixtures/edge.ts";
 import {
   document,
@@ -97,6 +97,19 @@ describe("the proof of work", () => {
     const payload = await work(slider.instead);
     expect((await enter({ provider: "slider", token: slider.token, payload })).status).toBe(200);
   });
+});
+
+test("a person whom a gateway has challenged passes the puzzle, and his token says until when", async () => {
+  edge = await start();
+  const refused = await enter({ ...(await answer_to(await ask(), person())), puzzle: 1 });
+  expect(refused.status).toBe(403);
+  const { slider } = (await refused.json()) as Required<Asked>;
+  const x = await place_of(slider.token);
+  const let_in = await enter({ provider: "slider", token: slider.token, x });
+  expect(let_in.status).toBe(200);
+  const { entry_token } = (await let_in.json()) as { entry_token: string };
+  const claims = JSON.parse(Buffer.from(entry_token.split(".")[1] ?? "", "base64url").toString());
+  expect(claims.pz - claims.iat).toBe(1800);
 });
 
 test("Turnstile is asked over HTTP where its keys are", async () => {

@@ -5,8 +5,9 @@ import { describe, expect, test } from "vitest";
 import type { Machine, Request } from "./machine/machine.ts";
 import { LOOKS_MAX } from "./machine/waiting.ts";
 import { Purchase } from "./purchase.ts";
+import { leased_turn } from "./tabs/lease.ts";
 import { Memory, passing_store, type Store } from "./tabs/memory.ts";
-import { leased_turn, type Turn } from "./tabs/turn.ts";
+import type { Turn } from "./tabs/turn.ts";
 import { type Answer, NO_ANSWER, OFFLINE, silence, UNNAMED } from "./wire/ask.ts";
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -283,6 +284,21 @@ describe("an order that has expired", () => {
     again.resume();
     await until(() => again.machine.state === "paid", "the money");
     expect(reloaded.waited).toEqual([]);
+  });
+
+  test("and that he began to pay is known after a reload, and to every tab, until it came to nothing", async () => {
+    const scene = new Scene();
+    scene.reply = late_money(1e9);
+    const [tab, other] = [scene.tab(1), scene.tab(2)];
+    tab.press();
+    await until(() => tab.machine.state === "expired", "the end");
+    tab.pays(true);
+    expect(other.machine.is_paying).toBe(true);
+    tab.stop();
+    const again = scene.tab(3);
+    expect(again.machine).toMatchObject({ state: "expired", is_paying: true });
+    again.pays(false);
+    expect(scene.tab(4).machine.is_paying).toBe(false);
   });
 
   test("can be bought anew while it is being looked at, also where the turn is a lease", async () => {

@@ -84,6 +84,11 @@ export class Purchase {
     void this.#run({ kind: "start", chance: this.#around.random() });
   }
 
+  /** He began to pay, or it did not come about: after a reload, too, his money may come late. */
+  pays(is_paying: boolean): void {
+    if (is_paying !== this.#machine.is_paying) this.#change({ ...this.#machine, is_paying });
+  }
+
   /** Ask now instead of later: the connection is back, or he has just paid. */
   hurry(): void {
     this.#machine = { ...this.#machine, failures: 0 };

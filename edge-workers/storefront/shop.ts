@@ -1,9 +1,10 @@
 /** The page of one campaign: a `<flash-sale>` for each of its items. */
 
 import { el, set_text } from "../sdk/element/el.ts";
-import type { PayDetail } from "../sdk/element/flash_sale.ts";
+import type { PayDetail, StateDetail } from "../sdk/element/flash_sale.ts";
 import type { SessionSource } from "../sdk/visit.ts";
 import { art } from "./art.ts";
+import { draw_href } from "./draw_link.ts";
 import type { Messages } from "./messages.ts";
 import { type Payment, pay } from "./payment.ts";
 import { demo_session } from "./visitor.ts";
@@ -59,7 +60,11 @@ function card(item: Campaign["items"][number], words: Messages): HTMLElement {
     void pay_here(sale, (event as CustomEvent<PayDetail>).detail, words, note);
   });
   if (item.queue?.mode === "draw") {
-    sale.append(el("p", {}, {}, el("a", { href: `/draw/${item.id}` }, {}, words.check_draw)));
+    const link = el("a", { href: draw_href(item.id, words.language) }, {}, words.check_draw);
+    sale.append(el("p", {}, {}, link));
+    sale.addEventListener("flash-sale-state", (event) => {
+      link.href = draw_href(item.id, words.language, (event as CustomEvent<StateDetail>).detail);
+    });
   }
   return el("div", { className: "item" }, {}, sale, note);
 }

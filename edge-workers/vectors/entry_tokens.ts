@@ -1,7 +1,7 @@
 /** The golden vectors of entry tokens: every reader in every language is tested with them. */
 
 import { base64url_bytes } from "../worker/tokens/compact.ts";
-import { ENTRY_TTL_S, issue_entry } from "../worker/tokens/entry.ts";
+import { ENTRY_TTL_S, issue_entry, PUZZLE_COUNTS_S } from "../worker/tokens/entry.ts";
 import { BINDINGS } from "./invalid/binding.ts";
 import { HEADERS } from "./invalid/header.ts";
 import type { InvalidVector } from "./invalid/row.ts";
@@ -39,6 +39,7 @@ const ORDINARY = {
   device: "d3v1ceH4sh_-0001",
   level: "regular",
   risk: 0,
+  puzzle_until_s: null as number | null,
   key: 0,
   issued_s: NOW_S - 10,
 };
@@ -53,6 +54,8 @@ const VALID = [
   { name: "device_of_64_characters", ...ORDINARY, device: "d".repeat(64) },
   { name: "another_level", ...ORDINARY, level: "first_time" },
   { name: "highest_risk", ...ORDINARY, risk: 100 },
+  { name: "puzzle_passed", ...ORDINARY, puzzle_until_s: NOW_S - 10 + PUZZLE_COUNTS_S },
+  { name: "puzzle_that_counts_no_more", ...ORDINARY, risk: 42, puzzle_until_s: NOW_S - 1 },
   { name: "issued_now", ...ORDINARY, issued_s: NOW_S },
   { name: "issued_by_a_clock_4_s_ahead", ...ORDINARY, issued_s: NOW_S + 4 },
   { name: "expired_4_s_ago_within_leeway", ...ORDINARY, issued_s: NOW_S - ENTRY_TTL_S - 4 },

@@ -33,6 +33,7 @@ export interface Reader {
 
 const TOKEN_MAX_CHARS = 2048;
 const LIFETIME_MAX_S = 120;
+const PUZZLE_MAX_S = 1800;
 const LEEWAY_S = 5;
 const SUBJECT = /^[A-Za-z0-9._:-]{1,64}$/;
 const DEVICE = /^[A-Za-z0-9_-]{8,64}$/;
@@ -75,16 +76,16 @@ function signature_matches(input: string, signature: string, secret: string): bo
 }
 
 function claims_fault(claims: Fields, { now_s, item }: Reader): Fault | null {
-  const { iss, aud, sub, dev, lvl, rs, jti, nbf, iat, exp } = claims;
+  const { iss, aud, sub, dev, lvl, rs, pz = 0, jti, nbf, iat, exp } = claims;
   if (iss !== "sluice-edge") return "issuer";
   if (aud !== "sluice-gateway") return "audience";
   if (!matches(SUBJECT, sub)) return "subject";
   if (claims.item !== item) return "item";
   if (!matches(DEVICE, dev)) return "device";
   if (typeof lvl !== "string" || typeof jti !== "string") return "claims";
-  if (!whole(rs) || rs < 0 || rs > 100) return "claims";
+  if (!whole(rs) || rs < 0 || rs > 100 || !whole(pz)) return "claims";
   if (!whole(nbf) || !whole(iat) || !whole(exp)) return "claims";
-  if (exp - iat > LIFETIME_MAX_S) return "lifetime";
+  if (exp - iat > LIFETIME_MAX_S || pz - iat > PUZZLE_MAX_S) return "lifetime";
   if (now_s >= exp + LEEWAY_S || now_s < nbf - LEEWAY_S) return "time";
   return null;
 }

@@ -22,6 +22,7 @@ import { type PageFile, pages_route } from "./routes/pages/pages.ts";
 import { published_route } from "./routes/pages/published.ts";
 import { time_route } from "./routes/time/time.ts";
 import { SnapshotStore } from "./snapshot/store.ts";
+import { StockHeard } from "./stock/heard.ts";
 
 /** Everything the worker takes from outside. Time and randomness are among it, for the tests. */
 export interface Surroundings {
@@ -57,13 +58,14 @@ export function create_app(surroundings: Surroundings): Hono {
     ...origin,
     clock,
   });
+  const stock = new StockHeard(clock);
   const app = new Hono();
 
   app.use("/v1/*", cors());
   app.use("/sdk/*", cors());
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
-  app.route("/", item_route({ store, random }));
+  app.route("/", item_route({ store, stock, random }));
   app.use("/v1/items/*", (c, next) => {
     colo ??= location_of(c.req.raw);
     return next();
@@ -71,14 +73,16 @@ export function create_app(surroundings: Surroundings): Hono {
   app.route("/", check_route({ ...door, limits: limits() }));
   app.route("/", entry_route({ ...door, limits: limits(), token_id }));
   app.route("/", lobby_route({ ...door, limits: limits(), token_id, pools, origin }));
-  app.all("/v1/*", (c) => {
+  app.all("/v1/*", async (c) => {
     const { pathname } = new URL(c.req.url);
     check_path(pathname);
     // Without a canary nothing here depends on the snapshot, and none is asked for.
     const snapshot = pools.has_canary ? store.peek((work) => c.executionCtx.waitUntil(work)) : null;
     // An operator who wants to take a bad canary back may not be heard: nobody gets it then.
     const share = store.is_degraded() ? 0 : canary_percent(snapshot, pathname);
-    return pools.pass(c.req.raw, share);
+    const answer = await pools.pass(c.req.raw, share);
+    stock.note(c.req.raw, answer, (work) => c.executionCtx.waitUntil(work));
+    return answer;
   });
   app.route("/", demo_session_route(settings, origin));
   app.route("/", published_route(surroundings, log));

@@ -35,7 +35,8 @@ local FAMILIES = {
   },
   risk = {
     "sluice_gateway_risk_total", "counter", "rule|action|mode",
-    "Matches of risk rules: enforced ones that decided, and all of those that are only watched.",
+    "Matches of risk rules: enforced ones that decided, all of those that are only watched, and challenges "
+      .. "that were passed or are switched off.",
   },
   bans = {
     "sluice_gateway_bans_total", "counter", "result",

@@ -9,13 +9,19 @@ local find, lower = string.find, string.lower
 
 local _M = {}
 
--- The rule that decides so far: the first enforced one in the order of the list.
+-- The rule that decides so far: the first enforced one in the order of the list. One that asks for a check
+-- which was passed, or which nobody could pass, decides nothing, and those behind it are as if it were not
+-- there: a puzzle is no way around a denial.
 local function better(best, rule, facts, mode)
   if (rule.item and rule.item ~= facts.item) or (rule.until_ms and facts.now_ms >= rule.until_ms) then
     return best
   end
   if rule.is_shadow or mode == "shadow" then
     metrics.count("risk", rule.id .. "|" .. rule.action .. "|shadow")
+    return best
+  end
+  if rule.action == "challenge" and facts.challenge ~= "asked" then
+    metrics.count("risk", rule.id .. "|challenge|" .. facts.challenge)
     return best
   end
   return (not best or rule.place < best.place) and rule or best
@@ -66,8 +72,9 @@ local function by_user_agent(best, plan, facts, mode)
 end
 
 --- The rule that decides, or nil. plan: of risk_rules.compile; mode: "enforce" or "shadow"; facts: address
--- (4 or 16 bytes), site (what counts as one address), device, shopper, score, item (number), now_ms. Counts
--- matches of rules that are only watched, wherever they stand.
+-- (4 or 16 bytes), site (what counts as one address), device, shopper, score, item (number), now_ms, and
+-- challenge: "asked", "passed", or "off" where no check is asked for. Counts matches of rules that are only
+-- watched, and of challenges that are not asked, wherever they stand.
 function _M.decide(plan, mode, facts)
   local best = by_network(nil, plan, facts, mode)
   best = best_of(best, plan.devices[facts.device], facts, mode)

@@ -19,6 +19,8 @@ local DOT = string.byte(".")
 local MAX_TOKEN_BYTES, MIN_TOKEN_BYTES = 2048, 43 -- a signature's
 local LEEWAY_S = 5
 local MAX_LIFETIME_S = 120
+-- For how long after its issue a token may say that a puzzle counts (edge-workers/worker/tokens/entry.ts).
+local MAX_PUZZLE_S = 1800
 local ISSUER = "sluice-edge"
 local BUYING = "sluice-gateway" -- audience of entry tokens; what joins a lobby has another
 -- Tokens of a generation that stay known; there are two, about 1 kB a token.
@@ -120,7 +122,7 @@ local function form_fault(claims)
       and matches(claims.lvl, "^[a-z_]+$", 32) and matches(claims.jti, "^[%w_%-]+$", 64)) then
     return "malformed claim"
   end
-  if not is_integer(claims.rs) then
+  if not is_integer(claims.rs) or (claims.pz ~= nil and not is_integer(claims.pz)) then
     return "malformed claim"
   end
   if not (is_integer(claims.nbf) and is_integer(claims.exp) and is_integer(claims.iat)) then
@@ -136,6 +138,9 @@ local function claims_fault(claims, iat)
   end
   if claims.exp - claims.nbf > MAX_LIFETIME_S or claims.exp - iat > MAX_LIFETIME_S then
     return "lives too long"
+  end
+  if claims.pz and claims.pz - iat > MAX_PUZZLE_S then
+    return "puzzle counts too long"
   end
   return nil
 end

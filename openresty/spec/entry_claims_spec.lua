@@ -4,10 +4,11 @@ local cjson = require "cjson.safe"
 local entry_claims = require "gateway.entry_claims"
 local ffi = require "ffi"
 
-local SIGNED = { "aud", "sub", "item", "dev", "lvl", "rs", "nbf", "exp" }
+local SIGNED = { "aud", "sub", "item", "dev", "lvl", "rs", "pz", "nbf", "exp" }
 local PLAIN = '{"iss":"sluice-edge","aud":"sluice-gateway","sub":"ann","item":7,"dev":"device-0001",'
   .. '"lvl":"regular","rs":0,"jti":"AAAAAAAAAAAAAAAAAAAAAA","nbf":1795348800,"iat":1795348800,'
   .. '"exp":1795348920}'
+local PUZZLE = PLAIN:gsub('"rs":0', '"rs":0,"pz":1795350600')
 
 local function read(text)
   local room = ffi.new("unsigned char[?]", #text + 64) -- as gateway.payload has it behind the text
@@ -45,27 +46,35 @@ it("reads every good golden token whose claims stand as the edge writes them", f
   end
 end)
 
-it("never reads another thing than the parser, whichever byte is changed, lost or doubled", function()
-  assert.is_table(read(PLAIN))
-  local bytes =
-    { "\0", '"', "\\", " ", "{", "}", ",", ":", "-", "+", ".", "0", "9", "a", "Z", "\127", "\200" }
-  for i = 1, #PLAIN do
-    local before, this, after = PLAIN:sub(1, i - 1), PLAIN:sub(i, i), PLAIN:sub(i + 1)
-    assert.is_true(agrees(before .. after), "lost " .. i)
-    assert.is_true(agrees(before .. this .. this .. after), "doubled " .. i)
-    for _, byte in ipairs(bytes) do
-      assert.is_true(agrees(before .. byte .. after), "changed " .. i .. " to " .. byte)
+for what, text in pairs({ ["no puzzle"] = PLAIN, ["a puzzle"] = PUZZLE }) do
+  it("never reads another thing than the parser, whichever byte is other or gone, with " .. what, function()
+    assert.is_table(read(text))
+    local bytes = {
+      "\0", '"', "\\", " ", "{", "}", ",", ":", "-", "+", ".", "0", "9", "a", "p", "Z", "\127", "\200",
+    }
+    for i = 1, #text do
+      local before, this, after = text:sub(1, i - 1), text:sub(i, i), text:sub(i + 1)
+      assert.is_true(agrees(before .. after), "lost " .. i)
+      assert.is_true(agrees(before .. this .. this .. after), "doubled " .. i)
+      for _, byte in ipairs(bytes) do
+        assert.is_true(agrees(before .. byte .. after), "changed " .. i .. " to " .. byte)
+      end
     end
-  end
-end)
+  end)
 
-it("leaves to the parser what is cut, and what goes on", function()
-  for length = 0, #PLAIN - 1 do
-    assert.is_nil(read(PLAIN:sub(1, length)))
-  end
-  for _, rest in ipairs({ " ", "}", "\0", ',"a":1}' }) do
-    assert.is_nil(read(PLAIN .. rest))
-  end
+  it("leaves to the parser what is cut, and what goes on, with " .. what, function()
+    for length = 0, #text - 1 do
+      assert.is_nil(read(text:sub(1, length)))
+    end
+    for _, rest in ipairs({ " ", "}", "\0", ',"a":1}' }) do
+      assert.is_nil(read(text .. rest))
+    end
+  end)
+end
+
+it("reads until when a puzzle counts, and nothing where none was passed", function()
+  assert.equal(1795350600, read(PUZZLE).pz)
+  assert.is_nil(read(PLAIN).pz)
 end)
 
 for name, pair in pairs({
@@ -77,6 +86,12 @@ for name, pair in pairs({
   ["a short device"] = { "device-0001", "device7" },
   ["a long shopper"] = { '"ann"', '"' .. string.rep("a", 65) .. '"' },
   ["an escape"] = { '"ann"', '"\\u0061nn"' },
+  ["a puzzle that is text"] = { '"rs":0', '"rs":0,"pz":"1795350600"' },
+  ["a puzzle that is a fraction"] = { '"rs":0', '"rs":0,"pz":1.5' },
+  ["a puzzle that is null"] = { '"rs":0', '"rs":0,"pz":null' },
+  ["two puzzles"] = { '"rs":0', '"rs":0,"pz":1,"pz":2' },
+  ["a puzzle at another place"] = { '"exp":1795348920', '"exp":1795348920,"pz":1795350600' },
+  ["another claim of that letter"] = { '"rs":0', '"rs":0,"pq":1' },
   ["another order"] = { '"nbf":1795348800,"iat":1795348800', '"iat":1795348800,"nbf":1795348800' },
 }) do
   it("leaves to the parser " .. name, function()

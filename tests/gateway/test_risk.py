@@ -10,7 +10,7 @@ import pytest
 
 from tests.gateway.refusals import assert_refused
 from tests.gateway.shop import SWITCHES, Item, Shop
-from tests.gateway.waiting_line import put_in_line
+from tests.gateway.waiting_line import put_in_line, starts_later
 from tests.redis.waiting import until
 
 HOME, OTHER = "192.0.2.7", "198.51.100.7"
@@ -50,7 +50,7 @@ ANN_AT_HOME: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
+of_each_kind = pytest.mark.parametrize(
     "fields",
     [
         {"kind": "cidr", "cidr": "192.0.2.0/24"},
@@ -62,6 +62,9 @@ ANN_AT_HOME: dict[str, Any] = {
     ],
     ids=lambda fields: f"{fields['kind']}",
 )
+
+
+@of_each_kind
 @pytest.mark.parametrize(("action", "code"), [("deny", "denied"), ("challenge", "challenge")])
 def test_who_matches_is_refused_and_others_are_not(
     ruled: Callable[..., Item], fields: dict[str, Any], action: str, code: str
@@ -70,6 +73,56 @@ def test_who_matches_is_refused_and_others_are_not(
     with item.untouched():
         assert_refused(item.buy("ann", rs=70, **ANN_AT_HOME), code)
     assert item.buy("bob", rs=69, headers=from_(OTHER)).outcome == "reserved"
+
+
+@of_each_kind
+def test_a_challenge_is_satisfied_by_who_passed_a_puzzle_and_nothing_else_is(
+    ruled: Callable[..., Item], fields: dict[str, Any]
+) -> None:
+    item = ruled(rule(1, action="challenge", **fields))
+    now = int(time.time())
+    with item.untouched():
+        over = item.buy("ann", rs=70, pz=now, **ANN_AT_HOME)
+        assert_refused(over, "challenge")
+        assert over.json["detail"] == "puzzle"
+    assert item.buy("ann", rs=70, pz=now + 600, **ANN_AT_HOME).outcome == "reserved"
+    strict = ruled(rule(1, action="challenge", **fields), rule(2, **fields))
+    with strict.untouched():
+        assert_refused(strict.buy("ann", rs=70, pz=now + 600, **ANN_AT_HOME), "denied")
+
+
+def test_too_many_shoppers_of_a_device_pass_a_puzzle_each(ruled: Callable[..., Item]) -> None:
+    counting = {"of": "device", "distinct": "shopper", "more_than": 1, "within_s": 600}
+    item = ruled(rule(64, "velocity", action="challenge", **counting))
+    told = [item.buy(f"s{number}", dev="device-of-three").outcome for number in range(3)]
+    assert told == ["reserved", "challenge", "challenge"]
+    counts_until = int(time.time()) + 600
+    assert item.buy("s1", dev="device-of-three", pz=counts_until).outcome == "reserved"
+    assert_refused(item.buy("s2", dev="device-of-three"), "challenge")
+
+
+def test_who_is_challenged_in_a_line_keeps_his_place(shop: Shop) -> None:
+    shop.publish(risk_rules=[], switches=SWITCHES | {"risk_mode": "enforce"})
+    line = put_in_line(shop, "regular", "slow")
+    told = line.queued("ann")
+    line.queued("bob")
+    asked = rule(1, "shopper", value="ann", action="challenge")
+    shop.publish(risk_rules=[asked], switches=SWITCHES | {"risk_mode": "enforce"})
+    passed = line.item.token("ann", pz=int(time.time()) + 600)
+    with line.item.untouched():
+        assert_refused(line.buy("ann", told["ticket"]), "challenge")
+        again = line.queued("ann", told["ticket"], headers={"Authorization": f"Bearer {passed}"})
+    assert again["place"] == told["place"]
+
+
+def test_the_lobby_is_challenged_as_a_purchase_is(shop: Shop) -> None:
+    asked = rule(1, "shopper", value="ann", action="challenge")
+    shop.publish(risk_rules=[asked], switches=SWITCHES | {"risk_mode": "enforce"})
+    line = put_in_line(shop, mode="draw", **starts_later(shop))
+    refused = line.join("ann")
+    assert_refused(refused, "challenge")
+    assert refused.json["detail"] == "puzzle"
+    assert line.join("ann", pz=int(time.time()) + 600).json["lobby_number"] == 0
 
 
 def test_an_ipv6_network_is_matched_by_its_prefix(ruled: Callable[..., Item]) -> None:

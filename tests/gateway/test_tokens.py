@@ -43,6 +43,11 @@ def buy_with(item: Item, authorization: str) -> Answer:
         pytest.param({"sub": ""}, id="no shopper"),
         pytest.param({"item": "1"}, id="item as text"),
         pytest.param({"rs": 101}, id="risk above 100"),
+        pytest.param({"pz": "9999999999"}, id="puzzle as text"),
+        pytest.param({"pz": None}, id="puzzle that is null"),
+        pytest.param({"pz": [1]}, id="puzzle that is a list"),
+        pytest.param({"pz": 1.5}, id="puzzle that is a fraction"),
+        pytest.param({"pz": 9_999_999_999}, id="puzzle that counts for years"),
     ],
 )
 def test_a_token_with_a_wrong_claim_is_refused(item: Item, changes: dict) -> None:

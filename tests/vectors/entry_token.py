@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 
 TOKEN_BYTES_MAX = 2048
-LEEWAY_S, LIFETIME_S_MAX = 5, 120
+LEEWAY_S, LIFETIME_S_MAX, PUZZLE_S_MAX = 5, 120, 1800
 HEADER_FIELDS = {"alg", "typ", "kid"}
 CLAIMS = {
     "sub": r"[A-Za-z0-9._:-]{1,64}",
@@ -63,6 +63,8 @@ def _check(claims: dict[str, Any], item: int, now: int) -> None:
     exp, nbf, iat = numbers["exp"], numbers["nbf"], numbers["iat"]
     if exp - nbf > LIFETIME_S_MAX or exp - iat > LIFETIME_S_MAX:
         raise BadToken("lives too long")
+    if "pz" in claims and _integer(claims, "pz") - iat > PUZZLE_S_MAX:
+        raise BadToken("a puzzle counts too long")
     if now < nbf - LEEWAY_S or now >= exp + LEEWAY_S:
         raise BadToken("not its time")
 

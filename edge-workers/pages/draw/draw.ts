@@ -1,7 +1,7 @@
 /**
  * The page `/draw/{item}`: fetches the record of a draw, checks it and finds a shopper's place.
  *
- * `#number=12&bucket=0&commit=…` or `#ticket=…&commit=…` fills the form, and checks at once. What is
+ * `#number=12&bucket=0&commit=…` (a bucket by its place or its name) or `#ticket=…&commit=…` fills the form, and checks at once. What is
  * behind the `#` is never sent to anybody.
  */
 
@@ -89,7 +89,8 @@ function place_form(record: unknown, draw: Draw): HTMLElement[] {
   holder.value = given.get("ticket") ?? given.get("number") ?? "";
   const bucket = el("select", { name: "bucket" });
   bucket.append(...draw.buckets.map((name, at) => el("option", { value: String(at) }, name)));
-  bucket.value = given.get("bucket") ?? "0";
+  const named = draw.buckets.indexOf(given.get("bucket") ?? "");
+  bucket.value = named >= 0 ? String(named) : (given.get("bucket") ?? "0");
   const seen = el("input", { name: "commit", autocomplete: "off", spellcheck: false });
   seen.value = given.get("commit") ?? "";
   const result = el("div", { className: "result" });

@@ -3,22 +3,10 @@
  * slider, and a way without the picture. The right place is known to the edge alone.
  */
 
-import type { Challenge } from "altcha-lib/types";
+import type { SliderAnswer, SliderQuestion } from "../../shared/slider.ts";
 import { type Lang, say } from "./messages.ts";
 import { sheet } from "./slider_style.ts";
 import { work_on } from "./work.ts";
-
-/** As the edge's refusal carries it. */
-export interface SliderQuestion {
-  token: string;
-  width: number;
-  piece_y: number;
-  background: string;
-  piece: string;
-  instead: Challenge;
-}
-
-export type SliderAnswer = { token: string; x: number } | { token: string; payload: string };
 
 interface Picture {
   background: ImageBitmap;

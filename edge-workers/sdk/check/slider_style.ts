@@ -1,7 +1,7 @@
 /** The puzzle's look. A constructed sheet: policies that forbid inline styles do not mind it. `--_…`: of `<flash-sale>`. */
 
 const CSS = `
-:host { display: block; max-width: 280px; margin: 0.75rem 0; font: inherit; }
+:host { display: block; max-width: 24rem; margin: 0.75rem 0; font: inherit; }
 .check { display: grid; gap: 0.5rem; margin: 0; }
 p { margin: 0; line-height: 1.4; }
 .title { font-weight: 600; }

@@ -1,9 +1,10 @@
 /** Asks the edge for the human check's question and answers it; shows something only when it must. */
 
 import type { Challenge } from "altcha-lib/types";
+import type { SliderQuestion } from "../../shared/slider.ts";
 import { device_id } from "./device.ts";
 import type { Lang } from "./messages.ts";
-import { ask_slider, type SliderQuestion } from "./slider.ts";
+import { ask_slider } from "./slider.ts";
 import { ask_turnstile, type TurnstileQuestion } from "./turnstile.ts";
 import { trace_so_far } from "./watch.ts";
 import { work_on } from "./work.ts";

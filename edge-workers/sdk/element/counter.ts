@@ -81,6 +81,11 @@ export class Counter {
     this.#purchase?.start();
   }
 
+  /** A payment was begun, or did not come about for sure. */
+  pays(has_begun: boolean): void {
+    this.#purchase?.pays(has_begun);
+  }
+
   /** Asks now how things stand. */
   hurry(): void {
     this.#purchase?.hurry();

@@ -9,6 +9,8 @@ export interface Facts {
   currency: string;
   units: number;
   limit: number;
+  /** What the edge has heard a moment ago; null when nobody has bought lately. */
+  stock: "selling" | "sold_out" | null;
   state: "approved" | "live" | "ended";
   start_ms: number;
   end_ms: number;

@@ -14,6 +14,8 @@ const TICK_MS = 100;
 /** An item may be called off or moved; a page that only waits looks now and then. */
 const FACTS_EVERY_MS = 60_000;
 const FACTS_RETRY_MS = 3000;
+/** While it is sold, whoever only looks hears how the stock stands. */
+const STOCK_EVERY_MS = 15_000;
 /** The check begins before the start, each page at its own moment. */
 const PREPARE_MIN_MS = 8000;
 const PREPARE_MAX_MS = 40_000;
@@ -30,6 +32,10 @@ export interface StateDetail {
   pay_by: string | null;
   place: number | null;
   eta_ms: number | null;
+  /** By which the draw can be checked: his number, in which bucket, and the seed's hash told before. */
+  lobby_number: number | null;
+  bucket: string | null;
+  commit: string | null;
 }
 
 /** What `flash-sale-pay` tells. */
@@ -106,6 +112,7 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
     /** A payment that the page had begun did not come about, which it knows for sure. */
     payment_failed(): void {
       this.#is_paying = false;
+      this.#counter?.pays(false);
       this.#tick();
     }
 
@@ -182,7 +189,7 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       const facts = await read_facts(this.#edge, this.#item);
       if (panel !== this.#panel || panel === null) return;
       // An item that is not there yet may have been approved a moment ago.
-      const again_ms = facts instanceof Object ? FACTS_EVERY_MS : FACTS_RETRY_MS;
+      const again_ms = facts instanceof Object ? this.#every_ms(facts) : FACTS_RETRY_MS;
       this.#facts_due_ms = monotonic_ms + again_ms * (0.75 + Math.random() / 2);
       if (facts === "not_found" && this.#facts === null) {
         panel.describe_absence(this.#words.not_found);
@@ -193,6 +200,12 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
         panel.describe(facts);
         this.#tick();
       }
+    }
+
+    #every_ms(facts: Facts): number {
+      const is_open = phase_of(facts, shared_clock(this.#edge).clock.now_ms()) === "open";
+      const only_looks = this.#counter?.machine.state === "waiting";
+      return is_open && only_looks ? STOCK_EVERY_MS : FACTS_EVERY_MS;
     }
 
     #changed(machine: Machine): void {
@@ -208,6 +221,9 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
         pay_by: iso(machine.pay_by_ms),
         place: machine.place,
         eta_ms: machine.eta_ms,
+        lobby_number: machine.lobby_number,
+        bucket: machine.bucket,
+        commit: machine.commit,
       };
       const told = JSON.stringify(detail);
       if (told === this.#told) return;
@@ -226,6 +242,7 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
         currency: facts.currency,
         pay_by: iso(machine.pay_by_ms),
       };
+      this.#counter?.pays(true);
       const event = new CustomEvent("flash-sale-pay", shown_outside(detail));
       const is_ours = this.dispatchEvent(event);
       const href = this.getAttribute("pay-href");

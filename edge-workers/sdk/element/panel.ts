@@ -29,7 +29,7 @@ export class Panel {
   readonly #steps: HTMLElement[];
   readonly #track: HTMLElement;
   readonly #status = el("div", { className: "status", tabIndex: -1 }, { part: "status" });
-  readonly #headline = el("b", { className: "headline" }, { part: "headline" });
+  readonly #headline = el("b", {}, { part: "headline" });
   readonly #sentence = el("p", {}, { part: "sentence" });
   readonly #queue = el("div", { className: "queue" }, { part: "queue" });
   readonly #place = el("b", {}, { part: "place" });
@@ -102,7 +102,6 @@ export class Panel {
     const { locale } = this.#words;
     set_text(this.#title, facts.title);
     set_text(this.#price, money(facts.price_minor, facts.currency, locale));
-    set_text(this.#stock, this.#words.units(facts.units.toLocaleString(locale), facts.limit));
   }
 
   /** Shows that there is no such item, or nobody who knows. */
@@ -118,6 +117,7 @@ export class Panel {
     set_attribute(this.root, "data-state", view.state);
     set_attribute(this.root, "data-tone", view.tone);
     set_attribute(this.root, "data-phase", view.phase);
+    set_text(this.#stock, view.stock);
     this.#paint_clock(view);
     this.#paint_steps(view.step);
     this.#paint_status(view);

@@ -14,6 +14,7 @@ const FACTS: Facts = {
   currency: "CNY",
   units: 2000,
   limit: 1,
+  stock: null,
   state: "live",
   start_ms: 100_000,
   end_ms: 200_000,
@@ -55,6 +56,31 @@ test("every state feels like what it is", () => {
   const feels = (tone: string) => STATES.filter((state) => tone_of(state) === tone);
   expect(feels("good")).toEqual(["lobby", "confirmed", "paid"]);
   expect(feels("info").join(" ")).toBe("waiting joining entering queued buying pending reserved");
+});
+
+test("how the stock stands is told to who only looks: who asked has heard it himself", () => {
+  const total = "2,000 units · 1 per person";
+  const stock = (state: State, level: Facts["stock"]) =>
+    see(in_state(state), 150_000, { ...FACTS, stock: level }).stock;
+  expect(stock("waiting", null)).toBe(total);
+  expect(stock("waiting", "selling")).toBe(`Selling now · ${total}`);
+  expect(stock("waiting", "sold_out")).toBe(`Sold out for now · ${total}`);
+  for (const state of STATES.filter((one) => one !== "waiting")) {
+    expect(stock(state, "selling"), state).toBe(total);
+  }
+});
+
+test("who has a puzzle to solve is told so, wherever he is, and has no other button", () => {
+  for (const machine of [
+    in_state("entering", { slider: {} }),
+    in_state("entering", { slider: {}, resume: "queued", ticket: "t", place: 3 }),
+    in_state("joining", { slider: {} }),
+  ]) {
+    expect(see(machine)).toMatchObject({ sentence: en.hindrances.challenge, button: null });
+  }
+  const offline = in_state("entering", { slider: {}, hindrance: "offline" });
+  expect(see(offline).sentence).toBe(en.hindrances.offline);
+  expect(see(in_state("challenge", { slider: {} })).sentence).toBe(en.states.challenge[1]);
 });
 
 test("the first wish for a language decides", () => {
@@ -160,8 +186,10 @@ describe("an order", () => {
   test("whose time has passed while it was being paid for is not told as lost", () => {
     const expired: Machine = { ...confirmed, state: "expired" };
     expect(view_of(expired, FACTS, 150_000, en).sentence).toBe(en.states.expired[1]);
-    expect(view_of(expired, FACTS, 150_000, en, true).sentence).toBe(en.paid_late);
-    expect(view_of(expired, FACTS, 150_000, zh, true).sentence).toBe(zh.paid_late);
+    // By what is kept, and so after a reload too.
+    const paying = { ...expired, is_paying: true };
+    expect(view_of(paying, FACTS, 150_000, en).sentence).toBe(en.paid_late);
+    expect(view_of(paying, FACTS, 150_000, zh).sentence).toBe(zh.paid_late);
   });
 });
 

@@ -9,6 +9,7 @@ export type Phase = "unknown" | "before" | "open" | "over";
 
 export interface View {
   phase: Phase;
+  stock: string;
   /** What the clock counts down to; null when there is nothing to wait for. */
   countdown: { label: string; left_ms: number } | null;
   state: State;
@@ -55,6 +56,7 @@ export function view_of(
   const hint = hint_of(machine, state, words, is_paying);
   return {
     phase,
+    stock: stock_of(state, facts, words),
     countdown: countdown_of(state, phase, facts, now_ms, words),
     state,
     tone: tone_of(state),
@@ -68,22 +70,29 @@ export function view_of(
 }
 
 function hint_of(
-  { hindrance, lobby_number, state: now }: Machine,
+  { hindrance, lobby_number, slider, is_paying: has_paid, state: now }: Machine,
   state: State,
   words: Words,
   is_paying: boolean,
 ): string | null {
   // Whoever has a place or a unit need not hear of a gap in reading about it, except of his own line.
   const is_calm = state === "confirmed" && hindrance !== "offline";
+  if (slider !== null && !is_end(now) && hindrance === null) return words.hindrances.challenge;
   if (hindrance !== null && !is_calm && !is_end(now)) {
     return words.hindrances[hindrance as Hindrance] ?? words.hindrances.busy;
   }
   if (state === "confirmed" && is_paying) return words.paying;
-  if (state === "expired" && is_paying) return words.paid_late;
+  if (state === "expired" && has_paid) return words.paid_late;
   if (state === "lobby" && lobby_number !== null) {
     return `${words.lobby_number(lobby_number.toLocaleString(words.locale))} ${words.states.lobby[1]}`;
   }
   return null;
+}
+
+/** Whoever is at it knows better than what others have heard. */
+function stock_of(state: State, { stock, units, limit }: Facts, words: Words): string {
+  const total = words.units(units.toLocaleString(words.locale), limit);
+  return state === "waiting" && stock ? `${words.stock[stock]} · ${total}` : total;
 }
 
 function countdown_of(
@@ -121,7 +130,7 @@ function button_of(
   }
   // What takes a moment keeps its button, so that nothing jumps; what takes longer needs none.
   const is_brief = state === "entering" || state === "buying" || state === "joining";
-  return is_brief ? { text: words.working, does: null } : null;
+  return is_brief && machine.slider === null ? { text: words.working, does: null } : null;
 }
 
 function queue_of({ place, first_place, eta_ms }: Machine, words: Words): View["queue"] {

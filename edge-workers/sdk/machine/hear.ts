@@ -18,39 +18,49 @@ export function hear(machine: Machine, request: Request, answer: Answer): Machin
 
 function count(machine: Machine, request: Request, { ok, code, body }: Answer): Machine {
   const says_nothing = SAYS_NOTHING.has(code) && !ok;
-  // A path_key that has changed is refused as `not_found`; a new entry brings the new one. What a
-  // gateway challenges is the token, and a new check makes another one.
+  const is_check = code === "challenge";
+  // What a gateway challenges is the token, and passing the puzzle makes another one.
+  const is_gateways = is_check && (request === "buy" || body.detail === "puzzle");
+  // A path_key that has changed is refused as `not_found`; a new entry brings the new one.
   const is_refused =
-    code === "bad_token" || (request === "buy" && (code === "not_found" || code === "challenge"));
+    is_gateways || code === "bad_token" || (request === "buy" && code === "not_found");
   const counted = { ...machine };
   if (is_refused) counted.refused += 1;
-  else if (!says_nothing && request !== "entry") counted.refused = 0;
+  else if (!says_nothing && !is_check && request !== "entry") counted.refused = 0;
   if (is_refused && request === "buy" && body.detail === "ticket") {
     Object.assign(counted, { ticket: null, place: null, first_place: null, resume: "buying" });
   }
-  if (code === "challenge") Object.assign(counted, challenged(machine, request, body));
+  if (is_check) Object.assign(counted, challenged(machine, request, body, is_gateways));
   // It was refused for sure. Of those before it that were lost, it tells nothing.
   if (request === "buy" && !says_nothing) counted.is_unanswered = machine.is_repeat;
   return counted;
 }
 
 /** A puzzle that is asked for, and a token that is not renewed, are no answers that were wrong. */
-function challenged(machine: Machine, request: Request, body: Body): Partial<Machine> {
+function challenged(
+  machine: Machine,
+  request: Request,
+  body: Body,
+  is_gateways: boolean,
+): Partial<Machine> {
   const slider = body.slider ?? null;
   const is_first_puzzle = machine.slider === null && slider !== null;
   const is_renewal = request === "entry" && renewal_of(machine) !== null;
-  const was_answered = request !== "buy" && !is_renewal && !is_first_puzzle;
+  const was_answered = !is_gateways && !is_renewal && !is_first_puzzle;
+  const puzzle = machine.puzzle || is_gateways;
   // The token of before does not help any more, here or at the gateway.
-  return { slider, entry_token: null, checks: machine.checks + (was_answered ? 1 : 0) };
+  return { slider, puzzle, entry_token: null, checks: machine.checks + (was_answered ? 1 : 0) };
 }
 
 type Reader = (machine: Machine, answer: Answer) => Machine;
 
+/** The check is behind him. */
+const PASSED = { slider: null, puzzle: false, checks: 0 };
+
 const READ: Record<Request, Reader> = {
   lobby: (machine, { body }) => ({
     ...machine,
-    slider: null,
-    checks: 0,
+    ...PASSED,
     ticket: text(body.ticket) ?? machine.ticket,
     bucket: text(body.bucket),
     lobby_number: number(body.lobby_number),
@@ -58,8 +68,7 @@ const READ: Record<Request, Reader> = {
   }),
   entry: (machine, { body }) => ({
     ...machine,
-    slider: null,
-    checks: 0,
+    ...PASSED,
     entry_token: text(body.entry_token) ?? machine.entry_token,
     buy_url: text(body.buy_url) ?? machine.buy_url,
   }),

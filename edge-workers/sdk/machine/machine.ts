@@ -67,11 +67,15 @@ export interface Machine {
   status_url: string | null;
   order: string | null;
   pay_by_ms: number | null;
+  /** He has begun to pay: of an order that has expired, money may still be on its way. */
+  is_paying: boolean;
   reason: string | null;
   /** The sale is over and tells no more of a known order: what was last known of it stays. */
   is_closed: boolean;
   /** What the human check has to show, when the edge asks for more. */
   slider: unknown;
+  /** A gateway has challenged him: only a token of who has passed the puzzle helps. */
+  puzzle: boolean;
 }
 
 /** A purchase that has not begun. */
@@ -100,9 +104,11 @@ export function new_machine(key: string): Machine {
     status_url: null,
     order: null,
     pay_by_ms: null,
+    is_paying: false,
     reason: null,
     is_closed: false,
     slider: null,
+    puzzle: false,
   };
 }
 

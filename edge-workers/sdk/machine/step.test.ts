@@ -210,6 +210,32 @@ describe("a check", () => {
     expect(after([ENTRY, ...round, ...round, no("challenge")]).state).toBe("challenge");
   });
 
+  test("that a gateway wants is the puzzle, and the place in the line is kept", () => {
+    const asked = no("challenge", { detail: "puzzle" });
+    const challenged = after([ENTRY, QUEUED, asked]);
+    expect(challenged).toMatchObject({ state: "entering", puzzle: true, ticket: "t1", checks: 0 });
+    const shown = answered(challenged, PUZZLE);
+    expect(shown).toMatchObject({ puzzle: true, checks: 0 });
+    // Solved wrongly three times and begun anew: it is still the puzzle that is wanted.
+    expect(answered(shown, no("challenge"))).toMatchObject({ puzzle: true, slider: null });
+    const passed = answered(shown, ENTRY);
+    expect(passed).toMatchObject({ state: "queued", ticket: "t1", puzzle: false, slider: null });
+    expect(answered(passed, RESERVED)).toMatchObject({ state: "reserved", refused: 0 });
+  });
+
+  test("that the lobby's gateway wants is the puzzle, and three tokens challenged are the end", () => {
+    const asked = no("challenge", { detail: "puzzle" });
+    const joining = step(new_machine("k1"), { kind: "join" });
+    expect(after([asked], joining)).toMatchObject({ state: "joining", puzzle: true, checks: 0 });
+    const joined = ok({ ticket: "t0", lobby_number: 3 });
+    expect(after([asked, PUZZLE, joined], joining)).toMatchObject({
+      state: "lobby",
+      puzzle: false,
+      refused: 0,
+    });
+    expect(after([asked, PUZZLE, asked, PUZZLE, asked], joining).state).toBe("challenge");
+  });
+
   test("is the end after three", () => {
     const machine = after([no("challenge"), no("challenge"), no("challenge")]);
     expect(machine.state).toBe("challenge");

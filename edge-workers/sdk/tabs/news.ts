@@ -1,4 +1,7 @@
-/** Tells the other tabs how the purchase stands: BroadcastChannel, else the store's own event. */
+/**
+ * Tells the other tabs how the purchase stands. BroadcastChannel is older than the constructable style
+ * sheets that the element cannot do without, so nothing stands in for it.
+ */
 
 import type { Machine } from "../machine/machine.ts";
 import { as_kept } from "./memory.ts";
@@ -10,7 +13,6 @@ export interface News {
 
 /** Opens the channel of that name; `hear` gets what other tabs tell. */
 export function open_news(name: string, hear: (machine: Machine) => void): News {
-  if (typeof BroadcastChannel === "undefined") return by_storage(name, hear);
   const channel = new BroadcastChannel(name);
   channel.onmessage = ({ data }) => {
     const kept = as_kept(data);
@@ -20,17 +22,4 @@ export function open_news(name: string, hear: (machine: Machine) => void): News 
     tell: (machine) => channel.postMessage({ machine, at_ms: 0 }),
     close: () => channel.close(),
   };
-}
-
-/** Whoever tells has also kept it (`memory.ts`), which every other tab hears of. */
-function by_storage(name: string, hear: (machine: Machine) => void): News {
-  const listener = ({ key, newValue }: StorageEvent) => {
-    if (key !== name || newValue === null) return;
-    try {
-      const kept = as_kept(JSON.parse(newValue));
-      if (kept !== null) hear(kept.machine);
-    } catch {}
-  };
-  addEventListener("storage", listener);
-  return { tell: () => undefined, close: () => removeEventListener("storage", listener) };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { leased_turn } from "./lease.ts";
 import { passing_store } from "./memory.ts";
-import { leased_turn, locked_turn } from "./turn.ts";
+import { locked_turn } from "./turn.ts";
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 

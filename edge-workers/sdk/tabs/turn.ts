@@ -1,16 +1,12 @@
 /**
  * One tab at a time: whoever holds the turn sends the requests of a purchase, the others look on.
  *
- * Web Locks where there are any; they end with their tab. Without them a lease in the store. Two tabs
- * that take it within the same moment both go on; then the idempotency key still makes their
- * purchases one reservation.
+ * Web Locks where there are any; they end with their tab. Without them a lease in the store
+ * (`lease.ts`), which nearly nobody needs and which is loaded only then.
  */
 
 import { random_id } from "../random_id.ts";
 import type { Store } from "./memory.ts";
-
-const LEASE_MS = 4000;
-const RENEW_MS = 1000;
 
 /** Runs `work` while nobody else holds the turn of that name. Rejects when `signal` is aborted first. */
 export type Turn = (name: string, work: () => Promise<void>, signal: AbortSignal) => Promise<void>;
@@ -18,7 +14,12 @@ export type Turn = (name: string, work: () => Promise<void>, signal: AbortSignal
 /** The best that this browser has. */
 export function best_turn(store: Store): Turn {
   const { locks } = navigator as { locks?: LockManager };
-  const lease = leased_turn(store);
+  const id = random_id();
+  const lease: Turn = async (name, work, signal) => {
+    const loaded = await import("./lease.ts").catch(() => null);
+    // Not to be had: tabs do not wait for each other, and the key makes their purchases one.
+    return loaded === null ? work() : loaded.leased_turn(store, { id })(name, work, signal);
+  };
   return locks === undefined ? lease : locked_turn(locks, lease);
 }
 
@@ -35,55 +36,6 @@ export function locked_turn(locks: Pick<LockManager, "request">, otherwise: Turn
     } catch (error) {
       if (has_begun || signal.aborted) throw error;
       await otherwise(name, work, signal);
-    }
-  };
-}
-
-interface LeaseOptions {
-  clock: () => number;
-  id: string;
-  pause: (ms: number) => Promise<void>;
-}
-
-const here = (): LeaseOptions => ({
-  clock: Date.now,
-  id: random_id(),
-  pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-});
-
-/** By a lease in the store: taken when it is free or was not renewed, read again before it counts. */
-export function leased_turn(store: Store, options: LeaseOptions = here()): Turn {
-  const { clock, id, pause } = options;
-  const read = (slot: string): { id: string; until_ms: number } | null => {
-    try {
-      return JSON.parse(store.getItem(slot) ?? "null");
-    } catch {
-      return null;
-    }
-  };
-  const is_mine = (slot: string) => read(slot)?.id === id;
-  const renew = (slot: string) =>
-    store.setItem(slot, JSON.stringify({ id, until_ms: clock() + LEASE_MS }));
-  const take = async (slot: string) => {
-    const held = read(slot);
-    if (held !== null && held.id !== id && held.until_ms > clock()) return false;
-    renew(slot);
-    // The other tab that saw it free has written by now; the later writer has it.
-    await pause(50);
-    return is_mine(slot);
-  };
-  return async (name, work, signal) => {
-    const slot = `${name}.turn`;
-    while (!(await take(slot))) {
-      if (signal.aborted) throw signal.reason;
-      await pause(RENEW_MS / 2);
-    }
-    const timer = setInterval(() => renew(slot), RENEW_MS);
-    try {
-      await work();
-    } finally {
-      clearInterval(timer);
-      if (is_mine(slot)) store.removeItem(slot);
     }
   };
 }

@@ -52,11 +52,6 @@ export class Clock {
     this.#source = source;
   }
 
-  /** Whether the server has ever answered. Before that the time is not known and not guessed. */
-  get is_known(): boolean {
-    return this.#estimate !== null;
-  }
-
   /** How far the estimate may be from the truth by now, in ms. */
   get error_ms(): number {
     const estimate = this.#estimate;

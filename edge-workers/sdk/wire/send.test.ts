@@ -111,6 +111,16 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     });
   });
 
+  test("says that a gateway wants the puzzle, until it is shown", async () => {
+    const solve: Solve = async () => () => ({ solution: 1 });
+    await send(wire("s", solve), door, outside({ puzzle: true }), never);
+    await send(wire("s", solve), door, outside({ puzzle: true, slider: { width: 300 } }), never);
+    expect(heard.map(({ body }) => JSON.parse(body).check)).toEqual([
+      { solution: 1, puzzle: 1 },
+      { solution: 1 },
+    ]);
+  });
+
   test("a check that cannot be solved is not sent, and not a no", async () => {
     const solve: Solve = () => Promise.reject(new Error("offline"));
     const knocked = await send(wire("s", solve), door, outside(), never);

@@ -66,7 +66,8 @@ async function knock(
       token === null
         ? await check.take(session, machine.slider, signal)
         : { provider: "renewal", token };
-    if (solved !== null) body.check = solved;
+    const wants_puzzle = machine.puzzle && machine.slider === null;
+    if (solved !== null) body.check = wants_puzzle ? { ...solved, puzzle: 1 } : solved;
     return ask(`${edge}/v1/items/${item}/${door}`, { token: session, body, signal });
   };
   const answer = await knocking().catch(as_refusal);

@@ -12,6 +12,7 @@ export const en: Words = {
   over: "This sale has ended.",
   clock_unknown: "Looking at the clock…",
   units: (units, limit) => `${units} ${units === "1" ? "unit" : "units"} · ${limit} per person`,
+  stock: { selling: "Selling now", sold_out: "Sold out for now" },
   buy: "Buy now",
   join: "Join the draw",
   again: "Try again",
@@ -84,6 +85,6 @@ export const en: Words = {
     not_started: "A little early. You go in when the clock reaches zero.",
     offline: "No connection. We go on as soon as you are back.",
     no_answer: "No answer yet. We ask again; that cannot buy twice.",
-    challenge: "Please solve the check once more.",
+    challenge: "Solve the puzzle below to go on.",
   },
 };

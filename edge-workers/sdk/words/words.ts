@@ -32,6 +32,7 @@ export interface Words {
   over: string;
   clock_unknown: string;
   units: (units: string, limit: number) => string;
+  stock: Record<"selling" | "sold_out", string>;
   buy: string;
   join: string;
   again: string;

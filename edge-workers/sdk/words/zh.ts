@@ -12,6 +12,7 @@ export const zh: Words = {
   over: "本次活动已结束。",
   clock_unknown: "正在校准时间…",
   units: (units, limit) => `共 ${units} 件 · 每人限购 ${limit} 件`,
+  stock: { selling: "正在售出", sold_out: "暂时售罄" },
   buy: "立即抢购",
   join: "参与抽签",
   again: "再试一次",
@@ -63,6 +64,6 @@ export const zh: Words = {
     not_started: "还早一点，倒计时归零即可进入。",
     offline: "网络已断开，恢复后自动继续。",
     no_answer: "尚未收到答复，我们会再次询问，不会重复购买。",
-    challenge: "请再完成一次验证。",
+    challenge: "请先完成下方的验证。",
   },
 };

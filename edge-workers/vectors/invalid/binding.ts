@@ -1,6 +1,6 @@
 /** Correctly signed, for another door, another item, or nobody in particular. */
 
-import { with_claims } from "../sealed.ts";
+import { CLAIMS, NOW_S, with_claims } from "../sealed.ts";
 import { type InvalidVector, row } from "./row.ts";
 
 export const BINDINGS: readonly InvalidVector[] = [
@@ -46,5 +46,15 @@ export const BINDINGS: readonly InvalidVector[] = [
   row("claims", "rs_too_high", with_claims({ rs: 101 }), "rs is above 100"),
   row("claims", "rs_negative", with_claims({ rs: -1 }), "rs is below 0"),
   row("claims", "rs_text", with_claims({ rs: "0" }), "rs is text"),
+  row("claims", "pz_text", with_claims({ pz: `${NOW_S}` }), "pz is text"),
+  row("claims", "pz_fraction", with_claims({ pz: NOW_S + 0.5 }), "pz is not whole"),
+  row("claims", "pz_null", with_claims({ pz: null }), "pz is null"),
+  row("claims", "pz_true", with_claims({ pz: true }), "pz is true"),
+  row(
+    "lifetime",
+    "pz_too_far",
+    with_claims({ pz: CLAIMS.iat + 1801 }),
+    "a puzzle would count for more than 1800 s",
+  ),
   row("claims", "jti_missing", with_claims({ jti: undefined }), "no jti"),
 ];

@@ -7,8 +7,8 @@ import { WIDTH } from "./puzzle.ts";
 import { TOKEN_MAX_CHARS } from "./turnstile.ts";
 
 export type CheckAnswer =
-  | { provider: "altcha"; payload: string; trace: string }
-  | { provider: "turnstile"; token: string; trace: string }
+  | { provider: "altcha"; payload: string; trace: string; puzzle?: 1 }
+  | { provider: "turnstile"; token: string; trace: string; puzzle?: 1 }
   | { provider: "slider"; token: string; x: number }
   | { provider: "slider"; token: string; payload: string }
   | { provider: "renewal"; token: string };
@@ -37,9 +37,25 @@ const PLACE: Field = {
   expected: `a whole number from 0 to ${WIDTH}`,
 };
 
+/** A gateway has challenged the token of before: he wants the puzzle, whatever his score. */
+const PUZZLE: Field = { name: "puzzle", is: (value) => value === 1, expected: "1" };
+const TURNSTILE = chars("token", /^[A-Za-z0-9._-]+$/, TOKEN_MAX_CHARS);
+
 const SHAPES: ReadonlyMap<unknown, readonly (readonly Field[])[]> = new Map([
-  ["altcha", [[PAYLOAD, TRACE]]],
-  ["turnstile", [[chars("token", /^[A-Za-z0-9._-]+$/, TOKEN_MAX_CHARS), TRACE]]],
+  [
+    "altcha",
+    [
+      [PAYLOAD, TRACE],
+      [PAYLOAD, TRACE, PUZZLE],
+    ],
+  ],
+  [
+    "turnstile",
+    [
+      [TURNSTILE, TRACE],
+      [TURNSTILE, TRACE, PUZZLE],
+    ],
+  ],
   [
     "slider",
     [

@@ -2,7 +2,8 @@
 
 import type { Settings } from "../env/settings.ts";
 import { Refusal } from "../problem/problem.ts";
-import { renewable_risk } from "../tokens/renewal.ts";
+import { PUZZLE_COUNTS_S } from "../tokens/entry.ts";
+import { type Passed, renewable } from "../tokens/renewal.ts";
 import type { CheckAnswer } from "./answer.ts";
 import type { Bound } from "./bound.ts";
 import { ProofOfWork, USUAL } from "./proof_of_work.ts";
@@ -29,9 +30,15 @@ export interface HumanCheckOptions {
 export interface Circumstances {
   address: string | null;
   challenged_from: number | null;
+  /** What the token's own times are counted from. */
+  now_ms: number;
   /** The snapshot's live entry keys, for renewals. */
   entry_keys: ReadonlyMap<string, CryptoKey>;
 }
+
+/** Whether who has passed so much before need not be checked again. */
+const is_enough = ({ risk, puzzle_until_s }: Passed, slider_from: number) =>
+  puzzle_until_s !== null || (risk > RISK_UNJUDGED && risk < slider_from);
 
 /** Lives as long as the isolate, which is all that it remembers. */
 export class HumanCheck {
@@ -60,29 +67,34 @@ export class HumanCheck {
   }
 
   /**
-   * The risk claim of who answered well. Throws `challenge`, with a puzzle when the score asks for it,
-   * or when a gateway would ask (`challenged_from`): here it can be answered, there it cannot.
+   * What the token of who answered well says of him. Throws `challenge`, with a puzzle when the score
+   * asks for it, or when a gateway would ask (`challenged_from`) or has asked (`puzzle`): here it can be
+   * answered, there it cannot.
    */
   async pass(
     bound: Bound,
     answer: CheckAnswer | null,
-    { address, challenged_from, entry_keys }: Circumstances,
-  ): Promise<number> {
+    { address, challenged_from, now_ms, entry_keys }: Circumstances,
+  ): Promise<Passed> {
     if (answer === null) throw new Refusal("challenge", { detail: "the check is missing" });
     const slider_from = Math.min(challenged_from ?? SLIDER_FROM, SLIDER_FROM);
     if (answer.provider === "renewal") {
-      const risk = await renewable_risk(answer.token, entry_keys, bound, this.#options.clock());
-      if (risk !== null && risk > RISK_UNJUDGED && risk < slider_from) return risk;
+      const passed = await renewable(answer.token, entry_keys, bound, now_ms);
+      if (passed !== null && is_enough(passed, slider_from)) return passed;
       throw new Refusal("challenge", { detail: "the token cannot be renewed without a check" });
     }
+    const puzzle_until_s = Math.floor(now_ms / 1000) + PUZZLE_COUNTS_S;
     if (answer.provider === "slider") {
-      return Math.min(await this.#pass_slider(bound, answer), Math.max(0, slider_from - 1));
+      const score = await this.#pass_slider(bound, answer);
+      return { risk: Math.min(score, Math.max(0, slider_from - 1)), puzzle_until_s };
     }
     await this.#accept(bound, answer, address);
     const judged = this.#risk.judge(answer.trace, bound.shopper, bound.device);
     const score = Math.max(RISK_JUDGED_MIN, judged);
-    if (score >= slider_from) throw await this.#ask_slider(bound, score, 0);
-    return score;
+    const is_puzzle_due = answer.provider === "altcha" && "puzzle" in answer;
+    if (score >= slider_from || is_puzzle_due) throw await this.#ask_slider(bound, score, 0);
+    // Turnstile's verdict is a challenge that was passed; work proves nobody a person.
+    return { risk: score, puzzle_until_s: answer.provider === "turnstile" ? puzzle_until_s : null };
   }
 
   async #accept(

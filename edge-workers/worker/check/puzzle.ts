@@ -113,9 +113,12 @@ export async function make_puzzle(random: () => number): Promise<Puzzle> {
   const [x, piece_y] = [whole(random, LEAST_X, MOST_X), whole(random, 4, HEIGHT - PIECE - 4)];
   // A second hole of another shape, which the darkest column alone does not tell from the right one.
   const decoy_side = ((side + 2) % 4) as Side;
-  const beside =
-    x - PIECE - 20 >= LEAST_X - 40 ? whole(random, 10, x - PIECE - 10) : x + PIECE + 10;
-  const decoy_x = Math.min(beside, WIDTH - PIECE - 2);
+  // Neither of them lies under the piece as it is first shown.
+  const [leftmost, last_before] = [PIECE + 6, x - PIECE - 10];
+  const decoy_x =
+    last_before >= leftmost
+      ? whole(random, leftmost, last_before)
+      : whole(random, x + PIECE + 10, WIDTH - PIECE - 2);
   const background = ground.slice();
   const piece = new Uint8Array(PIECE * PIECE).fill(CLEAR);
   for (let at = 0; at < PIECE * PIECE; at += 1) {

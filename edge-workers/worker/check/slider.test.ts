@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type Asked, answer_to, NOBODY, person, place_of, work } from "../../fixtures/check.ts";
 import { control_plane_with, Edge } from "../../fixtures/edge.ts";
-import { document, session } from "../../fixtures/sale.ts";
+import { document, item, NOW_MS, session } from "../../fixtures/sale.ts";
 import { human_trace } from "../../fixtures/traces/human_model.ts";
 import type { CheckAnswer } from "./answer.ts";
 import { TOLERANCE_PX } from "./puzzle.ts";
@@ -60,10 +60,11 @@ test("somebody else's hands are asked, whoever shows them first is not", async (
 
 describe("a gateway's rule that challenges a score", () => {
   const rule = { kind: "score", mode: "enforce", action: "challenge", item: null, min_score: 1 };
-  const under = (risk_rules: object[]) => {
+  const under = (risk_rules: object[], switches = {}, items = { "7": item() }) => {
     edge = new Edge();
-    const switches = { sale_enabled: true };
-    edge.control_plane = control_plane_with(document({ switches, risk_rules }));
+    edge.control_plane = control_plane_with(
+      document({ switches: { sale_enabled: true, ...switches }, risk_rules, items }),
+    );
   };
 
   test("is asked here already, where it can be answered, and then not met", async () => {
@@ -77,9 +78,26 @@ describe("a gateway's rule that challenges a score", () => {
     ["in shadow", { mode: "shadow" }],
     ["that slows down", { action: "slow" }],
     ["of a higher score", { min_score: 50 }],
+    ["that has ended", { until_ms: NOW_MS }],
   ])("%s is none of ours", async (_, change) => {
     under([{ ...rule, ...change }]);
     expect(await rs_of(await try_with(KEYBOARD))).toBe(30);
+  });
+
+  test("ends by itself, also in a snapshot that has not changed", async () => {
+    under([{ ...rule, until_ms: NOW_MS + 1 }]);
+    await slider_of(await try_with(KEYBOARD));
+    edge.now_ms += 1;
+    expect((await try_with(KEYBOARD)).status).toBe(200);
+  });
+
+  test.each(["shadow", "off"])("asks nobody while the rules are switched to %s", async (mode) => {
+    under([rule], { risk_mode: mode });
+    expect(await rs_of(await try_with(KEYBOARD))).toBe(30);
+    under([rule], { risk_mode: "enforce" }, { "7": item({ switches: { risk_mode: mode } }) });
+    expect(await rs_of(await try_with(KEYBOARD))).toBe(30);
+    under([rule], { risk_mode: mode }, { "7": item({ switches: { risk_mode: "enforce" } }) });
+    await slider_of(await try_with(KEYBOARD));
   });
 });
 

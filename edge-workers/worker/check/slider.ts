@@ -5,6 +5,7 @@
  * For who cannot see it there is the same question without a picture: a longer proof of work.
  */
 
+import type { SliderAnswer, SliderQuestion } from "../../shared/slider.ts";
 import { base64 } from "../tokens/compact.ts";
 import { type Binding, type Bound, holds } from "./bound.ts";
 import { LONG, type ProofOfWork } from "./proof_of_work.ts";
@@ -23,20 +24,6 @@ interface Sealed extends Binding {
   score: number;
   tried: number;
 }
-
-/** Goes into the refusal. Images are base64 PNG; `x` counts from the picture's left edge. */
-export interface SliderQuestion {
-  token: string;
-  width: number;
-  piece_y: number;
-  background: string;
-  piece: string;
-  /** ALTCHA's challenge, to be solved in place of the puzzle. */
-  instead: object;
-  expires_ms: number;
-}
-
-export type SliderAnswer = { token: string; x: number } | { token: string; payload: string };
 
 /** `score`: what it was when the puzzle was asked for. `tried`: how often, this one included. */
 export interface Verdict {

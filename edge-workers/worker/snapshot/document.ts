@@ -34,10 +34,16 @@ export interface Item {
   rate_scale: number;
   /** Whether shoppers of this item have to pass the human check. */
   human_check: boolean;
-  /** From which score on a gateway sends shoppers of this item back with `challenge`; null: never. */
-  challenged_from: number | null;
+  /** The scores that a gateway's enforced rules challenge, and until when. */
+  challenged_scores: readonly ChallengedScore[];
   /** The canary's share of this item's shoppers; null when the item says nothing of its own. */
   canary_percent: number | null;
+}
+
+/** From `min_score` on a rule sends shoppers back with `challenge`; `until_ms` null: for ever. */
+export interface ChallengedScore {
+  min_score: number;
+  until_ms: number | null;
 }
 
 /** `per_s` admissions a second of each `by`, `burst` at once; `level` "" is everybody. */
@@ -151,16 +157,35 @@ function read_rate_limits(value: unknown): RateLimit[] | null {
   return list(value, "rate_limits").map((one, at) => read_rate_limit(one, `rate_limits[${at}]`));
 }
 
-/** The lowest score that an enforced rule challenges, of this item or of all. */
-function challenged_from(rules: unknown, id: number): number | null {
-  if (rules === undefined) return null;
-  const scores = list(rules, "risk_rules")
-    .map((rule, at) => fields(rule, `risk_rules[${at}]`))
+const risk_mode = switched(
+  "risk_mode",
+  (value): value is string => value === "enforce" || value === "shadow" || value === "off",
+  "enforce, shadow or off",
+);
+
+/** Of the enforced rules that challenge a score, those of this item or of all. */
+function challenged_scores(rules: unknown, id: number): ChallengedScore[] {
+  if (rules === undefined) return [];
+  return list(rules, "risk_rules")
+    .map((rule, at) => [fields(rule, `risk_rules[${at}]`), `risk_rules[${at}]`] as const)
     .filter(
-      ({ kind, mode, action }) => kind === "score" && mode === "enforce" && action === "challenge",
+      ([{ kind, mode, action, item }]) =>
+        kind === "score" &&
+        mode === "enforce" &&
+        action === "challenge" &&
+        (item === null || item === undefined || item === id),
     )
-    .filter(({ item }) => item === null || item === undefined || item === id)
-    .map(({ min_score }, at) => whole(min_score, `risk_rules[${at}].min_score`, 0));
+    .map(([{ min_score, until_ms = null }, where]) => ({
+      min_score: whole(min_score, `${where}.min_score`, 0),
+      until_ms: until_ms === null ? null : whole(until_ms, `${where}.until_ms`, 0),
+    }));
+}
+
+/** The lowest score that a gateway challenges at this moment; null: none. */
+export function challenged_from({ challenged_scores }: Item, now_ms: number): number | null {
+  const scores = challenged_scores
+    .filter(({ until_ms }) => until_ms === null || now_ms < until_ms)
+    .map(({ min_score }) => min_score);
   return scores.length === 0 ? null : Math.min(...scores);
 }
 
@@ -197,6 +222,8 @@ function read_item(value: unknown, where: string, general: unknown, rules: unkno
   const state = ITEM_STATES.find((known) => known === item.state);
   const path_key = text(item.path_key, `${where}.path_key`);
   const start_ms = whole(item.start_ms, `${where}.start_ms`, 0);
+  const is_enforced =
+    risk_mode(general, item.switches, `${where}.switches`, "enforce") === "enforce";
   return {
     id,
     merchant: text(item.merchant, `${where}.merchant`),
@@ -210,7 +237,7 @@ function read_item(value: unknown, where: string, general: unknown, rules: unkno
     sale_enabled: selling(item.switches, `${where}.switches`, selling(general, "switches")),
     rate_scale: rate_scale(general, item.switches, `${where}.switches`, 1),
     human_check: human_check(general, item.switches, `${where}.switches`, true),
-    challenged_from: challenged_from(rules, id),
+    challenged_scores: is_enforced ? challenged_scores(rules, id) : [],
     canary_percent: percent(item.switches, "canary_percent", `${where}.switches`),
   };
 }

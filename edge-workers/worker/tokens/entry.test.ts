@@ -2,16 +2,23 @@ import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
 import { ENTRY_KEY, NOW_MS } from "../../fixtures/sale.ts";
 import { base64url_bytes } from "./compact.ts";
-import { issue_entry, random_token_id } from "./entry.ts";
+import { type Entry, issue_entry, random_token_id } from "./entry.ts";
 
 const NOW_S = NOW_MS / 1000;
-const ENTRY = { item: 7, shopper: "shopper-1", device: "device-1", level: "regular", risk: 0 };
+const ENTRY = {
+  item: 7,
+  shopper: "shopper-1",
+  device: "device-1",
+  level: "regular",
+  risk: 0,
+  puzzle_until_s: null,
+};
 
-async function issue(now_ms: number) {
+async function issue(now_ms: number, more: Partial<Entry> = {}) {
   const bytes = base64url_bytes(ENTRY_KEY.secret);
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("raw", bytes, algorithm, false, ["sign"]);
-  return issue_entry(ENTRY, { kid: ENTRY_KEY.kid, key }, now_ms, "token-id");
+  return issue_entry({ ...ENTRY, ...more }, { kid: ENTRY_KEY.kid, key }, now_ms, "token-id");
 }
 
 const text_of = (segment: string | undefined) => Buffer.from(segment ?? "", "base64url").toString();
@@ -25,6 +32,11 @@ test("header and claims are written exactly so, in this order", async () => {
       `"lvl":"regular","rs":0,"jti":"token-id","nbf":${NOW_S},"iat":${NOW_S},"exp":${NOW_S + 120}}`,
   );
   expect(expires_at_ms).toBe((NOW_S + 120) * 1000);
+});
+
+test("a puzzle that was passed stands behind the risk", async () => {
+  const { token } = await issue(NOW_MS, { puzzle_until_s: NOW_S + 1800 });
+  expect(text_of(token.split(".")[1])).toContain(`,"rs":0,"pz":${NOW_S + 1800},"jti":"token-id",`);
 });
 
 test("the signature is HMAC-SHA256 with the key's bytes", async () => {

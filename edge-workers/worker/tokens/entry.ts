@@ -5,6 +5,11 @@ import { base64url } from "./compact.ts";
 
 /** Lifetime of an entry token, and the most a gateway accepts. */
 export const ENTRY_TTL_S = 120;
+/**
+ * For how long a puzzle that was passed counts at a gateway's rules, and the most that one believes: as
+ * long as most lines are, so that nobody solves one at each of his two-minute tokens.
+ */
+export const PUZZLE_COUNTS_S = 1800;
 
 /** The key that signs, as the snapshot store keeps it. */
 export interface EntryKey {
@@ -15,13 +20,17 @@ export interface EntryKey {
 /** Which door of the gateway a token opens: none opens another. */
 export type Audience = "sluice-gateway" | "sluice-lobby";
 
-/** Whom the token lets in where. `risk` is 0 (trusted) … 100. */
+/**
+ * Whom the token lets in where. `risk` is 0 (trusted) … 100; `puzzle_until_s`: until when (Unix seconds)
+ * the puzzle counts that he passed, null when he passed none.
+ */
 export interface Entry {
   item: number;
   shopper: string;
   device: string;
   level: string;
   risk: number;
+  puzzle_until_s: number | null;
 }
 
 export interface IssuedEntry {
@@ -55,6 +64,7 @@ export async function issue_entry(
     dev: entry.device,
     lvl: entry.level,
     rs: entry.risk,
+    ...(entry.puzzle_until_s === null ? {} : { pz: entry.puzzle_until_s }),
     jti: token_id,
     nbf: iat,
     iat,

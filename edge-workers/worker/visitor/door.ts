@@ -6,10 +6,11 @@ import type { DoorLimits } from "../limits/door_limits.ts";
 import { client_address } from "../pass_through/headers.ts";
 import { busy } from "../problem/problem.ts";
 import { type EntryBody, read_body } from "../routes/entry/body.ts";
-import type { Item } from "../snapshot/document.ts";
+import { challenged_from, type Item } from "../snapshot/document.ts";
 import type { Snapshot } from "../snapshot/envelope.ts";
 import type { SnapshotStore } from "../snapshot/store.ts";
 import type { Entry } from "../tokens/entry.ts";
+import type { Passed } from "../tokens/renewal.ts";
 import { authenticate, find_item } from "./visitor.ts";
 
 export interface DoorOptions {
@@ -62,21 +63,22 @@ export async function admit(
   await options.limits.admit(knock, snapshot.rate_limits, item.rate_scale);
   const circumstances = {
     address,
-    challenged_from: item.challenged_from,
+    challenged_from: challenged_from(item, now_ms),
+    now_ms,
     entry_keys: snapshot.entry_keys,
   };
-  const risk = await risk_of(options.check, item, body, shopper, circumstances);
-  return { snapshot, item, entry: { item: item.id, shopper, device, level, risk }, now_ms };
+  const passed = await pass_check(options.check, item, body, shopper, circumstances);
+  return { snapshot, item, entry: { item: item.id, shopper, device, level, ...passed }, now_ms };
 }
 
-async function risk_of(
+async function pass_check(
   check: HumanCheck,
   item: Item,
   { device, check: answer }: EntryBody,
   shopper: string,
   circumstances: Circumstances,
-): Promise<number> {
+): Promise<Passed> {
   // What is switched off is not looked at either: an answer that was begun before may come late.
-  if (!item.human_check) return RISK_UNJUDGED;
+  if (!item.human_check) return { risk: RISK_UNJUDGED, puzzle_until_s: null };
   return check.pass({ item: item.id, shopper, device }, answer, circumstances);
 }

@@ -11,11 +11,13 @@ local ngx = ngx
 local SLOW_SHARE, SLOW_OF = 3, 4
 local SLOW_RETRY_MS = 2000
 local FAULT_LOG_S = 1
+-- The detail of `challenge`, by which the SDK tells it from the edge's: the next entry asks for a puzzle.
+local PUZZLE = "puzzle"
 
 local fault_logged_s = 0
 -- One for all requests: deciding waits for nothing.
 local facts = {
-  address = "", site = "", device = "", shopper = "", score = 0, item = 0, now_ms = 0,
+  address = "", site = "", device = "", shopper = "", score = 0, item = 0, now_ms = 0, challenge = "asked",
 }
 
 local function slow(req, now_ms)
@@ -32,6 +34,16 @@ local function slow(req, now_ms)
   return "busy", nil, SLOW_RETRY_MS + math.random(0, SLOW_RETRY_MS)
 end
 
+-- What a rule that challenges means to this shopper. A check that is switched off cannot be passed: asking
+-- for it would be a denial.
+local function challenge_of(req, now_ms)
+  if not req.item.switches.human_check then
+    return "off"
+  end
+  local counts_until_s = req.claims.pz
+  return counts_until_s and now_ms < counts_until_s * 1000 and "passed" or "asked"
+end
+
 local function check(req, mode)
   local claims, now_ms = req.claims, ngx.now() * 1000
   local denied = bans.meet(bans.of_visitor(claims.dev, claims.sub), mode)
@@ -42,6 +54,7 @@ local function check(req, mode)
   if plan.has_rules then
     facts.address, facts.site, facts.item, facts.now_ms = req.address, req.site, req.item.id, now_ms
     facts.device, facts.shopper, facts.score = claims.dev, claims.sub, claims.rs
+    facts.challenge = challenge_of(req, now_ms)
     rule = risk.decide(plan, mode, facts)
   end
   if not rule or rule.action == "allow" then
@@ -51,8 +64,7 @@ local function check(req, mode)
   elseif rule.action == "slow" then
     return slow(req, now_ms)
   end
-  -- A check that is switched off cannot be passed: asking for it would be a denial.
-  return req.item.switches.human_check and "challenge" or nil
+  return "challenge", PUZZLE
 end
 
 --- req: the purchase. Returns nil, or "denied", "challenge" or "busy". A rule that throws lets nobody pass.

@@ -1,31 +1,24 @@
 """The human check in the browser: who moves like a person passes, others get a puzzle."""
 
-import random
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
 from tests.e2e.conftest import JsonObject
-from tests.e2e.record_traces import along, ease, press
+from tests.e2e.storefront.puzzle import (
+    UNDRIVEN,
+    move_and_press,
+    place_of,
+    slider_of,
+    solve_by_keyboard,
+)
 from tests.e2e.storefront.shop import Shop
 
 Visit = Callable[..., Shop]
 PutUp = Callable[..., JsonObject]
 NewVisitor = Callable[..., BrowserContext]
 
-# As robots that mean it do, and as every browser that nobody drives.
-UNDRIVEN = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
-# Where the hole is stands under the edge's seal (worker/check/seal.ts), whose key a test has.
-UNSEAL = """async ([secret, token]) => {
-  const bytes = (text) => Uint8Array.from(
-    atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
-  const [iv, sealed] = token.split(".").map(bytes);
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret));
-  const key = await crypto.subtle.importKey("raw", hash, "AES-GCM", false, ["decrypt"]);
-  const text = await crypto.subtle.decrypt({ name: "AES-GCM", iv }, key, sealed);
-  return JSON.parse(new TextDecoder().decode(text)).x;
-}"""
 INSIDE = "one => one.getRootNode().activeElement?.part.value"
 
 
@@ -42,9 +35,7 @@ def puzzle_of(shop: Shop) -> tuple[Locator, str]:
         lambda answer: answer.url.endswith("/entry") and answer.status == 403
     ) as refused:
         shop.button.click()
-    slider = shop.sale.get_by_role("slider", name="Position of the piece")
-    expect(slider).to_be_focused()
-    return slider, str(refused.value.json()["slider"]["token"])
+    return slider_of(shop), str(refused.value.json()["slider"]["token"])
 
 
 def expect_bought(shop: Shop) -> None:
@@ -63,15 +54,7 @@ def test_who_waits_quietly_and_then_moves_like_a_person_sees_no_puzzle(
     with visitor.expect_event("response", lambda answer: "/check?" in answer.url):
         shop = visit(checked, visitor)
     # The work has begun and nothing was moved: what follows is all that there is to judge.
-    shop.expect_open()
-    box = shop.button.bounding_box()
-    assert box is not None
-    target = (box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.6)
-    choice, at = random.Random(20261126), (40.0, 60.0)
-    for goal in ((420.0, 300.0), (180.0, 420.0), target):
-        along(shop.page, at, goal, 40, ease, choice, noise=0.7, bow=0.08)
-        at = goal
-    press(shop.page, 0.09)
+    move_and_press(shop)
     expect_bought(shop)
     assert [one.url.rsplit("/", 1)[1] for one in shop.sent if one.method == "POST"] == [
         "entry",
@@ -85,13 +68,8 @@ def test_a_driven_browser_gets_the_puzzle_and_buys_with_the_keyboard(
     shop = visit(checked)
     slider, token = puzzle_of(shop)
     shop.shoot("slider")
-    secret = f"{stack_environment['SLUICE_CHECK_KEY']}/slider"
-    place = shop.page.evaluate(UNSEAL, [secret, token])
-    slider.focus()
-    for _ in range(place):
-        shop.page.keyboard.press("ArrowRight")
-    expect(slider).to_have_value(str(place))
-    shop.page.keyboard.press("Enter")
+    place = place_of(shop, stack_environment["SLUICE_CHECK_KEY"], token)
+    solve_by_keyboard(shop, slider, place)
     expect_bought(shop)
     # What had the focus is gone; the news has it.
     assert shop.card.evaluate(INSIDE) == "status"
@@ -113,3 +91,19 @@ def test_a_wrong_place_gets_another_picture(checked: JsonObject, visit: Visit) -
     assert refused.value.status == 403
     expect(slider).to_be_focused()
     expect(slider).to_have_value("0")
+
+
+def test_three_wrong_places_are_the_end_and_another_try_begins_anew(
+    checked: JsonObject, visit: Visit
+) -> None:
+    shop = visit(checked)
+    slider, _ = puzzle_of(shop)
+    for _ in range(3):
+        expect(slider).to_have_value("0")
+        with shop.page.expect_response(lambda answer: answer.url.endswith("/entry")):
+            slider.press("Enter")
+    shop.expect_state("challenge")
+    expect(shop.headline).to_have_text("The check did not work out")
+    shop.shoot("challenge")
+    puzzle_of(shop)
+    assert shop.purchases() == []

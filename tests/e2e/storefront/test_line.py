@@ -56,7 +56,16 @@ def test_who_joined_the_draw_goes_in_by_himself(
     shop.shoot("lobby")
     shop.expect_state("confirmed")
     assert '"ticket":' in (shop.purchases()[0].post_data or "")
-    assert shop.page.locator("flash-sale a[href^='/draw/']").is_visible()
+    link = shop.page.locator("flash-sale a[href^='/draw/']")
+    assert link.is_visible()
+    query, told = (link.get_attribute("href") or "").split("#")
+    commit = shop.kept()["commit"]
+    assert query == f"/draw/{campaign['items'][0]['id']}?lang=en"
+    assert told == f"number=0&bucket=regular&commit={commit}"
+    link.click()
+    # The page has his number and the hash, and says his place.
+    expect(shop.page.get_by_label("Your lobby number or your ticket")).to_have_value("0")
+    expect(shop.page.get_by_role("textbox", name="The fingerprint")).to_have_value(commit)
 
 
 def wait_until(moment_ms: int) -> None:

@@ -50,6 +50,11 @@ def test_who_comes_too_late_hears_sold_out(
     late.expect_state("sold_out")
     expect(late.headline).to_have_text("Sold out")
     expect(late.spoken).to_contain_text("Sold out")
+    # Who opens the page now reads it before he presses, and may try: a unit may come back.
+    stock = new_visitor().new_page()
+    stock.goto(late.page.url)
+    expect(stock.locator("[part=stock]")).to_have_text("Sold out for now · 1 unit · 1 per person")
+    expect(stock.locator("[part=button]")).to_have_text("Buy now")
     late.shoot("sold-out")
     assert late.purchases()[-1].response() is not None
 

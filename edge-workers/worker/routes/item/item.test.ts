@@ -16,6 +16,7 @@ const PUBLIC = {
   units: 2000,
   limit: 1,
   queue: null,
+  stock: null,
   state: "live",
   start_ms: NOW_MS - 3_600_000,
   end_ms: NOW_MS + 3_600_000,
