@@ -42,9 +42,11 @@ bench: ## measure beside the machine's limit; ONLY=redis, gateway or orders meas
 bench-redis: setup
 	@$(PYTHON) -m tests.load.bench_redis
 
-# One worker alone first: even an idle stack takes a third of a core and most of the cache from it.
+# One worker first, with Kafka for its events and nothing else: the idle stack takes a third of a core and
+# much of the cache from it.
 bench-gateway: setup
 	@$(STACK) down --profile $(PROFILE)
+	@$(STACK) up --profile $(PROFILE) --only kafka
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reserve
 	@$(MAKE) --no-print-directory up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_switches --profile $(PROFILE)

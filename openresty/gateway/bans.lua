@@ -164,10 +164,14 @@ end
 
 --- Start looking, and in worker 0 reading.
 function _M.start()
+  look() -- a worker that begins anew finds what is known
   local ok, err = ngx.timer.every(LOOK_S, look)
   if ok and ngx.worker.id() == 0 then
     upstream = breaker.new("work-redis bans")
-    ok, err = ngx.timer.every(READ_S, poll)
+    ok, err = ngx.timer.at(0, poll)
+    if ok then
+      ok, err = ngx.timer.every(READ_S, poll)
+    end
   end
   if not ok then
     error("bans: " .. err)

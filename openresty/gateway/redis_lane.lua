@@ -89,7 +89,6 @@ function Node:exchange(batches)
     end
     if reply ~= nil then
       one.lane:finish(one.requests, reply)
-      one.requests = NOBODY -- those who waited may be others by the time that the next reply comes
     elseif where == "reply" then
       finish_with_error(self, one, err)
     else
@@ -98,6 +97,8 @@ function Node:exchange(batches)
       metrics.count(self.errors, "unanswered")
       batch.finish_all(one.requests, "unknown")
     end
+    -- By the time that the next reply comes, their tables may be those of other purchases.
+    one.requests = NOBODY
   end
   if sent then
     self.breaker:succeeded()

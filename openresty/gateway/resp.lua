@@ -46,21 +46,24 @@ function _M.read(sock)
     return rest
   elseif kind == "-" then
     return nil, rest, "reply"
+  end
+  local number = tonumber(rest)
+  if not number then
+    return nil, "not RESP: " .. sub(line, 1, 40), "socket"
   elseif kind == ":" then
-    return tonumber(rest)
+    return number
   elseif kind == "$" then
-    local size = tonumber(rest)
-    if size == -1 then
+    if number == -1 then
       return false
     end
-    local data, fault = sock:receive(size + 2)
+    local data, fault = sock:receive(number + 2)
     if not data then
       return nil, fault, "socket"
     end
-    return sub(data, 1, size)
+    return sub(data, 1, number)
   elseif kind == "*" then
     local list = {}
-    for i = 1, tonumber(rest) do
+    for i = 1, number do
       local value, fault = _M.read(sock)
       if value == nil then
         return nil, fault, "socket" -- also an error inside a list: the rest of the list is unread

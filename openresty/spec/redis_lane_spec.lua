@@ -30,6 +30,25 @@ it("sends a purchase as one line, in one call with the others", function()
   assert.equal(line, require("gateway.reserve_line").text(ann))
 end)
 
+it("knows no more of a batch that is answered, whatever becomes of the next one", function()
+  local lane = lane_to(false)
+  local node = lane:node()
+  node.breaker.failed = function() end
+  node.sock = require("spec.support.scripted_socket").new("-FENCED epoch 1\r\n*2\r\n$1\r\nR\r\n$0\r\n\r\n")
+  local fenced, faulty = { lane = lane, requests = {} }, { lane = {}, requests = { "somebody" } }
+  faulty.lane.encode = function() end
+  faulty.lane.finish = function() error("a fault of ours") end
+  fenced.requests[1] = {
+    node = node,
+    semaphore = { post = function() end },
+    wish = { claims = { sub = "a", dev = "d", lvl = "l" }, reservation_id = "7-0-a", qty = 1, at_ms = "1" },
+  }
+  node.held = 1
+  assert.has_error(function() node:exchange({ fenced, faulty }) end)
+  assert.same({}, fenced.requests)
+  assert.same({ "somebody" }, faulty.requests) -- they were sent: their verdict is unknown
+end)
+
 it("leaves the slot map alone otherwise", function()
   local lane, cluster = lane_to(false)
   assert.equal(lane:node(), lane:node())

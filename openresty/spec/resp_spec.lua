@@ -57,6 +57,9 @@ describe("reading", function()
     ["breaks off in a text"] = "$5\r\nhel",
     ["breaks off in a list"] = "*2\r\n$1\r\na\r\n",
     ["speaks something else"] = "HTTP/1.1 400 Bad Request\r\n",
+    ["gives a length that is none"] = "$x\r\n",
+    ["gives a number that is none"] = ":x\r\n",
+    ["gives a count that is none"] = "*x\r\n",
     ["has an error inside of a list"] = "*2\r\n-ERR x\r\n$1\r\na\r\n",
   }) do
     it("gives the connection up when the peer " .. name, function()

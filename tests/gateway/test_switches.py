@@ -14,6 +14,7 @@ from tests.gateway.shop import SWITCHES, Shop
 from tests.redis.waiting import until
 
 WORKERS, CHANGES = 4, 100
+PROMISED_MS = 500
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,9 @@ def test_a_hundred_switches_reach_every_worker(shop: Shop) -> None:
         f"\npublished → in force in {WORKERS} workers, {CHANGES} changes: "
         f"median {cuts[49]:.0f} ms, p99 {cuts[98]:.0f} ms, slowest {max(took_ms):.0f} ms"
     )
+    # The promise is for the 99th of a hundred, and `make bench` measures it; a busy machine delays
+    # some of them, but never most.
+    assert cuts[49] < PROMISED_MS
 
 
 def test_the_control_plane_hears_once_a_second_what_each_worker_runs(

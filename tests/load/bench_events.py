@@ -44,13 +44,16 @@ class Round(NamedTuple):
 def main() -> int:
     """Measure and print; 0 unless events are missing."""
     arguments = _arguments()
-    kafka = {"SLUICE_KAFKA_BROKERS": os.environ["SLUICE_KAFKA_BROKERS"]}
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         home = Path(folder)
         stock = StockServer(home / "redis")
-        silent = Side(OneWorkerGateway(home / "silent", stock, bench_reserve.NGINX_CORE), SILENT)
-        telling = Side(
-            OneWorkerGateway(home / "telling", stock, bench_reserve.NGINX_CORE, kafka), TELLING
+        silent, telling = (
+            Side(OneWorkerGateway(home / name, stock, bench_reserve.NGINX_CORE, kafka), shard)
+            for name, shard, kafka in (
+                # The stack's brokers are in this process's environment too.
+                ("silent", SILENT, {"SLUICE_KAFKA_BROKERS": ""}),
+                ("telling", TELLING, {"SLUICE_KAFKA_BROKERS": os.environ["SLUICE_KAFKA_BROKERS"]}),
+            )
         )
         try:
             stock.start()

@@ -49,6 +49,7 @@ REPLAY = Path(__file__).with_name("replay.lua")
 SHARD = Shard(item=7, shard=0, epoch=1)
 SOLD_OUT_SHARD = Shard(item=8, shard=0, epoch=1)
 QUEUED_SHARD = Shard(item=9, shard=0, epoch=1)
+EVENTS_MIN = 0.99
 # As often as the agent looks at a shard.
 MARK_EVERY_S = 0.2
 UNITS = 2_000_000_000  # never the limit
@@ -75,6 +76,7 @@ QUEUE = {
 }
 BUYS = "sluice_gateway_buys_total"
 RESERVED = f'{BUYS}{{outcome="reserved"}}'
+EVENTS_SENT = 'sluice_gateway_events_total{result="sent"}'
 SOLD_OUT = f'{BUYS}{{outcome="sold_out"}}'
 
 
@@ -102,7 +104,8 @@ def main() -> int:
                     _round(home, gateway, arguments, number)
                     for number in range(arguments.rounds + 1)
                 ][1:]
-            sales = gateway.counters()[RESERVED]
+            told = gateway.counters()
+            sales, sent = told[RESERVED], told.get(EVENTS_SENT, 0)
             winners = shard.books().winners + queued.books().winners
             gateway.stop()
             report(rounds, arguments.connections)
@@ -118,6 +121,10 @@ def main() -> int:
             stock.stop()
     if winners < sales:
         print(f"{sales:.0f} counted as reserved, but Redis has {winners} winners", file=sys.stderr)
+        return 1
+    # Best effort; but who is measured with events has sent them.
+    if sent < EVENTS_MIN * sales:
+        print(f"{sales:.0f} sales, but Kafka took {sent:.0f} events", file=sys.stderr)
         return 1
     return 0
 

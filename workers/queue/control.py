@@ -128,8 +128,8 @@ class QueueController:
                 for cluster in self._clusters.all():
                     line.forget(cluster, state.item)
             except Unavailable as error:
-                _log.warning("keys of the queue of item %d stay: %s", state.item, error)
-                continue
+                _log.warning("keys of queues that are over stay: %s", error)
+                return  # the next one would wait for the same
             queues.store_state(replace(state, source=""))
 
     def _forget(self, item: int) -> None:
