@@ -99,6 +99,8 @@ class RejectionReason(models.TextChoices):
     OVER_LIMIT = "over_limit", _("over limit")
     NO_ALLOCATION = "no_allocation", _("no allocation")
     CLOSED_EPOCH = "closed_epoch", _("closed epoch")
+    # Never by landing: a person gave a dead letter up.
+    DISCARDED = "discarded", _("discarded")
 
 
 class Rejection(models.Model):
