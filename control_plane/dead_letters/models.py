@@ -25,7 +25,7 @@ class ErrorKind(models.TextChoices):
 class LetterState(models.TextChoices):
     """pending → done | exception; a person: exception → pending, either → discarded."""
 
-    PENDING = "pending", _("pending")
+    PENDING = "pending", _("waits for an attempt")
     DONE = "done", _("done")
     EXCEPTION = "exception", _("exception order")
     DISCARDED = "discarded", _("discarded")

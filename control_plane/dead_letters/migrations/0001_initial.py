@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("pending", "pending"),
+                            ("pending", "waits for an attempt"),
                             ("done", "done"),
                             ("exception", "exception order"),
                             ("discarded", "discarded"),
