@@ -42,7 +42,7 @@ def newest_tally(texts: list[str]) -> Tally | None:
     for text in texts:
         try:
             tally = Tally(**json.loads(text))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
         whole = all(type(one) is int for one in tally)
         if whole and 0 <= tally.invalid <= tally.messages:
