@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from prometheus_client import REGISTRY
 
 from workers.runtime import metrics
@@ -14,8 +13,10 @@ assert metrics  # its import registers the figures
 
 
 def _rules():
-    (group,) = yaml.safe_load(RULES.read_text())["groups"]
-    return group["rules"]
+    """Name → text. Not parsed as YAML: that would be a dependency for this file alone."""
+    first, *rules = re.split(r"^      - alert: ", RULES.read_text(), flags=re.MULTILINE)
+    assert "groups:" in first and rules
+    return {rule.split("\n", 1)[0]: rule for rule in rules}
 
 
 def _figures():
@@ -26,14 +27,17 @@ def _figures():
     return found
 
 
-@pytest.mark.parametrize("rule", _rules(), ids=lambda rule: rule["alert"])
-def test_a_rule_watches_figures_that_there_are_and_says_what_to_do(rule):
-    named = set(re.findall(r"sluice_\w+", rule["expr"]))
+@pytest.mark.parametrize("name", _rules())
+def test_a_rule_watches_figures_that_there_are_and_says_what_to_do(name):
+    rule = _rules()[name]
+    (expression,) = re.findall(r"^        expr: (.+)$", rule, re.MULTILINE)
+    named = set(re.findall(r"sluice_\w+", expression))
     assert named and named <= _figures()
-    assert rule["labels"]["severity"] in ("P1", "P2")
-    assert rule["annotations"]["summary"] and rule["annotations"]["action"]
+    assert re.search(r"^        labels: \{ severity: P[12] \}$", rule, re.MULTILINE)
+    assert re.search(r"^          summary: \S", rule, re.MULTILINE)
+    assert re.search(r"^          action: \S", rule, re.MULTILINE)
 
 
 def test_an_exception_order_wakes_somebody_at_once():
-    rule = {one["alert"]: one for one in _rules()}["ExceptionOrders"]
-    assert (rule["labels"]["severity"], "for" in rule) == ("P1", False)
+    rule = _rules()["ExceptionOrders"]
+    assert "severity: P1" in rule and "for:" not in rule
