@@ -30,6 +30,7 @@ DISCARD = "dead_letters.discard_deadletter"
 REASON_LENGTH_MIN = 5
 # Each takes the lock of its item's pool; a page must not take longer than somebody waits.
 MOST_AT_ONCE = 200
+SUBJECT_LENGTH_MAX = 120
 # Beyond it nobody reads on, and a page of half a megabyte helps nobody.
 SHOWN_BYTES_MAX = 8 * 1024
 
@@ -58,17 +59,7 @@ class HistoryInline(ReadOnlyInline):
 class DeadLetterAdmin(ReadOnlyAdmin):
     """Found by reservation or shopper, each complete."""
 
-    list_display = (
-        "name",
-        "state",
-        "reservation",
-        "shopper",
-        "error_kind",
-        "short_error",
-        "attempts",
-        "next_attempt",
-        "created_at",
-    )
+    list_display = ("name", "state", "shopper", "short_error", "attempts", "next_attempt")
     list_filter = ("state", "error_kind", "source")
     search_fields = ("=reservation_id", "=shopper")
     search_help_text = _("Reservation or shopper, complete.")
@@ -78,14 +69,19 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     fields = (
         "name",
         "state",
-        ("error_kind", "error"),
+        "error_kind",
+        "error",
+        "attempts",
+        "next_attempt",
+        "reservation_id",
+        "shopper",
         "order",
-        ("reservation_id", "shopper"),
         "outcome",
-        ("attempts", "next_attempt"),
         "shown_payload",
-        ("source", "source_name"),
-        ("created_at", "finished_at"),
+        "source",
+        "source_name",
+        "created_at",
+        "finished_at",
     )
     readonly_fields = ("name", "order", "next_attempt", "shown_payload")
 
@@ -158,7 +154,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
                 "attempt; mend first what kept it from landing."
             ),
             permission=RETRY,
-            subjects=letters,
+            subjects=[_subject(one) for one in letters],
             back=_back(letters),
             perform=perform,
         )
@@ -191,7 +187,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
                 "is rejected, the unit goes back on sale. Nobody can take this back."
             ),
             permission=DISCARD,
-            subjects=letters,
+            subjects=[_subject(one) for one in letters],
             back=_back(letters),
             perform=perform,
             form=DiscardForm,
@@ -214,11 +210,6 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def name(self, letter: DeadLetter) -> str:
         """Its place."""
         return str(letter)
-
-    @admin.display(description=_("reservation"), ordering="reservation_id")
-    def reservation(self, letter: DeadLetter) -> str:
-        """Where it could be read."""
-        return letter.reservation_id or "–"
 
     @admin.display(description=_("error"))
     def short_error(self, letter: DeadLetter) -> str:
@@ -245,6 +236,12 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def shown_payload(self, letter: DeadLetter) -> SafeString:
         """As JSON where it is, else as text; what is no text by its bytes."""
         return format_html('<pre class="payload">{}</pre>', readable(bytes(letter.payload)))
+
+
+def _subject(letter: DeadLetter) -> str:
+    """Whom it is about, so that nobody discards the wrong one."""
+    about = f"{letter.reservation_id} · {letter.shopper}" if letter.reservation_id else letter.error
+    return f"{letter} · {about[:SUBJECT_LENGTH_MAX]}"
 
 
 def readable(payload: bytes) -> str:
