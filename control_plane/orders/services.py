@@ -17,7 +17,13 @@ from control_plane.orders.database import (
     mark_relayed,
     reserve,
 )
-from control_plane.orders.ends import end_order, expire_due, mark_released, pending_releases
+from control_plane.orders.ends import (
+    begin_releases,
+    end_order,
+    expire_due,
+    mark_released,
+    pending_releases,
+)
 from control_plane.orders.intent import BadIntent
 from control_plane.orders.intent import fields_of as intent_fields
 from control_plane.orders.intent import quick as quick_intent
@@ -56,6 +62,7 @@ __all__ = [
     "Refused",
     "Request",
     "Unsent",
+    "begin_releases",
     "database_intents",
     "decided",
     "end_order",

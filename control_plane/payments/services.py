@@ -111,7 +111,14 @@ def _receive(provider: str, event: Event, now: datetime) -> str:
             raise EventReused(event.event_id)
         return str(known.outcome)
     outcome = _apply(payment, event, now)
-    row = [provider, event.event_id, str(payment.pk), event.type, outcome, now]
+    row: list[str | datetime] = [
+        provider,
+        event.event_id,
+        str(payment.pk),
+        event.type,
+        outcome,
+        now,
+    ]
     with connection.cursor() as cursor:
         cursor.execute(_KEEP_EVENT, row)
         if not cursor.rowcount:

@@ -77,7 +77,7 @@ class FakeConsumer:
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
         assert not asynchronous
         self.commits.append({one.partition: one.offset for one in offsets})
-        self.notes += {one.metadata for one in offsets}
+        self.notes += {one.metadata or "" for one in offsets}
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         return [

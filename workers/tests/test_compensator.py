@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -12,7 +13,7 @@ from control_plane.dead_letters.tests.refusing import orders_refused
 from control_plane.inventory import services as inventory
 from control_plane.orders.models import Order
 from tests.redis.waiting import until
-from workers import compensator
+from workers import compensator, order_consumer
 from workers.compensator import CompensationHandler
 from workers.owed import OwedWatch
 from workers.runtime import kafka, metrics
@@ -157,7 +158,7 @@ def test_what_is_owed_is_counted(broker, item, clock, consume, compensate):
         _all_kept(broker, 2)
         reserve(broker, item, ["cid"])
         all_committed(broker, 3)
-    exception = DeadLetter.objects.first()
+    exception = DeadLetter.objects.order_by("pk")[0]
     DeadLetter.objects.filter(pk=exception.pk).update(state="exception")
     Order.objects.update(created_at=clock.now() - timedelta(minutes=10))
     watch = OwedWatch(clock, threading.Event(), Readiness(clock, []))
@@ -179,20 +180,14 @@ def test_a_consumer_that_is_wrong_about_everything_drains_no_topic_however_often
         try:
             with consume(cap=DeadLetterCap(window=10)):
                 all_sent = (restart + 1) * 4
-                until(
-                    lambda sent=all_sent: _ended() or _drained(broker) == sent,
-                    "it has stopped, or sent them all",
-                    pause_s=0.1,
-                )
+                until(partial(_ended_or_drained, broker, all_sent), "it stops, or drains all")
         except TooManyDeadLetters:
             stopped += 1
     assert stopped == 4
     assert len(broker.read(broker.names.dead_letters)) == 8
 
 
-def _ended():
-    return not any(thread.name == "worker under test" for thread in threading.enumerate())
-
-
-def _drained(broker):
-    return broker.committed("order-consumer", broker.names.reservations)
+def _ended_or_drained(broker, messages):
+    if not any(thread.name == "worker under test" for thread in threading.enumerate()):
+        return True
+    return broker.committed(order_consumer.GROUP, broker.names.reservations) == messages

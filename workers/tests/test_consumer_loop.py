@@ -215,7 +215,7 @@ def test_who_is_mended_goes_on_at_the_first_good_batch(consumer, stop):
 
 def _first_assign_then(on_poll):
     """The partitions come in the first poll, as Kafka gives them."""
-    done = []
+    done: list[bool] = []
 
     def poll(consumer):
         if not done:

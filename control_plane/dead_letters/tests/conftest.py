@@ -68,18 +68,15 @@ def letter(
     def build(shopper: str = "ann", **said: Any) -> DeadLetter:
         offset = next(offsets)
         kept = Letter(
-            **{
-                "source": Source.RESERVATIONS,
-                "source_name": "reservations",
-                "topic": "reservations",
-                "partition": 3,
-                "offset": offset,
-                "payload": message(item.pk, shopper),
-                "error_kind": "refused",
-                "error": "the trigger says no",
-            }
-            | said
-        )
+            source=Source.RESERVATIONS,
+            source_name="reservations",
+            topic="reservations",
+            partition=3,
+            offset=offset,
+            payload=message(item.pk, shopper),
+            error_kind="refused",
+            error="the trigger says no",
+        )._replace(**said)
         keep([kept], now)
         return DeadLetter.objects.get(topic=kept.topic, offset=kept.offset)
 

@@ -10,19 +10,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _letter(**said):
-    return Letter(
-        **{
-            "source": "reservations",
-            "source_name": "reservations",
-            "topic": "reservations",
-            "partition": 0,
-            "offset": 7,
-            "payload": b"rubbish",
-            "error_kind": "invalid",
-            "error": "value: not JSON",
-        }
-        | said
+    one = Letter(
+        source="reservations",
+        source_name="reservations",
+        topic="reservations",
+        partition=0,
+        offset=7,
+        payload=b"rubbish",
+        error_kind="invalid",
+        error="value: not JSON",
     )
+    return one._replace(**said)
 
 
 def test_a_letter_comes_once_however_often_it_is_told(item, now):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from control_plane.dead_letters import keeping, retrying, tasks
 from control_plane.dead_letters.models import DeadLetter, HistoryEntry
@@ -191,14 +192,14 @@ def test_two_at_once_take_two_letters_and_each_lands_once(letter, at_once, now):
 def test_the_task_makes_all_attempts_that_are_due(letter, monkeypatch, now):
     for n in range(5):
         letter(f"shopper-{n}")
-    monkeypatch.setattr(tasks.timezone, "now", lambda: now + timedelta(minutes=1))
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(minutes=1))
     tasks.retry_due()
     assert Order.objects.count() == 5
 
 
 def test_the_task_leaves_the_work_to_one_that_is_at_it(letter, at_once, monkeypatch, now):
     letter()
-    monkeypatch.setattr(tasks.timezone, "now", lambda: now + timedelta(minutes=1))
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(minutes=1))
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [tasks.RETRY_LOCK])
         assert at_once([tasks.retry_due]) == [None]
@@ -218,6 +219,6 @@ def test_the_task_stops_where_the_database_does_not_answer(letter, monkeypatch, 
         raise OperationalError("lock timeout")
 
     monkeypatch.setattr(orders, "land", no_answer)
-    monkeypatch.setattr(tasks.timezone, "now", lambda: now + timedelta(minutes=1))
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(minutes=1))
     tasks.retry_due()
     assert len(asked) == 1

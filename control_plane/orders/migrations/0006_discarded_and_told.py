@@ -24,4 +24,14 @@ class Migration(migrations.Migration):
                 verbose_name="reason",
             ),
         ),
+        migrations.AddField(
+            model_name="holdrelease",
+            name="epoch",
+            field=models.PositiveIntegerField(null=True, verbose_name="epoch"),
+        ),
+        migrations.AddField(
+            model_name="holdrelease",
+            name="told_at",
+            field=models.DateTimeField(null=True, verbose_name="told at"),
+        ),
     ]
