@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: a context it leaves sets its traceback
 class AlreadyOrdered(Exception):
     """It has become an order meanwhile; nothing is discarded."""
 

@@ -57,7 +57,7 @@ class Refused(StrEnum):
     SETTLED = "settled"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: a context it leaves sets its traceback
 class NotOrderedAgain(Exception):
     """Nothing was changed."""
 
