@@ -94,6 +94,8 @@ def test_what_is_an_order_meanwhile_is_not_discarded(letter, zoe, now, item):
     kept.refresh_from_db()
     assert (kept.state, kept.outcome) == ("done", "confirmed")
     assert OrderEvent.objects.get().type == "order.created"
+    # The units are the order's: the shard must not lose another one for it.
+    assert (Allocation.objects.get().granted, Pool.objects.get().unallocated) == (10, 0)
     assert Rejection.objects.count() == 0
 
 
