@@ -1,4 +1,4 @@
-"""A message nobody understood, on its way to the dead letters with its source and the reason."""
+"""A message nobody could use, on its way to the dead letters with its source and the reason."""
 
 from confluent_kafka import Message
 
@@ -19,6 +19,7 @@ def outgoing(dead_letter: DeadLetter, topic: str) -> Outgoing:
     headers = [
         *_headers(message),
         ("error", dead_letter.error[:ERROR_CHARACTERS_MAX].encode()),
+        ("error_kind", dead_letter.kind.encode()),
         ("source_topic", source.topic.encode()),
         ("source_partition", str(source.partition).encode()),
         ("source_offset", str(source.offset).encode()),

@@ -17,7 +17,7 @@ from workers.barrier import Barrier
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
-from workers.runtime.database import unavailable_when_down
+from workers.runtime.database import not_applied_when_refused
 
 GROUP = "order-consumer"
 # 80 ms of database work. With 2000 each order cost PostgreSQL 22 µs and the consumer 20, with this
@@ -52,15 +52,15 @@ class OrderHandler:
         return intent.message_of(message.value(), partition)
 
     def apply(self, batch: list[Intent | Barrier]) -> list[Landed]:
-        """Decide and commit the batch; raises Unavailable.
+        """Decide and commit the batch; raises Unavailable, NotApplied.
 
         A barrier is committed together with all that stands before it in its partition: that is
-        in this batch or was committed with an earlier one.
+        in this batch or was committed with an earlier one, or is a dead letter, which comes late.
         """
         now = self._clock.now()
         intents = [one for one in batch if isinstance(one, Intent)]
         barriers = [one for one in batch if isinstance(one, Barrier)]
-        with unavailable_when_down("default"):
+        with not_applied_when_refused("default"):
             outcomes = land(intents, now, barriers)
         if intents:
             oldest_s = now.timestamp() - min(one.at_ms for one in intents) / 1000

@@ -54,6 +54,7 @@ app.conf.update(
 app.autodiscover_tasks(
     [
         "control_plane.campaigns",
+        "control_plane.dead_letters",
         "control_plane.orders",
         "control_plane.pages",
         "control_plane.payments",

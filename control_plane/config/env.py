@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 SECRET_MIN_LENGTH = 32
 EXIT_BAD_ENVIRONMENT = 2
 SHARDS_MAX = 64
+RETRIES_MAX = 10
+MINUTES_MAX = 24 * 60
 
 T = TypeVar("T")
 
@@ -64,6 +66,8 @@ class Env:
     shards_per_item: int
     # Where the pages of campaigns are published for the edge.
     publish_dir: Path
+    # Before each attempt to land a dead letter; what is left after the last one a person looks at.
+    retry_minutes: tuple[int, ...]
     # Whether there is a standby stock cluster; its address is the workers' business.
     has_standby: bool
 
@@ -98,6 +102,7 @@ def read(environ: Mapping[str, str]) -> Env:
         time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
         shards_per_item=reader.take("SLUICE_SHARDS_PER_ITEM", _shards, "1"),
         publish_dir=reader.take("SLUICE_PUBLISH_DIR", _directory),
+        retry_minutes=reader.take("SLUICE_RETRY_MINUTES", _minutes, "1,5,30"),
         has_standby=(
             "SLUICE_STOCK_STANDBY_REDIS" in environ
             and reader.take("SLUICE_STOCK_STANDBY_REDIS", bool)
@@ -177,6 +182,18 @@ def _shards(value: str) -> int:
     if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= SHARDS_MAX):
         raise ValueError(f"must be a number from 1 to {SHARDS_MAX}, not {value!r}")
     return int(value)
+
+
+def _minutes(value: str) -> tuple[int, ...]:
+    parts = value.split(",")
+    if len(parts) > RETRIES_MAX or not all(
+        part.isascii() and part.isdecimal() and 1 <= int(part) <= MINUTES_MAX for part in parts
+    ):
+        raise ValueError(
+            f"must be up to {RETRIES_MAX} numbers of minutes from 1 to {MINUTES_MAX}, as in"
+            f" 1,5,30, not {value!r}"
+        )
+    return tuple(map(int, parts))
 
 
 def _directory(value: str) -> Path:

@@ -73,6 +73,13 @@ BUILT_IN = (
         2,
         _("Gives money back that came too late to buy anything, until the provider has done it."),
     ),
+    Entry(
+        "retry-dead-letters",
+        "dead_letters.retry_due",
+        5,
+        10,
+        _("Lands reservations again that could not become an order, at their time."),
+    ),
 )
 
 

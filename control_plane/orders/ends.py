@@ -44,8 +44,12 @@ pooled AS (
      WHERE item_id = %(item)s AND EXISTS (SELECT FROM ended)
 ),
 to_release AS (
-    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at)
-    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s
+    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at,
+                                    epoch)
+    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s,
+           (SELECT armed.epoch FROM inventory_allocation armed
+             WHERE armed.item_id = ended.item_id AND armed.shard = ended.shard
+               AND armed.state = 'selling' AND armed.script_sha <> '')
       FROM ended
       JOIN campaigns_item item ON item.id = ended.item_id
       JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
@@ -98,6 +102,16 @@ def pending_releases(limit: int) -> list[HoldRelease]:
     )
     waiting = HoldRelease.objects.filter(released_at=None, item_id__in=on_sale).annotate(turn=turn)
     return list(waiting.order_by("turn", "created_at", "pk")[:limit])
+
+
+def begin_releases(reservation_ids: Iterable[str]) -> set[str]:
+    """Before their shards are told; those that may be told. Idempotent.
+
+    The others were taken back meanwhile: late money has bought the order anew.
+    """
+    waiting = HoldRelease.objects.filter(pk__in=list(reservation_ids), released_at=None)
+    waiting.filter(told_at=None).update(told_at=timezone.now())
+    return set(waiting.filter(told_at__isnull=False).values_list("pk", flat=True))
 
 
 def mark_released(reservation_ids: Iterable[str]) -> int:

@@ -153,7 +153,7 @@ def land(
             waiting = {name: waiting[name] for name in waiting if name not in answers}
         # After all orders: they need the units more.
         for intent in _unused(batch, firsts, tags, over_limit):
-            _give_back(cursor, intent)
+            give_back(cursor, intent)
         inventory.note_barriers(barriers)
     return [decided[reservation_id] for reservation_id in firsts]
 
@@ -214,7 +214,7 @@ def _unused(
 ) -> Iterator[Intent]:
     """Whose units no order uses: over the limit, or reserved again in an epoch that did not know.
 
-    Each of them may come twice; `_give_back` tells.
+    Each of them may come twice; `give_back` tells.
     """
     if len(firsts) == len(batch) and not tags and not over_limit:
         return
@@ -224,7 +224,8 @@ def _unused(
             yield intent
 
 
-def _give_back(cursor: Any, intent: Intent) -> None:
+def give_back(cursor: Any, intent: Intent) -> None:
+    """What an open epoch holds for the reservation, to the pool; once. Needs the pool's lock."""
     cursor.execute(
         _GIVE_BACK,
         {

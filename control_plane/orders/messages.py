@@ -52,6 +52,35 @@ SELECT count(*) FROM (
 """
 
 
+# The same for a watcher that comes again and again: behind a mark of each table, so that it looks
+# at what is new and at nothing twice. Ids are given before the commit, but nothing is under way for
+# as long as a warehouse may take.
+_UNANSWERED_SINCE = """
+WITH looked AS (
+    SELECT 'order' AS about, ours.id,
+           EXISTS (SELECT FROM orders_stockanswer answer
+                    WHERE answer.order_id = ours.id AND answer.kind = 'deducted') AS answered
+      FROM orders_order ours
+     WHERE ours.id > %(order)s AND ours.created_at > %(after)s AND ours.created_at <= %(before)s
+    UNION ALL
+    SELECT 'event', event.id,
+           EXISTS (SELECT FROM orders_stockanswer answer
+                    WHERE answer.order_id = event.order_id AND answer.kind = 'restored')
+      FROM orders_orderevent event
+     WHERE event.id > %(event)s AND event.created_at > %(after)s AND event.created_at <= %(before)s
+       AND event.type IN ('order.expired', 'order.cancelled')
+)
+SELECT about, count(*) FILTER (WHERE NOT answered),
+       coalesce(min(id) FILTER (WHERE NOT answered) - 1, max(id))
+  FROM looked GROUP BY about
+"""
+# What the order consumer announces itself, for those that it did not land.
+_TELL_LANDED = """
+INSERT INTO orders_orderevent (order_id, type, created_at) VALUES (%s, 'order.created', %s)
+ON CONFLICT DO NOTHING
+"""
+
+
 class Unsent(NamedTuple):
     """An event of the outbox with the order it is about, as it stands now.
 
@@ -65,6 +94,13 @@ class Unsent(NamedTuple):
     replaced: str | None = None
 
 
+class Mark(NamedTuple):
+    """The last order and the last event up to which everything is answered."""
+
+    order: int = 0
+    event: int = 0
+
+
 class Answer(NamedTuple):
     """What the warehouse says it did for an order; `kind` is one of AnswerKind."""
 
@@ -72,6 +108,24 @@ class Answer(NamedTuple):
     kind: str
     qty: int
     at: datetime
+
+
+def tell_landed(order: Landed) -> None:
+    """Have the courier announce an order that no order consumer landed; once, whoever repeats it.
+
+    The event is what the order consumer's would be, byte for byte.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TELL_LANDED, [order.order_id, order.created_at])
+
+
+def unanswered_since(mark: Mark, after: datetime, before: datetime) -> tuple[int, Mark]:
+    """As `unanswered`, of what is behind the mark; and the mark for the next look. Reads only."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNANSWERED_SINCE, {**mark._asdict(), "after": after, "before": before})
+        rows = cursor.fetchall()
+    seen = {about: last for about, _, last in rows}
+    return sum(count for _, count, _ in rows), mark._replace(**seen)
 
 
 def unsent_events(limit: int) -> list[Unsent]:

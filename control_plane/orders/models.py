@@ -99,6 +99,8 @@ class RejectionReason(models.TextChoices):
     OVER_LIMIT = "over_limit", _("over limit")
     NO_ALLOCATION = "no_allocation", _("no allocation")
     CLOSED_EPOCH = "closed_epoch", _("closed epoch")
+    # Never by landing: a person gave a dead letter up.
+    DISCARDED = "discarded", _("discarded")
 
 
 class Rejection(models.Model):
@@ -217,7 +219,7 @@ class HoldRelease(models.Model):
     """A reservation whose shard is yet to hear what counts of it against its shopper's limit.
 
     `qty` is 0 for an order that ended and, without an order, for a rejection: they count no more.
-    An order that a late payment made counts with its quantity, and its shard never saw it.
+    Until `told_at` the shard of `epoch`, which was armed then, certainly counts it as it was.
     """
 
     reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
@@ -233,6 +235,9 @@ class HoldRelease(models.Model):
     shopper = models.CharField(_("shopper"), max_length=64)
     qty = models.PositiveIntegerField(_("quantity"), default=0, db_default=0)
     created_at = models.DateTimeField(_("created at"))
+    epoch = models.PositiveIntegerField(_("epoch"), null=True)
+    # Before the shard is told; whether it heard is not known from here on.
+    told_at = models.DateTimeField(_("told at"), null=True)
     released_at = models.DateTimeField(_("released at"), null=True)
 
     class Meta:

@@ -17,40 +17,59 @@ from control_plane.orders.database import (
     mark_relayed,
     reserve,
 )
-from control_plane.orders.ends import end_order, expire_due, mark_released, pending_releases
+from control_plane.orders.ends import (
+    begin_releases,
+    end_order,
+    expire_due,
+    mark_released,
+    pending_releases,
+)
+from control_plane.orders.intent import BadIntent
+from control_plane.orders.intent import fields_of as intent_fields
+from control_plane.orders.intent import quick as quick_intent
+from control_plane.orders.intent import read as read_intent
+from control_plane.orders.intent import read_fields as read_intent_fields
 from control_plane.orders.landing import PAY_WITHIN, Intent, Landed, land
 from control_plane.orders.line import BadLine
 from control_plane.orders.line import read as read_line
 from control_plane.orders.messages import (
     Answer,
+    Mark,
     Unsent,
     mark_sent,
     record_answers,
+    tell_landed,
     unanswered,
+    unanswered_since,
     unsent_events,
 )
 from control_plane.orders.paying import NotOrderedAgain, Refused, order_again, pay_order
+from control_plane.orders.rejecting import reject
 
 __all__ = [
     "PAY_WITHIN",
     "REQUESTS_MAX",
     "Answer",
+    "BadIntent",
     "BadLine",
     "EpochNotSelling",
     "Intent",
     "Landed",
+    "Mark",
     "NotOrderedAgain",
     "NotTaken",
     "PerhapsHeld",
     "Refused",
     "Request",
     "Unsent",
+    "begin_releases",
     "database_intents",
     "decided",
     "end_order",
     "expire_due",
     "forget_decided_intents",
     "held_quantity",
+    "intent_fields",
     "is_database_drained",
     "land",
     "mark_relayed",
@@ -59,10 +78,16 @@ __all__ = [
     "order_again",
     "pay_order",
     "pending_releases",
+    "quick_intent",
+    "read_intent",
+    "read_intent_fields",
     "read_line",
     "record_answers",
+    "reject",
     "reserve",
+    "tell_landed",
     "unanswered",
+    "unanswered_since",
     "unsent_events",
 ]
 

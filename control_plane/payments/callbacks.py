@@ -3,8 +3,10 @@
 `POST /payments/callbacks/{provider}`, signed (see `signature`), body as in `events` →
 200 {"outcome"}, for a repeat the first one · 401 not signed by the provider, or not now · 404 no
 such provider or payment · 409 the event id was another payment's · 422 another amount, currency or
-order than the payment's · 400 malformed · 413, 415 · 503 the database is away: send it again. Only
-200 changes anything; any other answer but 503 stays the same however often it is asked.
+order than the payment's · 400 malformed · 413, 415 · 503 `busy`: too many at once, or the database
+cannot do it now, and nothing was changed; `unknown`: it may or may not have been. After both it is
+sent again, and the event's id finds what was done. Only 200, and perhaps 503 `unknown`, changes
+anything; any other answer but 503 stays the same however often it is asked.
 """
 
 import json
@@ -53,10 +55,15 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
         await refuse(send, 400, "bad_request", str(error), field=error.field)
     except (services.UnknownPayment, services.Mismatch, services.EventReused) as error:
         await _refuse(send, provider.name, event, error)
-    except (TooMany, DatabaseError) as error:
-        # A commit that may have happened is found again by the event's id.
+    except (TooMany, services.NotTaken) as error:
         log.warning("callback of %s not taken: %r", provider.name, error)
-        await refuse(send, 503, "busy", "Send it again.", [RETRY_AFTER])
+        title = "Nothing was changed; send it again."
+        await refuse(send, 503, "busy", title, [RETRY_AFTER])
+    except DatabaseError as error:
+        # A commit that may have happened is found again by the event's id.
+        log.warning("callback of %s has no answer: %r", provider.name, error)
+        title = "It may or may not have been done; send it again."
+        await refuse(send, 503, "unknown", title, [RETRY_AFTER])
     else:
         log.info("callback %s of payment %s: %s", event.event_id, event.payment_id, outcome)
         await respond(send, 200, [JSON_TYPE], json.dumps({"outcome": outcome}).encode())

@@ -15,6 +15,10 @@ class PaymentError(Exception):
     code = "payment_error"
 
 
+class NotTaken(Exception):
+    """The database cannot do it now; nothing was changed. The same call again may do it."""
+
+
 class UnknownOrder(PaymentError):
     """There is no such order, or it is somebody else's."""
 

@@ -102,6 +102,7 @@ class RefundReason(models.TextChoices):
     ALREADY_PAID = "already_paid", _("the order was paid already")
     NO_UNIT = "no_unit", _("no unit is left")
     OVER_LIMIT = "over_limit", _("over the shopper's limit")
+    MAY_HOLD = "may_hold", _("the shopper may have bought again")
     SETTLED = "settled", _("the campaign is settled")
 
 

@@ -7,7 +7,7 @@ asks for a payment.
 import uuid
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from control_plane.orders import services as orders
 from control_plane.orders.models import Order, OrderState
@@ -16,6 +16,7 @@ from control_plane.payments.errors import (
     EventReused,
     Mismatch,
     NotPayable,
+    NotTaken,
     PaymentError,
     UnknownOrder,
     UnknownPayment,
@@ -34,6 +35,7 @@ __all__ = [
     "EventReused",
     "Mismatch",
     "NotPayable",
+    "NotTaken",
     "PaymentError",
     "UnknownOrder",
     "UnknownPayment",
@@ -44,6 +46,9 @@ __all__ = [
     "retry",
 ]
 
+# A few callbacks run at once, and a row that somebody holds must not keep all of them waiting.
+# Landing holds a pool for 0.3 s at most; providers wait for some seconds and send again.
+_LIMITS = "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '3s'"
 _KEEP_EVENT = """
 INSERT INTO payments_paymentevent (provider, event_id, payment_id, type, outcome, received_at)
 VALUES (%s, %s, %s, %s, %s, %s)
@@ -79,30 +84,46 @@ def receive(provider: str, event: Event, now: datetime) -> str:
     """Take note of a provider's event, once, and do what follows from it; the outcome.
 
     A repeat gives the first outcome and changes nothing. Raises UnknownPayment, Mismatch and
-    EventReused, and then nothing was changed; Django's errors when it may or may not have been.
+    EventReused, and NotTaken when the database cannot do it now, and then nothing was changed;
+    Django's errors when it may or may not have been.
     """
-    with transaction.atomic():
-        payment = _locked(provider, event.payment_id)
-        _compare(payment, event)
-        known = PaymentEvent.objects.filter(provider=provider, event_id=event.event_id).first()
-        if known is not None:
-            if known.payment_id != payment.pk:
-                raise EventReused(event.event_id)
-            return str(known.outcome)
-        outcome = _apply(payment, event, now)
-        with connection.cursor() as cursor:
-            row: list[str | datetime] = [
-                provider,
-                event.event_id,
-                str(payment.pk),
-                event.type,
-                outcome,
-                now,
-            ]
-            cursor.execute(_KEEP_EVENT, row)
-            if not cursor.rowcount:
-                # Another payment's callback used it in this moment; what was done here is undone.
-                raise EventReused(event.event_id)
+    is_decided = False
+    try:
+        with transaction.atomic():
+            outcome = _receive(provider, event, now)
+            is_decided = True
+    except (InterfaceError, OperationalError) as error:
+        if is_decided:
+            raise  # it was the commit that has no answer
+        raise NotTaken(str(error).strip()) from error
+    return outcome
+
+
+def _receive(provider: str, event: Event, now: datetime) -> str:
+    """`receive`, inside its transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIMITS)
+    payment = _locked(provider, event.payment_id)
+    _compare(payment, event)
+    known = PaymentEvent.objects.filter(provider=provider, event_id=event.event_id).first()
+    if known is not None:
+        if known.payment_id != payment.pk:
+            raise EventReused(event.event_id)
+        return str(known.outcome)
+    outcome = _apply(payment, event, now)
+    row: list[str | datetime] = [
+        provider,
+        event.event_id,
+        str(payment.pk),
+        event.type,
+        outcome,
+        now,
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP_EVENT, row)
+        if not cursor.rowcount:
+            # Another payment's callback used it in this moment; what was done here is undone.
+            raise EventReused(event.event_id)
     return outcome
 
 

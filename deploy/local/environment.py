@@ -18,6 +18,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_DEMO": "1",
     "SLUICE_ALLOWED_HOSTS": None,
     "SLUICE_ARM_LEAD_S": None,
+    "SLUICE_RETRY_MINUTES": None,
     "SLUICE_GATEWAY_WORKERS": "2",
     "SLUICE_BATCH_MAX": None,
     "SLUICE_RESERVE_TIMEOUT_MS": None,
@@ -55,6 +56,7 @@ _DJANGO = (
     "SLUICE_STOCK_STANDBY_REDIS",
     "SLUICE_CONSOLE_SCHEME",
     "SLUICE_PUBLISH_DIR",
+    "SLUICE_RETRY_MINUTES",
 )
 _STOCK = (
     "SLUICE_STOCK_REDIS",
@@ -81,6 +83,7 @@ NEEDED = {
     "order-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "inventory-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "order-courier": (*_DJANGO, *_KAFKA, *_METRICS),
+    "compensator": (*_DJANGO, *_KAFKA, *_METRICS),
     "risk-scorer": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "gateway": (
         *_COMMON,

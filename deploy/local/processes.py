@@ -30,6 +30,7 @@ def steps(site: Site) -> tuple[Process | OneShot, ...]:
         workers.ORDER_CONSUMER,
         workers.INVENTORY_CONSUMER,
         workers.ORDER_COURIER,
+        workers.COMPENSATOR,
         workers.QUEUE_CONTROLLER,
         workers.RISK_SCORER,
         gateway.PROCESS,

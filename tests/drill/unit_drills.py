@@ -101,8 +101,12 @@ pooled AS (
      WHERE item_id = %(item)s AND EXISTS (SELECT FROM ended)
 ),
 to_release AS (
-    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at)
-    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s
+    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at,
+                                    epoch)
+    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s,
+           (SELECT armed.epoch FROM inventory_allocation armed
+             WHERE armed.item_id = ended.item_id AND armed.shard = ended.shard
+               AND armed.state = 'selling' AND armed.script_sha <> '')
       FROM ended
       JOIN campaigns_item item ON item.id = ended.item_id
       JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
@@ -136,8 +140,12 @@ pooled AS (
      WHERE item_id = %(item)s AND EXISTS (SELECT FROM ended)
 ),
 to_release AS (
-    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at)
-    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s
+    INSERT INTO orders_holdrelease (order_id, item_id, shard, shopper, reservation_id, created_at,
+                                    epoch)
+    SELECT ended.id, ended.item_id, ended.shard, ended.shopper, ended.reservation_id, %(now)s,
+           (SELECT armed.epoch FROM inventory_allocation armed
+             WHERE armed.item_id = ended.item_id AND armed.shard = ended.shard
+               AND armed.state = 'selling' AND armed.script_sha <> '')
       FROM ended
       JOIN campaigns_item item ON item.id = ended.item_id
       JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id

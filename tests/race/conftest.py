@@ -88,12 +88,12 @@ def healthy(environ: Environment) -> Callable[[Sequence[str]], AbstractContextMa
 
 
 @pytest.fixture
-def victim(environ: Environment) -> Iterator[Callable[[str], Victim]]:
+def victim(environ: Environment) -> Iterator[Callable[..., Victim]]:
     """Start the process that dies at a point."""
     started: list[Victim] = []
 
-    def start(point: str) -> Victim:
-        process = running.start("tests.race.crash_at", environ(), point)
+    def start(point: str, **variables: str) -> Victim:
+        process = running.start("tests.race.crash_at", environ() | variables, point)
         started.append(Victim(process))
         return started[-1]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import workers
-from tests.race import expiry
+from tests.race import expiry, once
 from tests.race.points import POINTS, Point
 
 assert workers  # its import sets Django up, which the modules of the points need
@@ -39,6 +39,8 @@ def _process(name: str) -> Callable[[], None]:
     """What to run."""
     if name == "expiry":
         return expiry.main
+    if name in once.ONCE:
+        return once.ONCE[name]
     run: Callable[[], None] = importlib.import_module(f"workers.{name}").main
     return run
 

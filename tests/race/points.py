@@ -34,6 +34,15 @@ def _succeeded(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bo
     return bool(result)
 
 
+def _returned_some(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+    return result is not None and result != []
+
+
+def _with_messages(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+    """The delivery that has something to deliver."""
+    return bool(args[1])
+
+
 @dataclass(frozen=True)
 class Point:
     """`target` is "module:function" or "module:Class.method" of what `process` calls there.
@@ -143,6 +152,43 @@ RELEASING = {
     "agent after release": Point("stock_agent", f"{SHARD}:release", "after"),
 }
 
+# Orders that have ended are told of, and the warehouse's answers come back.
+COURIER = "workers.order_courier"
+CARRYING = {
+    "courier after reading": Point(
+        "order_courier", f"{COURIER}:unsent_events", "after", _returned_some
+    ),
+    "courier after events": Point(
+        "order_courier", "workers.runtime.kafka:deliver", "after", _with_messages
+    ),
+    "courier before the mark": Point("order_courier", f"{COURIER}:mark_sent", "before"),
+    "courier after the mark": Point("order_courier", f"{COURIER}:mark_sent", "after"),
+    "courier before answers": Point("order_courier", f"{COURIER}:record_answers", "before"),
+    "courier after answers": Point("order_courier", f"{COURIER}:record_answers", "after"),
+    "courier before offsets": Point("order_courier", COMMIT, "before", _with_offsets),
+    "courier after offsets": Point("order_courier", COMMIT, "after", _with_offsets),
+}
+PAYMENTS = "control_plane.payments"
+PAYING = {
+    "callback before anything": Point("callback", f"{PAYMENTS}.services:_apply", "before"),
+    "callback after the order": Point("callback", f"{PAYMENTS}.services:_apply", "after"),
+    "callback before commit": Point("callback", f"{PAYMENTS}.services:_receive", "after"),
+    "callback after commit": Point("callback", f"{PAYMENTS}.services:receive", "after"),
+}
+REFUNDING = {
+    "refund after the claim": Point("refund", f"{PAYMENTS}.refunds:_claim", "after", _succeeded),
+    "refund after the provider": Point(
+        "refund", f"{PAYMENTS}.demo.provider:DemoProvider.refund", "after"
+    ),
+    "refund after it is done": Point("refund", f"{PAYMENTS}.refunds:perform", "after", _succeeded),
+}
+RETRYING_MODULE = "control_plane.dead_letters.retrying"
+RETRYING = {
+    "retry after the claim": Point("retry", f"{RETRYING_MODULE}:_claim", "after", _returned_some),
+    "retry after landing": Point("retry", f"{RETRYING_MODULE}:_decided", "before"),
+    "retry after it is done": Point("retry", f"{RETRYING_MODULE}:_decided", "after"),
+}
+
 POINTS: dict[str, Point] = {
     **OPENING,
     **LEVELLING,
@@ -154,4 +200,8 @@ POINTS: dict[str, Point] = {
     **DEDUCTING,
     **EXPIRING,
     **RELEASING,
+    **CARRYING,
+    **PAYING,
+    **REFUNDING,
+    **RETRYING,
 }

@@ -34,6 +34,7 @@ def test_a_foreign_process_on_a_port_is_named_and_left_alone(stack: StackTool) -
         ("relay", "SLUICE_LOG_LEVEL", "loud"),
         ("order-consumer", "SLUICE_TIME_ZONE", "Mars/Olympus"),
         ("inventory-consumer", "SLUICE_LOG_LEVEL", "loud"),
+        ("compensator", "SLUICE_RETRY_MINUTES", "soon"),
         ("risk-scorer", "SLUICE_LOG_LEVEL", "loud"),
         ("gateway", "SLUICE_BATCH_MAX", "many"),
         ("gateway", "SLUICE_GATEWAY_WORKERS", "abc"),

@@ -1,4 +1,4 @@
-"""Reservations that ended: their shoppers may buy again; and late payments' orders, which count."""
+"""Reservations that ended: their shoppers may buy again, and their shards are told."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ import redis
 from control_plane.inventory.models import Source
 from control_plane.inventory.services import View
 from control_plane.orders import services as orders
+from control_plane.orders.models import HoldRelease
 from workers.agent.sight import shard_in
 from workers.agent.waits import Waits
 from workers.runtime.verdicts import Unavailable
@@ -24,7 +25,10 @@ def release_ended(clusters: StockClusters, views: Mapping[int, View], waits: Wai
     An epoch that is opened later learns of them by its rebuild.
     """
     done, silent = [], set[Shard]()
-    for ended in orders.pending_releases(RELEASES_A_ROUND):
+    waiting = orders.pending_releases(RELEASES_A_ROUND)
+    # Late money may take a release back, but not once a shard may have heard of it.
+    told = orders.begin_releases(one.pk for one in waiting if _can_hear(views, one))
+    for ended in waiting:
         view = views.get(ended.item_id)
         allocation = view.selling.get(ended.shard) if view else None
         if view is None or (allocation and allocation.source == Source.DATABASE):
@@ -35,7 +39,7 @@ def release_ended(clusters: StockClusters, views: Mapping[int, View], waits: Wai
             # What a rebuild has read already may be older than this end.
             continue
         shard = shard_in(ended.item_id, allocation)
-        if shard in silent:
+        if shard in silent or ended.pk not in told:
             continue
         try:
             cluster = clusters.of(shard)
@@ -46,3 +50,10 @@ def release_ended(clusters: StockClusters, views: Mapping[int, View], waits: Wai
             silent.add(shard)
     if done:
         orders.mark_released(done)
+
+
+def _can_hear(views: Mapping[int, View], ended: HoldRelease) -> bool:
+    """Whether its shard is armed, in Redis."""
+    view = views.get(ended.item_id)
+    allocation = view.selling.get(ended.shard) if view else None
+    return bool(allocation and allocation.script_sha and allocation.source != Source.DATABASE)

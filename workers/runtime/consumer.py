@@ -16,14 +16,16 @@ from typing import Generic, Protocol, TypeVar
 from confluent_kafka import Consumer, Message
 
 from workers.runtime import metrics
-from workers.runtime.clock import Clock
+from workers.runtime.clock import Clock, to_ms
 from workers.runtime.membership import PAUSED_POLL_S, Membership, Offsets, Partitions, next_offsets
 from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import (
     DeadLetterCap,
     InvalidMessage,
+    NotApplied,
     TooManyDeadLetters,
     Unavailable,
+    newest_tally,
 )
 
 IDLE_POLL_S = 0.2
@@ -37,6 +39,8 @@ FINISH_S = 10.0
 # so that the alert on `sluice_consumer_halted` does not depend on catching a process that restarts.
 HALT_S = 60.0
 TURN = "turn"
+# What is wrong with a dead letter.
+INVALID, REFUSED = "invalid", "refused"
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -47,10 +51,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that was not understood, and why."""
+    """A message that was not understood, or that the database refuses as it is; and why."""
 
     message: Message
     error: str
+    kind: str = INVALID
 
 
 class Handler(Protocol[D, R]):
@@ -61,7 +66,10 @@ class Handler(Protocol[D, R]):
         ...
 
     def apply(self, batch: list[D]) -> R:
-        """Commit the batch to the database; raises Unavailable."""
+        """Commit the batch to the database; raises Unavailable, or NotApplied for its content.
+
+        After NotApplied parts of it come, in its order.
+        """
         ...
 
     def announce(self, applied: R | None, dead_letters: Sequence[DeadLetter]) -> None:
@@ -71,9 +79,12 @@ class Handler(Protocol[D, R]):
 
 @dataclass
 class _Announcement(Generic[R]):
-    applied: R | None
+    # One result for each part of the batch, nearly always one.
+    applied: list[R]
     dead_letters: list[DeadLetter]
     offsets: Offsets
+    # What the cap had counted with this batch.
+    note: str
     # None after an attempt that failed.
     attempt: "Future[None] | None"
 
@@ -102,7 +113,14 @@ class ConsumerLoop(Generic[D, R]):
         self._batch_max = batch_max
         self._cap = cap or DeadLetterCap()
         self._readiness = readiness or Readiness(clock, [])
-        self._member = Membership(consumer, topic, clock=clock, stop=stop, on_going=self._release)
+        self._member = Membership(
+            consumer,
+            topic,
+            clock=clock,
+            stop=stop,
+            on_going=self._release,
+            on_coming=self._resume,
+        )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="announce")
         self._announcing: _Announcement[R] | None = None
         # Of the batch that is read and not yet being announced.
@@ -145,15 +163,16 @@ class ConsumerLoop(Generic[D, R]):
             return
         self._offsets = next_offsets(messages)
         decoded, dead_letters = self._decode(messages)
-        applied = self._apply(decoded) if decoded else None
+        applied = self._apply(decoded, dead_letters) if decoded else []
+        note = self._cap.tally(to_ms(self._clock.now())).text()
         self._finish_announcing()
         self._announcing = _Announcement(
-            applied, dead_letters, self._offsets, self._submit(applied, dead_letters)
+            applied, dead_letters, self._offsets, note, self._submit(applied, dead_letters)
         )
         self._offsets = {}
 
-    def _decode(self, messages: list[Message]) -> tuple[list[D], list[DeadLetter]]:
-        decoded: list[D] = []
+    def _decode(self, messages: list[Message]) -> tuple[list[tuple[Message, D]], list[DeadLetter]]:
+        decoded: list[tuple[Message, D]] = []
         dead_letters: list[DeadLetter] = []
         for message in messages:
             try:
@@ -162,25 +181,42 @@ class ConsumerLoop(Generic[D, R]):
                 dead_letters.append(DeadLetter(message, str(error)))
                 continue
             if content is not None:
-                decoded.append(content)
+                decoded.append((message, content))
         metrics.CONSUMED.labels(self._topic).inc(len(messages))
         metrics.BATCH_SIZE.labels(self._topic).observe(len(messages))
         # Before anything is applied or sent: a consumer that is wrong about everything stops here.
         self._cap.check(len(messages), len(dead_letters))
         return decoded, dead_letters
 
-    def _apply(self, decoded: list[D]) -> R:
+    def _apply(self, decoded: list[tuple[Message, D]], dead_letters: list[DeadLetter]) -> list[R]:
         started = self._clock.monotonic()
-        applied = self._insist(lambda: self._handler.apply(decoded))
+        applied = self._apply_part(decoded, dead_letters)
         metrics.APPLY_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
         return applied
 
-    def _submit(self, applied: R | None, dead_letters: list[DeadLetter]) -> "Future[None]":
+    def _apply_part(self, part: list[tuple[Message, D]], dead_letters: list[DeadLetter]) -> list[R]:
+        """The whole of it, or what is left when those are found that the database refuses."""
+        try:
+            return [self._insist(lambda: self._handler.apply([content for _, content in part]))]
+        except NotApplied as error:
+            if len(part) == 1:
+                dead_letters.append(DeadLetter(part[0][0], str(error), REFUSED))
+                # Before any of them is sent, as above. What was applied is announced by a replay.
+                self._cap.check_more(1)
+                return []
+            _log.warning("%d messages are taken apart: %s", len(part), error)
+        middle = len(part) // 2
+        halves = part[:middle], part[middle:]
+        return [one for half in halves for one in self._apply_part(half, dead_letters)]
+
+    def _submit(self, applied: list[R], dead_letters: list[DeadLetter]) -> "Future[None]":
         return self._thread.submit(self._announce, applied, dead_letters)
 
-    def _announce(self, applied: R | None, dead_letters: list[DeadLetter]) -> None:
+    def _announce(self, applied: list[R], dead_letters: list[DeadLetter]) -> None:
         started = self._clock.monotonic()
-        self._handler.announce(applied, dead_letters)
+        for part in applied[:-1]:
+            self._handler.announce(part, [])
+        self._handler.announce(applied[-1] if applied else None, dead_letters)
         metrics.DEAD_LETTERS.labels(self._topic).inc(len(dead_letters))
         metrics.ANNOUNCE_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
 
@@ -201,7 +237,7 @@ class ConsumerLoop(Generic[D, R]):
 
         self._insist(finish)
         self._announcing = None
-        self._member.commit(under_way.offsets)
+        self._member.commit(under_way.offsets, under_way.note)
 
     def _wait_for(self, attempt: "Future[None]") -> None:
         """The attempt's result; polls meanwhile, so that an outage of Kafka costs no membership."""
@@ -229,6 +265,13 @@ class ConsumerLoop(Generic[D, R]):
             self._member.stand_still(backoff_s)
             backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
 
+    def _resume(self, notes: list[str]) -> None:
+        """What the last owner had counted is ours: a restart is no reason to try a hundred more."""
+        tally = newest_tally(notes)
+        if tally is not None:
+            _log.info("of the last %d messages %d were invalid", tally.messages, tally.invalid)
+            self._cap.resume(tally)
+
     def _release(self, partitions: Partitions, lost: bool) -> None:
         """Partitions are leaving. What is announced in time is committed, unless they are lost.
 
@@ -240,7 +283,7 @@ class ConsumerLoop(Generic[D, R]):
         if announcing and attempt and not lost:
             done = wait([attempt], FINISH_S).done
             if done and attempt.exception() is None:
-                self._member.commit(announcing.offsets)
+                self._member.commit(announcing.offsets, announcing.note)
         for offsets in (self._offsets, announcing.offsets if announcing else {}):
             for partition in partitions:
                 offsets.pop(partition, None)

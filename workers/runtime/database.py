@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.backends.signals import connection_created
 
-from workers.runtime.verdicts import Unavailable
+from workers.runtime.verdicts import NotApplied, Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
@@ -27,6 +27,28 @@ def unavailable_when_down(alias: str) -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         connections[alias].close()
         raise DatabaseUnavailable(f"database {alias}: {str(error).strip()}") from error
+
+
+# SQLSTATE class: the transaction cannot do it, as on a server that is a standby for the moment.
+_INVALID_TRANSACTION_STATE = "25"
+
+
+@contextmanager
+def not_applied_when_refused(alias: str) -> Iterator[None]:
+    """As `unavailable_when_down`; and what the database refuses for its content is NotApplied.
+
+    A constraint, a trigger, a value that fits no column, a statement that the schema of now does
+    not know.
+    """
+    try:
+        with unavailable_when_down(alias):
+            yield
+    except DatabaseError as error:
+        code = getattr(error.__cause__, "pgcode", None) or ""
+        if code.startswith(_INVALID_TRANSACTION_STATE):
+            connections[alias].close()
+            raise DatabaseUnavailable(f"database {alias}: {str(error).strip()}") from error
+        raise NotApplied(f"database {alias}: {str(error).strip()}") from error
 
 
 def bound_lock_waits(milliseconds: int) -> None:

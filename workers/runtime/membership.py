@@ -12,6 +12,8 @@ from workers.runtime.kafka import is_fatal
 
 # A paused consumer polls this often, far below max.poll.interval.ms.
 PAUSED_POLL_S = 0.1
+# Blocks the member, far below max.poll.interval.ms.
+COMMITTED_S = 5.0
 
 NO_MEMBER = "not a member of the consumer group: Kafka is away or the group has not met yet"
 
@@ -25,6 +27,7 @@ class Membership:
     """One consumer of one topic. `on_going(partitions, lost)` is called before partitions leave us.
 
     lost = False: we still own them and may commit; lost = True: somebody else has them already.
+    `on_coming(notes)` is told what was committed beside the offsets of partitions that come to us.
     Callbacks run inside `read` and `stand_still` only, in the caller's thread.
     """
 
@@ -36,12 +39,14 @@ class Membership:
         clock: Clock,
         stop: Event,
         on_going: Callable[[Partitions, bool], None],
+        on_coming: Callable[[list[str]], None] = lambda notes: None,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
         self._clock = clock
         self._stop = stop
         self._on_going = on_going
+        self._on_coming = on_coming
         self._paused = False
         # Why no message can come; partitions may be none, with more members than partitions.
         self.problem: str | None = NO_MEMBER
@@ -87,11 +92,16 @@ class Membership:
             if left_s == 0 or self._stop.is_set():
                 return
 
-    def commit(self, offsets: Offsets) -> None:
-        """Blocking. A refused commit only means that some messages will be read again."""
+    def commit(self, offsets: Offsets, note: str = "") -> None:
+        """Blocking. A refused commit only means that some messages will be read again.
+
+        `note` stands beside the offsets, for whoever has these partitions next.
+        """
         if not offsets:
             return
-        positions = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
+        positions = [
+            TopicPartition(topic, number, at, note) for (topic, number), at in offsets.items()
+        ]
         try:
             self._consumer.commit(offsets=positions, asynchronous=False)
         except KafkaException as error:
@@ -107,6 +117,7 @@ class Membership:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
         self.problem = None
+        self._on_coming(_notes(consumer, partitions))
         if self._paused:
             consumer.pause(partitions)
         _log.info("assigned partitions %s", _numbers(partitions))
@@ -121,6 +132,16 @@ class Membership:
         consumer.incremental_unassign(partitions)
         self.problem = NO_MEMBER
         _log.warning("lost partitions %s", _numbers(partitions))
+
+
+def _notes(consumer: Consumer, partitions: list[TopicPartition]) -> list[str]:
+    """What stands beside the offsets; nothing when Kafka does not say, and we begin without."""
+    try:
+        committed = consumer.committed(partitions, timeout=COMMITTED_S)
+    except KafkaException as error:
+        _log.warning("what stands beside the offsets is unknown: %s", error)
+        return []
+    return [one.metadata for one in committed if one.metadata]
 
 
 def next_offsets(messages: list[Message]) -> Offsets:

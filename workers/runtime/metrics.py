@@ -14,7 +14,11 @@ WORKER_READY = Gauge("sluice_worker_ready", "1 while every part of the process d
 # Consumers -----------------------------------------------------------------------------------
 
 CONSUMED = Counter("sluice_consumed_messages", "Messages read from Kafka.", ["topic"])
-DEAD_LETTERS = Counter("sluice_dead_letters", "Messages that were not understood.", ["topic"])
+DEAD_LETTERS = Counter(
+    "sluice_dead_letters",
+    "Messages that were not understood or not taken by the database.",
+    ["topic"],
+)
 BATCH_SIZE = Histogram("sluice_batch_messages", "Messages in a batch.", ["topic"], buckets=_SIZES)
 APPLY_SECONDS = Histogram(
     "sluice_apply_seconds", "Database work of one batch.", ["topic"], buckets=_SECONDS
@@ -70,6 +74,23 @@ RESTORED = Counter(
 ORDER_EVENTS_SENT = Counter("sluice_order_events_sent", "Events of the outbox Kafka acknowledged.")
 STOCK_ANSWERS = Counter(
     "sluice_stock_answers", "Answers of the warehouse kept beside the orders.", ["outcome"]
+)
+
+# Compensator ---------------------------------------------------------------------------------
+
+LETTERS_KEPT = Counter("sluice_dead_letters_kept", "Dead letters taken into the retry table.")
+LETTERS_PENDING = Gauge("sluice_dead_letters_pending", "Dead letters that wait for an attempt.")
+LETTERS_OLDEST_SECONDS = Gauge(
+    "sluice_dead_letters_oldest_seconds", "Age of the oldest dead letter that waits for an attempt."
+)
+EXCEPTION_ORDERS = Gauge(
+    "sluice_exception_orders",
+    "Dead letters that every attempt failed for and nobody has looked at: P1, somebody was told"
+    " that he has his unit.",
+)
+ORDERS_UNANSWERED = Gauge(
+    "sluice_orders_unanswered",
+    "Orders of the last day, and ends of orders, that the warehouse has not answered in time.",
 )
 
 # Relay ---------------------------------------------------------------------------------------

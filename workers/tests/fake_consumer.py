@@ -35,6 +35,8 @@ class FakeConsumer:
     def __init__(self) -> None:
         self.batches: deque[list[FakeMessage]] = deque()
         self.commits: list[dict[int, int]] = []
+        # Beside the offsets of each commit; what is read back when partitions are assigned.
+        self.notes: list[str] = []
         self.paused: set[int] = set()
         self.polls_while_paused = 0
         self.sought: list[TopicPartition] = []
@@ -75,6 +77,14 @@ class FakeConsumer:
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
         assert not asynchronous
         self.commits.append({one.partition: one.offset for one in offsets})
+        self.notes += {one.metadata or "" for one in offsets}
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        return [
+            TopicPartition(one.topic, one.partition, 0, note)
+            for one in partitions
+            for note in self.notes[-1:]
+        ]
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         self._assigned |= {one.partition for one in partitions}

@@ -8,7 +8,7 @@ import pytest
 from workers.runtime import consumer as loop_module
 from workers.runtime import metrics
 from workers.runtime.consumer import ConsumerLoop
-from workers.runtime.verdicts import InvalidMessage, TooManyDeadLetters, Unavailable
+from workers.runtime.verdicts import InvalidMessage, NotApplied, TooManyDeadLetters, Unavailable
 from workers.tests.fake_consumer import FakeConsumer, FakeMessage
 
 
@@ -134,6 +134,104 @@ def test_one_that_is_wrong_about_all_raises_the_alarm_in_its_group_before_it_end
     assert (notes.announced, consumer.commits) == ([(["a"], [])], [{0: 1}])
     assert seen.count((1, True)) > 5
     assert len(consumer.batches) == 1
+
+
+def _refuse(notes, *values):
+    """The database takes no batch with one of these in it."""
+    apply = notes.apply
+
+    def refuse(batch):
+        if any(value in batch for value in values):
+            raise NotApplied("the trigger says no")
+        return apply(batch)
+
+    notes.apply = refuse
+
+
+def test_of_a_batch_that_the_database_refuses_only_the_culprits_are_dead_letters(
+    loop, consumer, notes
+):
+    _refuse(notes, b"c", b"f")
+    notes._stop_after = 99
+    consumer.batches.append(_batch(0, *[bytes([one]) for one in b"abcdefgh"], b"bad"))
+    consumer.on_poll = _stop_when(notes, lambda: consumer.commits)
+    loop.run()
+    # In its order, each once, and all of it behind one commit.
+    assert [one for batch in notes.applied for one in batch] == [
+        *(b"a", b"b", b"d", b"e", b"g", b"h")
+    ]
+    told = [one for applied, _ in notes.announced for one in applied]
+    assert told == ["a", "b", "d", "e", "g", "h"]
+    assert [dead for _, dead in notes.announced if dead] == [[b"bad", b"c", b"f"]]
+    assert consumer.commits == [{0: 9}]
+
+
+def test_a_database_that_refuses_all_stops_the_loop_and_sends_no_dead_letter(loop, consumer, notes):
+    consumer.batches.append(_batch(0, *[b"a"] * 200))
+    _refuse(notes, b"a")
+    with pytest.raises(TooManyDeadLetters):
+        loop.run()
+    assert (notes.applied, notes.announced, consumer.commits) == ([], [], [])
+
+
+def test_an_outage_while_a_batch_is_taken_apart_is_waited_out(loop, consumer, notes):
+    _refuse(notes, b"b")
+    notes.apply_failures = [Unavailable("down")] * 3
+    consumer.batches.append(_batch(0, b"a", b"b"))
+    loop.run()
+    assert notes.applied == [[b"a"]]
+    assert consumer.commits == [{0: 2}]
+
+
+def test_a_restart_goes_on_counting_and_drains_no_more(consumer, monkeypatch):
+    """Each batch alone is too small to say anything; many restarts of a minute each would."""
+    sent = []
+    for restart in range(8):
+        stop = threading.Event()
+        notes = Notes(stop, stop_after=99)
+        loop = ConsumerLoop(consumer, "topic", notes, clock=StepClock(), stop=stop, halt_s=0)
+        consumer.batches.clear()
+        consumer.batches.append(_batch(restart * 60, *[b"bad"] * 60))
+        consumer.on_poll = _first_assign_then(_stop_when(notes, lambda: not consumer.batches))
+        consumer.paused.clear()
+        try:
+            loop.run()
+        except TooManyDeadLetters as error:
+            assert "of the last" in str(error)
+            assert restart > 0
+        sent += [one for _, dead in notes.announced for one in dead]
+    assert len(sent) == 60, "the first batch; from the second on everybody stops"
+
+
+def test_who_is_mended_goes_on_at_the_first_good_batch(consumer, stop):
+    consumer.notes.append('{"messages":100,"invalid":100,"at_ms":1}')
+    notes = Notes(stop)
+    loop = ConsumerLoop(consumer, "topic", notes, clock=StepClock(), stop=stop, halt_s=0)
+    consumer.batches.append(_batch(0, b"a", b"b", b"bad"))
+    consumer.on_poll = _first_assign_then(lambda one: None)
+    loop.run()
+    assert notes.announced == [(["a", "b"], [b"bad"])]
+
+
+def _first_assign_then(on_poll):
+    """The partitions come in the first poll, as Kafka gives them."""
+    done: list[bool] = []
+
+    def poll(consumer):
+        if not done:
+            done.append(True)
+            consumer.rebalance("on_assign", 0)
+        on_poll(consumer)
+
+    return poll
+
+
+def _stop_when(notes, condition):
+    def poll(consumer):
+        if condition():
+            notes._stop.set()
+
+    return poll
 
 
 def test_an_unavailable_database_is_tried_again_with_the_same_batch(loop, consumer, notes):

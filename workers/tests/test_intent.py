@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from control_plane.orders import intent as reading
 from workers import intent as intents
 from workers.runtime.verdicts import InvalidMessage
 from workers.tests.messages import fields, intent, reservation_id
@@ -24,7 +25,7 @@ def test_an_intent_is_read():
 
 
 def test_the_gateways_own_layout_is_read_the_quick_way(monkeypatch):
-    monkeypatch.setattr(intents, "_read", None)
+    monkeypatch.setattr(reading, "read_fields", None)
     assert intents.decode(intent(7, "a.b:c_D-9")).shopper == "a.b:c_D-9"
 
 
@@ -93,10 +94,10 @@ def test_quick_and_thorough_reading_agree_on_mutations():
         for _ in range(chance.randrange(3)):
             text[chance.randrange(len(text))] = chance.choice(b'019-,:"}{_aZ \\\n\x80')
         value = bytes(text)
-        match = intents._AS_WRITTEN.fullmatch(value)
+        match = reading._AS_WRITTEN.fullmatch(value)
         try:
-            parsed = intents._read(intents._fields(value))
-        except InvalidMessage:
+            parsed = reading.read_fields(reading.fields_of(value))
+        except reading.BadIntent:
             parsed = None
         thorough += parsed is not None
         if match:

@@ -9,6 +9,7 @@ import pytest
 import redis
 from django.db import transaction
 
+from control_plane.inventory.models import Allocation
 from control_plane.orders import projection
 from control_plane.orders.models import Order, OrderEvent, StockAnswer
 from control_plane.orders.services import (
@@ -175,6 +176,7 @@ def test_what_late_money_bought_is_told_under_the_reservation_the_shopper_knows(
     sender, orders, work_redis, monkeypatch
 ):
     one = orders[0]
+    Allocation.objects.update(script_sha="a" * 40)
     assert end_order(one.order_id, "expired", one.pay_by)
     with monkeypatch.context() as died:
         died.setattr(projection, "write_or_log", lambda *_: None)

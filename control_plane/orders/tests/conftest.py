@@ -17,8 +17,11 @@ from control_plane.orders.services import Intent
 
 @pytest.fixture
 def allocation(open_epoch: Callable[..., Allocation]) -> Allocation:
-    """Shard 0, epoch 1, with all ten units of the item."""
-    return open_epoch(units=10)
+    """Shard 0, epoch 1, with all ten units of the item, and armed."""
+    opened = open_epoch(units=10)
+    Allocation.objects.update(script_sha="a" * 40)
+    opened.refresh_from_db()
+    return opened
 
 
 @pytest.fixture

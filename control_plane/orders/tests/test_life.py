@@ -95,7 +95,7 @@ def test_with_another_turn_an_expired_order_counts_no_more(allocation, intent, n
 
 
 @pytest.mark.parametrize("buys_again", [True, False])
-def test_an_order_of_late_money_counts_in_its_place_and_its_shard_hears_of_it(
+def test_an_order_of_late_money_counts_in_its_place_and_its_shard_goes_on_counting_it(
     allocation, intent, now, item, buys_again
 ):
     from django.db import transaction
@@ -107,8 +107,8 @@ def test_an_order_of_late_money_counts_in_its_place_and_its_shard_hears_of_it(
         again = order_again(landed.order_id, landed.pay_by)
     assert units_of(item.pk, {"ann"}) == {"ann": 1}
     assert _buyers(item) == {landed.reservation_id: 0, again.reservation_id: 1}
-    told = {release.pk: release.qty for release in pending_releases(10)}
-    assert told == {landed.reservation_id: 0, again.reservation_id: 1}
+    # Between two messages to the shard he could have been told "yours" once more.
+    assert pending_releases(10) == []
     assert _land(intent, now, key="more").reason == "over_limit"
     with pytest.raises(NotOrderedAgain), transaction.atomic():
         order_again(landed.order_id, landed.pay_by)

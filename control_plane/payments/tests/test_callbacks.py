@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.db import connection, transaction
 from django.utils import timezone
 
 from control_plane.orders.models import Order
-from control_plane.payments import signature
+from control_plane.orders.services import land
+from control_plane.payments import services, signature
+from control_plane.payments.events import Event
 from control_plane.payments.models import Payment, PaymentEvent
 from control_plane.payments.signed_request import BODY_BYTES_MAX
 
@@ -246,3 +249,59 @@ def test_the_key_that_is_being_retired_still_counts(payment, body):
     signature.check([new, old], signature.sign([old], body(), now), body(), now)
     with pytest.raises(signature.BadSignature):
         signature.check([new], signature.sign([old], body(), now), body(), now)
+
+
+@pytest.fixture
+def others(order, intent, now):
+    """A builder of more orders with their payments, and what the provider would say of each."""
+
+    def build(count):
+        made = land([intent(f"shopper-{n}") for n in range(count)], now)
+        found = Order.objects.in_bulk([one.order_id for one in made]).values()
+        return [(one, services.create_payment(one, "demo", now)) for one in found]
+
+    return build
+
+
+def test_a_payment_that_somebody_holds_is_not_waited_for_and_the_others_get_their_turn(
+    send, body, others, payment
+):
+    """Four callbacks fill the gate; each gives up after a second, having changed nothing."""
+    (other,) = others(1)
+    about_other = body(event_id="o-1", payment_id=str(other[1].pk), order_number=other[0].number)
+    with ThreadPoolExecutor(5) as threads, transaction.atomic():
+        Payment.objects.select_for_update().get(pk=payment.pk)
+        stuck = [threads.submit(send, body(event_id=f"e-{n}")) for n in range(4)]
+        heard = [one.result(DEADLINE_S) for one in stuck]
+        assert {one[:2] for one in heard} == {(503, "busy")}
+        assert send(about_other)[:2] == (200, "paid")
+        assert Payment.objects.get(pk=payment.pk).state == "pending"
+    assert send(body())[:2] == (200, "paid")
+
+
+def test_a_commit_without_an_answer_is_unknown_and_the_repeat_tells(send, body, order):
+    """The session ends in the middle of the commit: here nothing was done, but who can say."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON payments_paymentevent
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cut();
+            """
+        )
+    try:
+        assert send(body())[:2] == (503, "unknown")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER cut ON payments_paymentevent; DROP FUNCTION cut()")
+    assert send(body())[:2] == (200, "paid")
+    assert PaymentEvent.objects.count() == 1
+
+
+def test_what_is_taken_and_whose_answer_is_lost_is_told_again(send, body, order):
+    """The same callback, after a commit that the provider heard nothing of."""
+    told = Event(**json.loads(body()) | {"payment_id": Payment.objects.get().pk})
+    assert services.receive("demo", told, timezone.now()) == "paid"
+    assert send(body())[:2] == (200, "paid")
+    assert PaymentEvent.objects.count() == 1

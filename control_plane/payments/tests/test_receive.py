@@ -5,11 +5,18 @@ import uuid
 import pytest
 from django.db import IntegrityError, connection
 
-from control_plane.inventory.models import Pool
+from control_plane.inventory import services as inventory
+from control_plane.inventory.models import Allocation, Pool
 from control_plane.orders.models import LedgerEntry, Order, OrderEvent
-from control_plane.orders.services import PAY_WITHIN, end_order
+from control_plane.orders.services import (
+    PAY_WITHIN,
+    begin_releases,
+    end_order,
+    land,
+    pending_releases,
+)
 from control_plane.payments import services
-from control_plane.payments.events import FAILED
+from control_plane.payments.events import FAILED, SUCCEEDED, Event
 from control_plane.payments.models import Payment, PaymentEvent, Refund
 from control_plane.payments.services import create_payment, receive
 
@@ -169,11 +176,88 @@ def test_late_money_goes_back_when_no_unit_is_left(order, payment, event, now, i
 def test_late_money_goes_back_when_the_shopper_has_bought_again(
     order, payment, event, now, item, intent
 ):
-    from control_plane.orders.services import land
-
     end_order(order.pk, "expired", order.pay_by)
     land([intent("ann", key="again")], now)
     assert _refund_reason(order, event, now) == "over_limit"
+
+
+def test_late_money_goes_back_when_a_shard_may_have_sold_him_another_one(
+    order, payment, event, now, item, intent
+):
+    """The reservation is on its way: PostgreSQL sees it when it lands, and it has its place."""
+    end_order(order.pk, "expired", order.pay_by)
+    assert begin_releases([order.reservation_id]) == {order.reservation_id}
+    assert _refund_reason(order, event, now) == "may_hold"
+    (landed,) = land([intent("ann", key="again")], now)
+    assert landed.reason == ""
+
+
+def test_a_release_that_late_money_took_back_is_not_told(order, payment, event, now):
+    end_order(order.pk, "expired", order.pay_by)
+    assert receive("demo", event(), now) == "ordered_again"
+    assert begin_releases([order.reservation_id]) == set()
+    assert pending_releases(10) == []
+
+
+def test_of_late_money_and_the_shards_release_at_once_one_is_first(
+    make_due, at_once, now, intent, allocation
+):
+    """Whoever is told that he may buy again is not over the limit when he does."""
+    for order, told in make_due(9):
+        outcome, released = at_once(
+            [
+                lambda told=told: receive("demo", told, now),
+                lambda pk=order.reservation_id: begin_releases([pk]),
+            ]
+        )
+        assert (outcome == "refund") == bool(released), (outcome, released)
+        if released:
+            inventory.begin_grant(allocation.pk, 1)
+            (landed,) = land([intent(order.shopper, key="again")], now)
+            assert landed.reason == ""
+
+
+def test_an_epoch_that_was_rebuilt_since_does_not_know_his_hold(
+    order, payment, event, now, allocation, open_epoch, close
+):
+    end_order(order.pk, "expired", order.pay_by)
+    close(allocation)
+    open_epoch()
+    Allocation.objects.update(script_sha="b" * 40)
+    assert _refund_reason(order, event, now) == "may_hold"
+
+
+def test_once_every_epoch_is_closed_nothing_is_on_its_way(
+    order, payment, event, now, allocation, close
+):
+    end_order(order.pk, "expired", order.pay_by)
+    begin_releases([order.reservation_id])
+    close(allocation)
+    assert receive("demo", event(), now) == "ordered_again"
+
+
+@pytest.fixture
+def make_due(allocation, intent, now):
+    """A builder of orders that have expired, each with the money that comes for it."""
+
+    def build(count):
+        made = land([intent(f"shopper-{n}") for n in range(count)], now)
+        pairs = []
+        for order in Order.objects.filter(reservation_id__in=[one.reservation_id for one in made]):
+            payment = create_payment(order, "demo", now)
+            end_order(order.pk, "expired", order.pay_by)
+            told = Event(
+                f"e-{order.pk}",
+                SUCCEEDED,
+                payment.pk,
+                order.number,
+                payment.amount_minor,
+                payment.currency,
+            )
+            pairs.append((order, told))
+        return pairs
+
+    return build
 
 
 def test_money_for_a_cancelled_order_goes_back(order, payment, event, now):
@@ -195,8 +279,6 @@ def test_money_that_comes_after_the_settlement_goes_back(order, payment, event, 
 
 
 def test_a_withdrawal_that_waits_comes_before_late_money(order, payment, event, now, item):
-    from control_plane.inventory import services as inventory
-
     # All units are in the shard, so that it waits; then the order's comes back to the pool.
     inventory.withdraw(item.pk, 1, "test", None)
     end_order(order.pk, "expired", order.pay_by)

@@ -1,0 +1,20 @@
+"""What may be done with dead letters. Nobody else writes the retry table."""
+
+from control_plane.dead_letters.by_hand import AlreadyOrdered, discard, retry_now
+from control_plane.dead_letters.keeping import Backlog, Letter, backlog, keep
+from control_plane.dead_letters.models import ErrorKind, Source
+from control_plane.dead_letters.retrying import Result, retry_due
+
+__all__ = [
+    "AlreadyOrdered",
+    "Backlog",
+    "ErrorKind",
+    "Letter",
+    "Result",
+    "Source",
+    "backlog",
+    "discard",
+    "keep",
+    "retry_due",
+    "retry_now",
+]

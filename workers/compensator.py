@@ -1,0 +1,128 @@
+"""Topic `reservations.dlq` → retry table of the sale database; what is owed → metrics (DESIGN §3).
+
+    python -m workers.compensator
+
+Slow on purpose, and alone with it: dead letters must never cost a sale anything. The attempts are
+the clock's (`control_plane/dead_letters`). Its second thread counts what waits for somebody.
+"""
+
+import logging
+from collections.abc import Sequence
+from threading import Event
+
+from confluent_kafka import Message
+
+from control_plane.dead_letters.services import ErrorKind, Letter, Source, keep
+from workers.owed import OWED, OwedWatch
+from workers.runtime import kafka, metrics, process
+from workers.runtime.clock import Clock
+from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
+from workers.runtime.database import unavailable_when_down
+from workers.runtime.membership import position_of
+
+GROUP = "compensator"
+BATCH_MAX = 100
+OUTBOX_SUFFIX = ":outbox"
+_NUMBER_DIGITS_MAX = 18
+
+_log = logging.getLogger("workers.compensator")
+
+
+class CompensationHandler:
+    """Keeps every dead letter once; nothing is announced, and nothing is too bad to be kept."""
+
+    def __init__(self, clock: Clock, names: kafka.Names) -> None:
+        self._clock = clock
+        self._names = names
+
+    def decode(self, message: Message) -> Letter:
+        """The letter, whatever stands in it."""
+        headers = _headers(message)
+        place = position_of(message)
+        source_name = headers.get("source_topic", b"").decode(errors="replace").replace("\0", "")
+        partition = _number(headers.get("source_partition"))
+        offset = _number(headers.get("source_offset"))
+        topic = source_name
+        if partition is None or offset is None or not source_name:
+            # From an outbox, or from nobody knows where: then its own place names it.
+            topic, partition, offset = place.topic, place.partition, place.offset
+        value = message.value()
+        kind = headers.get("error_kind", b"").decode(errors="replace")
+        return Letter(
+            source=self._source(source_name),
+            source_name=source_name,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            payload=value.encode() if isinstance(value, str) else value or b"",
+            error_kind=kind if kind in ErrorKind.values else ErrorKind.INVALID,
+            error=headers.get("error", b"").decode(errors="replace"),
+        )
+
+    def apply(self, batch: list[Letter]) -> int:
+        """Store the batch; raises Unavailable."""
+        with unavailable_when_down("default"):
+            keep(batch, self._clock.now())
+        for one in batch:
+            _log.info(
+                "dead letter kept: %s", one.error, extra={"source": f"{one.topic}/{one.offset}"}
+            )
+        metrics.LETTERS_KEPT.inc(len(batch))
+        return len(batch)
+
+    def announce(self, applied: int | None, dead: Sequence[DeadLetter]) -> None:
+        """Nobody waits for it."""
+
+    def _source(self, name: str) -> str:
+        if name == self._names.reservations:
+            return Source.RESERVATIONS
+        return Source.OUTBOX if name.endswith(OUTBOX_SUFFIX) else Source.OTHER
+
+
+def _headers(message: Message) -> dict[str, bytes]:
+    """The last of each name: ours stand behind those that the message came with."""
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return {
+        name: content.encode() if isinstance(content, str) else content or b""
+        for name, content in pairs
+    }
+
+
+def _number(text: bytes | None) -> int | None:
+    if text is None or not text.isdigit() or len(text) > _NUMBER_DIGITS_MAX:
+        return None
+    return int(text)
+
+
+def run(loop: "ConsumerLoop[Letter, int]", watch: OwedWatch, stop: Event) -> None:
+    """Both until stopped; a failure of either ends the process."""
+    watch.start()
+    try:
+        loop.run()
+    finally:
+        stop.set()
+        watch.join()
+    watch.check()
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    started = process.start(parts=[TURN, OWED], kafka=True)
+    env, names = started.env, kafka.Names(started.env.kafka_prefix)
+    assert env.kafka_brokers
+    settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
+    loop: ConsumerLoop[Letter, int] = ConsumerLoop(
+        kafka.connect_consumer(settings),
+        names.dead_letters,
+        CompensationHandler(started.clock, names),
+        clock=started.clock,
+        stop=started.stop,
+        batch_max=BATCH_MAX,
+        readiness=started.readiness,
+    )
+    run(loop, OwedWatch(started.clock, started.stop, started.readiness), started.stop)
+
+
+if __name__ == "__main__":
+    main()
