@@ -15,6 +15,7 @@ SECTIONS = (
     "inventory",
     "warehouse",
     "merchants",
+    "webhooks",
     "snapshot",
     "django_celery_beat",
     "auth",

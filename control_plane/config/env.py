@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 SECRET_MIN_LENGTH = 32
 EXIT_BAD_ENVIRONMENT = 2
 SHARDS_MAX = 64
+DAYS_MAX = 30
 
 T = TypeVar("T")
 
@@ -66,6 +67,10 @@ class Env:
     publish_dir: Path
     # Whether there is a standby stock cluster; its address is the workers' business.
     has_standby: bool
+    # Whether webhooks may go over http and to addresses of our own network: demos and tests.
+    webhooks_private: bool
+    # An endpoint at which nothing arrived for so long is switched off.
+    webhooks_off_after_days: int
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -102,6 +107,8 @@ def read(environ: Mapping[str, str]) -> Env:
             "SLUICE_STOCK_STANDBY_REDIS" in environ
             and reader.take("SLUICE_STOCK_STANDBY_REDIS", bool)
         ),
+        webhooks_private=reader.take("SLUICE_WEBHOOKS_PRIVATE", _flag, "0"),
+        webhooks_off_after_days=reader.take("SLUICE_WEBHOOKS_OFF_AFTER_DAYS", _days, "5"),
     )
     if reader.problems:
         raise BadEnvironment(reader.problems)
@@ -176,6 +183,12 @@ def _http_url(value: str) -> str:
 def _shards(value: str) -> int:
     if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= SHARDS_MAX):
         raise ValueError(f"must be a number from 1 to {SHARDS_MAX}, not {value!r}")
+    return int(value)
+
+
+def _days(value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= DAYS_MAX):
+        raise ValueError(f"must be a number of days from 1 to {DAYS_MAX}, not {value!r}")
     return int(value)
 
 

@@ -66,6 +66,20 @@ BUILT_IN = (
         2,
         _("Gives money back that came too late to buy anything, until the provider has done it."),
     ),
+    Entry(
+        "deliver-webhooks",
+        "webhooks.deliver",
+        1,
+        2,
+        _("Tells merchants' servers what happened to orders, until they have heard it."),
+    ),
+    Entry(
+        "tend-webhooks",
+        "webhooks.tend",
+        60,
+        120,
+        _("Switches off webhook endpoints that fail for days; forgets deliveries of 30 days ago."),
+    ),
 )
 
 

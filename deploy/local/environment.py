@@ -17,6 +17,8 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_DEBUG": None,
     "SLUICE_DEMO": "1",
     "SLUICE_ALLOWED_HOSTS": None,
+    "SLUICE_WEBHOOKS_PRIVATE": None,
+    "SLUICE_WEBHOOKS_OFF_AFTER_DAYS": None,
     "SLUICE_ARM_LEAD_S": None,
     "SLUICE_GATEWAY_WORKERS": "2",
     "SLUICE_BATCH_MAX": None,
@@ -55,6 +57,8 @@ _DJANGO = (
     "SLUICE_STOCK_STANDBY_REDIS",
     "SLUICE_CONSOLE_SCHEME",
     "SLUICE_PUBLISH_DIR",
+    "SLUICE_WEBHOOKS_PRIVATE",
+    "SLUICE_WEBHOOKS_OFF_AFTER_DAYS",
 )
 _STOCK = (
     "SLUICE_STOCK_REDIS",
@@ -74,6 +78,7 @@ _SNAPSHOT_READER = (
 NEEDED = {
     "control-plane": _DJANGO,
     "celery-worker": _DJANGO,
+    "celery-webhooks": _DJANGO,
     "celery-beat": _DJANGO,
     "stock-agent": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS, "SLUICE_ARM_LEAD_S"),
     "queue-controller": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
@@ -81,6 +86,7 @@ NEEDED = {
     "order-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "inventory-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "order-courier": (*_DJANGO, *_KAFKA, *_METRICS),
+    "webhook-consumer": (*_DJANGO, *_KAFKA, *_METRICS),
     "risk-scorer": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "gateway": (
         *_COMMON,

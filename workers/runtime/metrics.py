@@ -72,6 +72,22 @@ STOCK_ANSWERS = Counter(
     "sluice_stock_answers", "Answers of the warehouse kept beside the orders.", ["outcome"]
 )
 
+# Webhooks ------------------------------------------------------------------------------------
+
+WEBHOOKS_NOTED = Counter("sluice_webhooks_noted", "Deliveries written for merchants' endpoints.")
+WEBHOOKS_PENDING = Gauge("sluice_webhooks_pending", "Deliveries that wait for endpoints that are on.")
+WEBHOOKS_OLDEST_SECONDS = Gauge(
+    "sluice_webhooks_oldest_pending_seconds", "Age of the oldest delivery that waits; 0 without one."
+)
+WEBHOOKS_FAILED = Gauge(
+    "sluice_webhooks_failed", "Deliveries that were given up within the last 24 hours."
+)
+WEBHOOK_ENDPOINTS = Gauge(
+    "sluice_webhook_endpoints",
+    "Endpoints that are on and failing, and endpoints that were switched off for failing.",
+    ["state"],
+)
+
 # Relay ---------------------------------------------------------------------------------------
 
 RELAYED = Counter("sluice_relay_delivered", "Intents that Kafka acknowledged.")
