@@ -27,6 +27,7 @@ __all__ = [
     "Told",
     "Way",
     "claim",
+    "create_endpoint",
     "deliver_due",
     "figures",
     "forget_old",
@@ -36,11 +37,33 @@ __all__ = [
     "redeliver",
     "retire_secret",
     "rotate_secret",
+    "switch_off",
     "switch_off_failing",
+    "switch_on",
 ]
 
 SECRETS_MAX = 2
 FORGET_A_RUN = 5_000
+
+
+def create_endpoint(endpoint: Endpoint, now: datetime) -> Endpoint:
+    """Save a new one; it hears of what happens from now on, and its first secret comes with it."""
+    with transaction.atomic():
+        endpoint.created_at = now
+        endpoint.off_reason = OffReason.NONE if endpoint.active else OffReason.PEOPLE
+        endpoint.save(force_insert=True)
+        rotate_secret(endpoint, now)
+    return endpoint
+
+
+def switch_on(endpoint: Endpoint) -> bool:
+    """What waited goes out, and its troubles are forgotten; False when it was on."""
+    off = Endpoint.objects.filter(pk=endpoint.pk, active=False)
+    return bool(
+        off.update(
+            active=True, off_reason=OffReason.NONE, failures=0, failing_since=None, not_before=None
+        )
+    )
 
 
 def rotate_secret(endpoint: Endpoint, now: datetime) -> EndpointSecret:

@@ -17,6 +17,7 @@ WORKERS = [
     "order_consumer",
     "inventory_consumer",
     "order_courier",
+    "webhook_consumer",
     "queue_controller",
     "risk_scorer",
 ]
@@ -27,6 +28,7 @@ METRICS = {
     "order_consumer": "sluice_reservations_decided_total",
     "inventory_consumer": "sluice_stock_deductions_total",
     "order_courier": "sluice_order_events_sent_total",
+    "webhook_consumer": "sluice_webhooks_noted_total",
     "risk_scorer": 'sluice_risk_remembered{kind="device"}',
     "queue_controller": "sluice_queue_leads 1.0",
 }
@@ -80,6 +82,7 @@ AWAY = {
     "order_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "inventory_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "order_courier": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
+    "webhook_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "risk_scorer": ("SLUICE_KAFKA_BROKERS", "turn: Kafka: "),
     "queue_controller": ("SLUICE_SALE_DSN", "tick: "),
 }
