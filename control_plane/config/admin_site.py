@@ -12,6 +12,7 @@ SECTIONS = (
     "risk",
     "orders",
     "payments",
+    "reconciliation",
     "inventory",
     "warehouse",
     "merchants",

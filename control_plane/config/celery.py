@@ -62,6 +62,7 @@ app.autodiscover_tasks(
         "control_plane.orders",
         "control_plane.pages",
         "control_plane.payments",
+        "control_plane.reconciliation",
         "control_plane.risk",
         "control_plane.switches",
         "control_plane.webhooks",

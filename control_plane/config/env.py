@@ -16,6 +16,8 @@ SECRET_MIN_LENGTH = 32
 EXIT_BAD_ENVIRONMENT = 2
 SHARDS_MAX = 64
 DAYS_MAX = 30
+DAY_S = 24 * 3600
+RECONCILE_AFTER_H_MAX = 7 * 24
 
 T = TypeVar("T")
 
@@ -67,6 +69,10 @@ class Env:
     publish_dir: Path
     # Whether there is a standby stock cluster; its address is the workers' business.
     has_standby: bool
+    # How long before its start the stock agent arms a campaign.
+    arm_lead_s: int
+    # How long after its end a campaign's books are compared.
+    reconcile_after_h: int
     # Whether webhooks may go over http and to addresses of our own network: demos and tests.
     webhooks_private: bool
     # An endpoint at which nothing arrived for so long is switched off.
@@ -107,8 +113,14 @@ def read(environ: Mapping[str, str]) -> Env:
             "SLUICE_STOCK_STANDBY_REDIS" in environ
             and reader.take("SLUICE_STOCK_STANDBY_REDIS", bool)
         ),
+        arm_lead_s=reader.take("SLUICE_ARM_LEAD_S", _number("seconds", 0, DAY_S), "60"),
+        reconcile_after_h=reader.take(
+            "SLUICE_RECONCILE_AFTER_H", _number("hours", 1, RECONCILE_AFTER_H_MAX), "24"
+        ),
         webhooks_private=reader.take("SLUICE_WEBHOOKS_PRIVATE", _flag, "0"),
-        webhooks_off_after_days=reader.take("SLUICE_WEBHOOKS_OFF_AFTER_DAYS", _days, "5"),
+        webhooks_off_after_days=reader.take(
+            "SLUICE_WEBHOOKS_OFF_AFTER_DAYS", _number("days", 1, DAYS_MAX), "5"
+        ),
     )
     if reader.problems:
         raise BadEnvironment(reader.problems)
@@ -186,10 +198,15 @@ def _shards(value: str) -> int:
     return int(value)
 
 
-def _days(value: str) -> int:
-    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= DAYS_MAX):
-        raise ValueError(f"must be a number of days from 1 to {DAYS_MAX}, not {value!r}")
-    return int(value)
+def _number(of_what: str, least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
+            raise ValueError(
+                f"must be a number of {of_what} from {least} to {most}, not {value!r}"
+            )
+        return int(value)
+
+    return parse
 
 
 def _directory(value: str) -> Path:

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "control_plane.inventory",
     "control_plane.orders",
     "control_plane.payments",
+    "control_plane.reconciliation",
     "control_plane.webhooks",
     "control_plane.queues",
     "control_plane.snapshot",

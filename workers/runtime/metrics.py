@@ -88,6 +88,25 @@ WEBHOOK_ENDPOINTS = Gauge(
     ["state"],
 )
 
+# Books ---------------------------------------------------------------------------------------
+
+BOOKS_UNBALANCED = Gauge(
+    "sluice_reconciliation_unbalanced",
+    "Items of the last 30 days whose latest reconciliation does not balance. Alert above 0.",
+)
+BOOKS_OVERDUE = Gauge(
+    "sluice_reconciliation_overdue",
+    "Items whose reconciliation should have been made six hours ago. Alert above 0.",
+)
+CAMPAIGNS_COLD = Gauge(
+    "sluice_campaigns_not_armed",
+    "Campaigns that start within half the time their shards are armed before, or run, and are not.",
+)
+PAYMENT_EXCEPTIONS = Gauge(
+    "sluice_payment_exceptions_open",
+    "Signed callbacks that do not fit their payment and that nobody has looked at. Alert above 0.",
+)
+
 # Relay ---------------------------------------------------------------------------------------
 
 RELAYED = Counter("sluice_relay_delivered", "Intents that Kafka acknowledged.")
