@@ -5,9 +5,15 @@ left. Several of these say the same.
 """
 
 import logging
+from datetime import timedelta
 from threading import Event
 
-from control_plane.webhooks.services import figures
+from django.conf import settings
+
+from control_plane.campaigns.services import cold_campaigns
+from control_plane.payments.services import open_exceptions
+from control_plane.reconciliation import services as reconciliation
+from control_plane.webhooks import services as webhooks
 from workers.runtime import metrics
 from workers.runtime.clock import Clock
 from workers.runtime.database import unavailable_when_down
@@ -50,9 +56,15 @@ class StandingFigures(SideThread):
 
     def look(self) -> None:
         """Set every gauge."""
-        webhooks = figures(self._clock.now())
-        metrics.WEBHOOKS_PENDING.set(webhooks.pending)
-        metrics.WEBHOOKS_OLDEST_SECONDS.set(webhooks.oldest_s)
-        metrics.WEBHOOKS_FAILED.set(webhooks.failed)
-        metrics.WEBHOOK_ENDPOINTS.labels("failing").set(webhooks.failing_endpoints)
-        metrics.WEBHOOK_ENDPOINTS.labels("off").set(webhooks.off)
+        now, env = self._clock.now(), settings.ENV
+        sent = webhooks.figures(now)
+        metrics.WEBHOOKS_PENDING.set(sent.pending)
+        metrics.WEBHOOKS_OLDEST_SECONDS.set(sent.oldest_s)
+        metrics.WEBHOOKS_FAILED.set(sent.failed)
+        metrics.WEBHOOK_ENDPOINTS.labels("failing").set(sent.failing_endpoints)
+        metrics.WEBHOOK_ENDPOINTS.labels("off").set(sent.off)
+        books = reconciliation.figures(now, timedelta(hours=env.reconcile_after_h))
+        metrics.BOOKS_UNBALANCED.set(books.unbalanced)
+        metrics.BOOKS_OVERDUE.set(books.overdue)
+        metrics.CAMPAIGNS_COLD.set(cold_campaigns(now, timedelta(seconds=env.arm_lead_s)))
+        metrics.PAYMENT_EXCEPTIONS.set(open_exceptions())

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.campaigns.queues import create_buckets, fix_buckets
 from control_plane.campaigns.settling import settle_due
-from control_plane.campaigns.warming import warm_due
+from control_plane.campaigns.warming import cold_campaigns, warm_due
 from control_plane.inventory import services as inventory
 from control_plane.merchants.models import Merchant
 from control_plane.queues import services as queues
@@ -31,6 +31,7 @@ __all__ = [
     "NotRunning",
     "StartInThePast",
     "approve",
+    "cold_campaigns",
     "create_draft",
     "end_due",
     "end_now",

@@ -8,7 +8,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.inventory.models import Allocation, AllocationState, Source
@@ -24,14 +24,8 @@ def warm_due(now: datetime, lead: timedelta) -> int:
 
     One that is not by half of that time is an alarm, each time it is looked at. Idempotent.
     """
-    near = Campaign.objects.filter(
-        state__in=[CampaignState.APPROVED, CampaignState.LIVE],
-        warmed_at=None,
-        starts_at__lte=now + lead,
-        starts_at__gt=now - LOOKED_AFTER,
-    )
     warm = 0
-    for campaign in near.order_by("starts_at", "pk"):
+    for campaign in _near(now, lead).order_by("starts_at", "pk"):
         try:
             cold = cold_shards(campaign)
         except DatabaseError:
@@ -48,6 +42,20 @@ def warm_due(now: datetime, lead: timedelta) -> int:
                 extra={"kind": "not_warm", "campaign": campaign.slug},
             )
     return warm
+
+
+def cold_campaigns(now: datetime, lead: timedelta) -> int:
+    """How many are an alarm now, as far as the clock has looked. Reads only."""
+    return _near(now, lead / 2).count()
+
+
+def _near(now: datetime, lead: timedelta) -> QuerySet[Campaign]:
+    return Campaign.objects.filter(
+        state__in=[CampaignState.APPROVED, CampaignState.LIVE],
+        warmed_at=None,
+        starts_at__lte=now + lead,
+        starts_at__gt=now - LOOKED_AFTER,
+    )
 
 
 def cold_shards(campaign: Campaign) -> list[str]:

@@ -3,6 +3,8 @@
 `read` reports every wrong variable at once, so that one start shows all that has to be mended.
 """
 
+import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +45,14 @@ class Database:
 
 
 @dataclass(frozen=True)
+class PaymentProvider:
+    """Where a provider is asked, and what both sides sign with: the first key signs ours."""
+
+    url: str
+    keys: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Env:
     """The environment, checked."""
 
@@ -57,6 +67,8 @@ class Env:
     demo: bool
     # Of the demo's payment provider: the first signs, a second one is being retired.
     demo_payment_keys: tuple[str, ...] = field(repr=False)
+    # Real ones, by name: see payments/README.md.
+    payment_providers: dict[str, "PaymentProvider"] = field(repr=False)
     # Where this control plane answers, for the demo's payment provider.
     control_plane_url: str
     allowed_hosts: list[str]
@@ -98,6 +110,7 @@ def read(environ: Mapping[str, str]) -> Env:
             if environ.get("SLUICE_DEMO", "0") == "1"
             else ()
         ),
+        payment_providers=reader.take("SLUICE_PAYMENT_PROVIDERS", _providers, "{}"),
         control_plane_url=reader.take(
             "SLUICE_CONTROL_PLANE_URL", _http_url, "http://127.0.0.1:8000"
         ),
@@ -185,6 +198,36 @@ def _secrets(value: str) -> tuple[str, ...]:
     return keys
 
 
+def _providers(value: str) -> dict[str, PaymentProvider]:
+    """Messages never repeat the value: it carries keys."""
+    try:
+        given = json.loads(value)
+        return {name: _provider(name, **fields) for name, fields in given.items()}
+    except (TypeError, AttributeError, json.JSONDecodeError):
+        raise ValueError(
+            'must be JSON such as {"acme":{"url":"https://pay.acme.example","keys":["…"]}}'
+        ) from None
+
+
+def _provider(name: str, url: str, keys: list[str]) -> PaymentProvider:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name) or name == "demo":
+        raise ValueError("must name providers in small letters, digits and -, and none demo")
+    if type(url) is not str or type(keys) is not list:
+        raise TypeError
+    try:
+        parts, _ = _split(url, ("https", "http"))
+    except ValueError as error:
+        raise ValueError(f"of {name}: its url {error}") from None
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError(f"of {name}: its url must begin with https://")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"of {name}: its url must be a plain address with a path at most")
+    try:
+        return PaymentProvider(url.rstrip("/"), _secrets(",".join(keys)))
+    except ValueError as error:
+        raise ValueError(f"of {name}: its keys {error}") from None
+
+
 def _http_url(value: str) -> str:
     url, _ = _split(value, ("http", "https"))
     if url.path or url.query or url.fragment:
@@ -201,9 +244,7 @@ def _shards(value: str) -> int:
 def _number(of_what: str, least: int, most: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
-            raise ValueError(
-                f"must be a number of {of_what} from {least} to {most}, not {value!r}"
-            )
+            raise ValueError(f"must be a number of {of_what} from {least} to {most}, not {value!r}")
         return int(value)
 
     return parse

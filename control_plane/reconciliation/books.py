@@ -99,4 +99,3 @@ def compare(item_id: int) -> Books:
         "warehouse_restored": restored,
     }
     return Books(fields, {kind.value: amount for kind, amount in found.items() if amount})
-

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from control_plane.outgoing.transport import TOTAL_S
 from control_plane.webhooks import signing
 from control_plane.webhooks.models import (
     ANSWER_CHARACTERS_MAX,
@@ -19,7 +20,6 @@ from control_plane.webhooks.models import (
     EndpointSecret,
     OffReason,
 )
-from control_plane.webhooks.transport import TOTAL_S
 
 # After the n-th attempt in vain, each up to a fifth shorter or longer: all of them within 29 hours.
 PAUSES_S = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200)
@@ -122,7 +122,9 @@ def claim(now: datetime, limit: int) -> list[Claimed]:
         cursor.execute(_CLAIM, values | {"at_once": AT_ONCE_OF_ENDPOINT})
         rows = cursor.fetchall()
         Attempt.objects.bulk_create(
-            Attempt(delivery_id=pk, number=attempt - 1, at=old, error="unknown: no one wrote it down")
+            Attempt(
+                delivery_id=pk, number=attempt - 1, at=old, error="unknown: no one wrote it down"
+            )
             for pk, *_, attempt, _before, old in rows
             if old is not None
         )
@@ -134,7 +136,7 @@ def claim(now: datetime, limit: int) -> list[Claimed]:
 
 
 def _secrets(endpoints: set[int]) -> dict[int, tuple[str, ...]]:
-    found: dict[int, tuple[str, ...]] = {endpoint: () for endpoint in endpoints}
+    found: dict[int, tuple[str, ...]] = dict.fromkeys(endpoints, ())
     for one in EndpointSecret.objects.filter(endpoint__in=endpoints).order_by("-pk"):
         found[one.endpoint_id] += (one.secret,)
     return found

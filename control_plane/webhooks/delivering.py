@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from control_plane.webhooks import addresses, transport
+from control_plane.outgoing import addresses, transport
 from control_plane.webhooks.claiming import Claimed, Result, claim, record, signed
 
 # As many as four endpoints whose servers answer late may have, and as many again for the others.

@@ -125,9 +125,7 @@ def _rows(
     event: Told, listeners: Iterable[_Listener], order: dict[str, Any] | None
 ) -> list[tuple[int, str, str, str, str, str]]:
     """An endpoint hears of what happened since it was made."""
-    wanting = [
-        one for one in listeners if event.type in one.events and event.at >= one.since
-    ]
+    wanting = [one for one in listeners if event.type in one.events and event.at >= one.since]
     if not wanting:
         return []
     event_id = _event_id(event)

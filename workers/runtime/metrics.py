@@ -75,9 +75,12 @@ STOCK_ANSWERS = Counter(
 # Webhooks ------------------------------------------------------------------------------------
 
 WEBHOOKS_NOTED = Counter("sluice_webhooks_noted", "Deliveries written for merchants' endpoints.")
-WEBHOOKS_PENDING = Gauge("sluice_webhooks_pending", "Deliveries that wait for endpoints that are on.")
+WEBHOOKS_PENDING = Gauge(
+    "sluice_webhooks_pending", "Deliveries that wait for endpoints that are on."
+)
 WEBHOOKS_OLDEST_SECONDS = Gauge(
-    "sluice_webhooks_oldest_pending_seconds", "Age of the oldest delivery that waits; 0 without one."
+    "sluice_webhooks_oldest_pending_seconds",
+    "Age of the oldest delivery that waits; 0 without one.",
 )
 WEBHOOKS_FAILED = Gauge(
     "sluice_webhooks_failed", "Deliveries that were given up within the last 24 hours."

@@ -4,20 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0008_human_check'),
+        ("campaigns", "0008_human_check"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='campaign',
-            name='settle_after',
+            model_name="campaign",
+            name="settle_after",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='campaign',
-            name='warmed_at',
-            field=models.DateTimeField(editable=False, help_text='Since then every shard of it was seen ready to sell.', null=True, verbose_name='armed at'),
+            model_name="campaign",
+            name="warmed_at",
+            field=models.DateTimeField(
+                editable=False,
+                help_text="Since then every shard of it was seen ready to sell.",
+                null=True,
+                verbose_name="armed at",
+            ),
         ),
     ]

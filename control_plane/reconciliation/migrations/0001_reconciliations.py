@@ -5,42 +5,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('campaigns', '0009_warm_and_settle_after'),
+        ("campaigns", "0009_warm_and_settle_after"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Reconciliation',
+            name="Reconciliation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.PositiveSmallIntegerField(verbose_name='day')),
-                ('at', models.DateTimeField(verbose_name='at')),
-                ('balanced', models.BooleanField(verbose_name='balanced')),
-                ('differences', models.JSONField(default=dict, verbose_name='differences')),
-                ('total', models.BigIntegerField(verbose_name='total')),
-                ('unallocated', models.BigIntegerField(verbose_name='unallocated')),
-                ('open_leftover', models.BigIntegerField(verbose_name='in shards')),
-                ('live_units', models.BigIntegerField(verbose_name='live orders')),
-                ('units_paid', models.BigIntegerField(verbose_name='units paid')),
-                ('units_unpaid', models.BigIntegerField(verbose_name='units unpaid')),
-                ('units_expired', models.BigIntegerField(verbose_name='units expired')),
-                ('units_cancelled', models.BigIntegerField(verbose_name='units cancelled')),
-                ('rejections', models.BigIntegerField(verbose_name='reservations rejected')),
-                ('ledger_confirmed', models.BigIntegerField(verbose_name='ledger: confirmed')),
-                ('ledger_returned', models.BigIntegerField(verbose_name='ledger: returned')),
-                ('warehouse_deducted', models.BigIntegerField(verbose_name='warehouse: deducted')),
-                ('warehouse_restored', models.BigIntegerField(verbose_name='warehouse: restored')),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reconciliations', to='campaigns.item', verbose_name='item')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.PositiveSmallIntegerField(verbose_name="day")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                ("balanced", models.BooleanField(verbose_name="balanced")),
+                ("differences", models.JSONField(default=dict, verbose_name="differences")),
+                ("total", models.BigIntegerField(verbose_name="total")),
+                ("unallocated", models.BigIntegerField(verbose_name="unallocated")),
+                ("open_leftover", models.BigIntegerField(verbose_name="in shards")),
+                ("live_units", models.BigIntegerField(verbose_name="live orders")),
+                ("units_paid", models.BigIntegerField(verbose_name="units paid")),
+                ("units_unpaid", models.BigIntegerField(verbose_name="units unpaid")),
+                ("units_expired", models.BigIntegerField(verbose_name="units expired")),
+                ("units_cancelled", models.BigIntegerField(verbose_name="units cancelled")),
+                ("rejections", models.BigIntegerField(verbose_name="reservations rejected")),
+                ("ledger_confirmed", models.BigIntegerField(verbose_name="ledger: confirmed")),
+                ("ledger_returned", models.BigIntegerField(verbose_name="ledger: returned")),
+                ("warehouse_deducted", models.BigIntegerField(verbose_name="warehouse: deducted")),
+                ("warehouse_restored", models.BigIntegerField(verbose_name="warehouse: restored")),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reconciliations",
+                        to="campaigns.item",
+                        verbose_name="item",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'reconciliation',
-                'verbose_name_plural': 'reconciliations',
-                'indexes': [models.Index(condition=models.Q(('balanced', False)), fields=['item'], name='reconciliation_open')],
-                'constraints': [models.UniqueConstraint(fields=('item', 'day'), name='reconciliation_once_a_day')],
+                "verbose_name": "reconciliation",
+                "verbose_name_plural": "reconciliations",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("balanced", False)),
+                        fields=["item"],
+                        name="reconciliation_open",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("item", "day"), name="reconciliation_once_a_day"
+                    )
+                ],
             },
         ),
     ]

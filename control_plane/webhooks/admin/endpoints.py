@@ -19,7 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, Refusal, ask
 from control_plane.config.read_only_admin import Button
-from control_plane.webhooks import addresses, services
+from control_plane.outgoing import addresses
+from control_plane.webhooks import services
 from control_plane.webhooks.models import (
     ORDER_TYPES,
     Delivery,

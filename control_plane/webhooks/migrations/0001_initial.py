@@ -6,117 +6,243 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('merchants', '0001_initial'),
+        ("merchants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.CharField(max_length=40, verbose_name='event id')),
-                ('type', models.CharField(choices=[('order.confirmed', 'order confirmed'), ('order.paid', 'order paid'), ('order.expired', 'order expired'), ('order.cancelled', 'order cancelled'), ('order.rejected', 'order rejected'), ('webhook.ping', 'test')], max_length=32, verbose_name='type')),
-                ('subject', models.CharField(max_length=64, verbose_name='reservation')),
-                ('order_number', models.CharField(blank=True, max_length=24, verbose_name='order number')),
-                ('body', models.TextField(verbose_name='body')),
-                ('state', models.CharField(choices=[('pending', 'pending'), ('delivered', 'delivered'), ('failed', 'failed')], default='pending', max_length=10, verbose_name='state')),
-                ('attempts_made', models.PositiveIntegerField(default=0, verbose_name='attempts')),
-                ('attempts_before', models.PositiveIntegerField(default=0)),
-                ('next_try_at', models.DateTimeField(verbose_name='next try at')),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
-                ('finished_at', models.DateTimeField(null=True, verbose_name='finished at')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("event_id", models.CharField(max_length=40, verbose_name="event id")),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("order.confirmed", "order confirmed"),
+                            ("order.paid", "order paid"),
+                            ("order.expired", "order expired"),
+                            ("order.cancelled", "order cancelled"),
+                            ("order.rejected", "order rejected"),
+                            ("webhook.ping", "test"),
+                        ],
+                        max_length=32,
+                        verbose_name="type",
+                    ),
+                ),
+                ("subject", models.CharField(max_length=64, verbose_name="reservation")),
+                (
+                    "order_number",
+                    models.CharField(blank=True, max_length=24, verbose_name="order number"),
+                ),
+                ("body", models.TextField(verbose_name="body")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("delivered", "delivered"),
+                            ("failed", "failed"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                ("attempts_made", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                ("attempts_before", models.PositiveIntegerField(default=0)),
+                ("next_try_at", models.DateTimeField(verbose_name="next try at")),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
             ],
             options={
-                'verbose_name': 'webhook delivery',
-                'verbose_name_plural': 'webhook deliveries',
-                'permissions': [('redeliver_delivery', 'Can deliver a webhook again')],
+                "verbose_name": "webhook delivery",
+                "verbose_name_plural": "webhook deliveries",
+                "permissions": [("redeliver_delivery", "Can deliver a webhook again")],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(verbose_name='attempt')),
-                ('at', models.DateTimeField(verbose_name='at')),
-                ('duration_ms', models.PositiveIntegerField(null=True, verbose_name='milliseconds')),
-                ('status', models.PositiveSmallIntegerField(null=True, verbose_name='status')),
-                ('error', models.CharField(blank=True, max_length=200, verbose_name='error')),
-                ('answer', models.CharField(blank=True, max_length=500, verbose_name='answer')),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='webhooks.delivery', verbose_name='delivery')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(verbose_name="attempt")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "duration_ms",
+                    models.PositiveIntegerField(null=True, verbose_name="milliseconds"),
+                ),
+                ("status", models.PositiveSmallIntegerField(null=True, verbose_name="status")),
+                ("error", models.CharField(blank=True, max_length=200, verbose_name="error")),
+                ("answer", models.CharField(blank=True, max_length=500, verbose_name="answer")),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="webhooks.delivery",
+                        verbose_name="delivery",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'attempt',
-                'verbose_name_plural': 'attempts',
-                'ordering': ['pk'],
+                "verbose_name": "attempt",
+                "verbose_name_plural": "attempts",
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Endpoint',
+            name="Endpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('url', models.CharField(max_length=500, verbose_name='address')),
-                ('events', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), size=None, verbose_name='events')),
-                ('active', models.BooleanField(default=True, verbose_name='active')),
-                ('off_reason', models.CharField(blank=True, choices=[('', 'it is on'), ('people', 'switched off by hand'), ('failing', 'failed for days'), ('gone', 'answered 410 Gone')], default='', max_length=8, verbose_name='why it is off')),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
-                ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
-                ('failing_since', models.DateTimeField(null=True, verbose_name='failing since')),
-                ('not_before', models.DateTimeField(null=True, verbose_name='not before')),
-                ('last_delivered_at', models.DateTimeField(null=True, verbose_name='last delivered at')),
-                ('merchant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='webhook_endpoints', to='merchants.merchant', verbose_name='merchant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("url", models.CharField(max_length=500, verbose_name="address")),
+                (
+                    "events",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32), size=None, verbose_name="events"
+                    ),
+                ),
+                ("active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "off_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "it is on"),
+                            ("people", "switched off by hand"),
+                            ("failing", "failed for days"),
+                            ("gone", "answered 410 Gone"),
+                        ],
+                        default="",
+                        max_length=8,
+                        verbose_name="why it is off",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "failures",
+                    models.PositiveIntegerField(default=0, verbose_name="failures in a row"),
+                ),
+                ("failing_since", models.DateTimeField(null=True, verbose_name="failing since")),
+                ("not_before", models.DateTimeField(null=True, verbose_name="not before")),
+                (
+                    "last_delivered_at",
+                    models.DateTimeField(null=True, verbose_name="last delivered at"),
+                ),
+                (
+                    "merchant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="webhook_endpoints",
+                        to="merchants.merchant",
+                        verbose_name="merchant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'webhook endpoint',
-                'verbose_name_plural': 'webhook endpoints',
-                'permissions': [('ping_endpoint', 'Can send a test to an endpoint'), ('rotate_secret', 'Can rotate the secret of an endpoint')],
+                "verbose_name": "webhook endpoint",
+                "verbose_name_plural": "webhook endpoints",
+                "permissions": [
+                    ("ping_endpoint", "Can send a test to an endpoint"),
+                    ("rotate_secret", "Can rotate the secret of an endpoint"),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='endpoint',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='webhooks.endpoint', verbose_name='endpoint'),
+            model_name="delivery",
+            name="endpoint",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="deliveries",
+                to="webhooks.endpoint",
+                verbose_name="endpoint",
+            ),
         ),
         migrations.CreateModel(
-            name='EndpointSecret',
+            name="EndpointSecret",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('secret', models.CharField(max_length=80, verbose_name='secret')),
-                ('created_at', models.DateTimeField(verbose_name='created at')),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='webhooks.endpoint', verbose_name='endpoint')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("secret", models.CharField(max_length=80, verbose_name="secret")),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="secrets",
+                        to="webhooks.endpoint",
+                        verbose_name="endpoint",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'secret',
-                'verbose_name_plural': 'secrets',
-                'ordering': ['-pk'],
+                "verbose_name": "secret",
+                "verbose_name_plural": "secrets",
+                "ordering": ["-pk"],
             },
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.UniqueConstraint(fields=('merchant', 'url'), name='endpoint_once_per_merchant', violation_error_message='The merchant has this address already.'),
+            model_name="endpoint",
+            constraint=models.UniqueConstraint(
+                fields=("merchant", "url"),
+                name="endpoint_once_per_merchant",
+                violation_error_message="The merchant has this address already.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('active', True), ('off_reason', '')), models.Q(('active', False), models.Q(('off_reason', ''), _negated=True)), _connector='OR'), name='endpoint_off_has_reason'),
+            model_name="endpoint",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("active", True), ("off_reason", "")),
+                    models.Q(("active", False), models.Q(("off_reason", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="endpoint_off_has_reason",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['endpoint', 'next_try_at', 'id'], name='delivery_due'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "pending")),
+                fields=["endpoint", "next_try_at", "id"],
+                name="delivery_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['subject'], name='delivery_of_subject'),
+            model_name="delivery",
+            index=models.Index(fields=["subject"], name="delivery_of_subject"),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['created_at'], name='delivery_by_age'),
+            model_name="delivery",
+            index=models.Index(fields=["created_at"], name="delivery_by_age"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'event_id'), name='delivery_once_per_endpoint'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("endpoint", "event_id"), name="delivery_once_per_endpoint"
+            ),
         ),
     ]

@@ -8,11 +8,11 @@ import pytest
 
 from control_plane.campaigns.models import Item
 from control_plane.merchants.models import Merchant
+from control_plane.outgoing.tests.merchant import MerchantServer, serving
 from control_plane.webhooks import claiming, services
 from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint, WebhookType
 from control_plane.webhooks.noting import Told
 from control_plane.webhooks.services import Way, deliver_due, note, rotate_secret
-from control_plane.webhooks.tests.merchant import MerchantServer, serving
 
 
 @pytest.fixture(autouse=True)

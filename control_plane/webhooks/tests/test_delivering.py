@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from control_plane.outgoing.tests.merchant import serving
 from control_plane.webhooks import claiming
 from control_plane.webhooks.claiming import AT_ONCE_OF_ENDPOINT, ATTEMPTS_MAX, PAUSES_S
 from control_plane.webhooks.delivering import THREADS
@@ -19,7 +20,6 @@ from control_plane.webhooks.services import (
     switch_off_failing,
 )
 from control_plane.webhooks.tests.conftest import only
-from control_plane.webhooks.tests.merchant import serving
 from tests.redis.waiting import until
 from tests.vectors.webhook import verify
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from control_plane.webhooks import addresses, transport
-from control_plane.webhooks.tests.merchant import HELD_S, certificate, serving
+from control_plane.outgoing import addresses, transport
+from control_plane.outgoing.tests.merchant import HELD_S, certificate, serving
 
 BODY = b'{"id":"evt_1"}'
 

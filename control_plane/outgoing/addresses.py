@@ -1,4 +1,4 @@
-"""Which addresses a webhook may go to: a merchant's server in the internet, never one of ours.
+"""Which addresses a request for somebody else may go to: in the internet, never one of ours.
 
 A name is looked up once, every address it has is checked, and the connection is made to one of
 those: a second look-up could answer otherwise (DNS rebinding).

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from control_plane.webhooks import addresses
-from control_plane.webhooks.addresses import BadAddress, Target
+from control_plane.outgoing import addresses
+from control_plane.outgoing.addresses import BadAddress, Target
 
 CONNECT_S = 3.0
 # From the look-up to the last header: a server that sends a byte a second is no better than a
@@ -52,9 +52,13 @@ def post(
     private: bool,
     look_up: addresses.Resolve = addresses.resolve,
     tls: ssl.SSLContext | None = None,
+    total_s: float | None = None,
 ) -> Answer:
-    """The answer, whatever its status; raises NoAnswer. Blocking, for at most about TOTAL_S."""
-    deadline = time.monotonic() + TOTAL_S
+    """The answer, whatever its status; raises NoAnswer. Blocking, for `total_s` or TOTAL_S.
+
+    `private` allows http and addresses of our own network: for where we decide who is called.
+    """
+    deadline = time.monotonic() + (TOTAL_S if total_s is None else total_s)
     try:
         target = addresses.parse(url, private=private)
         pinned = addresses.pinned(target, look_up, private=private)

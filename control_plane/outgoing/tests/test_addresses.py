@@ -2,8 +2,8 @@
 
 import pytest
 
-from control_plane.webhooks import addresses
-from control_plane.webhooks.addresses import BadAddress, Target
+from control_plane.outgoing import addresses
+from control_plane.outgoing.addresses import BadAddress, Target
 
 TARGET = Target(True, "shop.example", 443, "/hooks")
 
