@@ -37,7 +37,7 @@ def settle_campaigns() -> None:
 
 @app.task(name="campaigns.warm_campaigns")
 def warm_campaigns() -> None:
-    """See that campaigns about to start are armed. Idempotent; a run beside another does nothing."""
+    """See that what is about to start is armed. Idempotent; a run beside another does nothing."""
     with alone(WARM_LOCK) as is_first:
         if is_first:
             services.warm_due(timezone.now(), timedelta(seconds=settings.ENV.arm_lead_s))

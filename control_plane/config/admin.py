@@ -27,7 +27,7 @@ class ScheduleAdmin(PeriodicTaskAdmin):
         """
         if obj is not None and schedule.is_delivered(obj.name):
             return False
-        return super().has_delete_permission(request, obj)
+        return bool(super().has_delete_permission(request, obj))
 
     @admin.display(description=_("purpose"))
     def purpose(self, task: PeriodicTask) -> str:

@@ -109,7 +109,7 @@ def is_delivered(name: str) -> bool:
 
 
 def refuse_to_delete(instance: Any, **_kwargs: Any) -> None:
-    """Receiver of `pre_delete`: a rhythm that a delivered entry has would take the entry with it."""
+    """Receiver of `pre_delete`: a delivered entry would go with the rhythm it has."""
     ours = [one.name for one in BUILT_IN]
     using = list(instance.periodictask_set.filter(name__in=ours))
     if using:

@@ -106,7 +106,7 @@ def _exchange(
 ) -> Answer:
     client = http.client.HTTPConnection(target.host, target.port)
     # With a socket it does not connect by itself.
-    client.sock = bounded  # type: ignore[assignment]
+    client.sock = bounded
     own = {"Host": target.host_header, "Connection": "close"}
     client.request("POST", target.path, body, own | dict(headers))
     response = client.getresponse()

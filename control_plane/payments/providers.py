@@ -26,7 +26,7 @@ class Provider(Protocol):
         ...
 
     def begin(self, payment: "Payment") -> str | None:
-        """Have it collect the money; may be repeated. The address at which the shopper pays, if any.
+        """Have it collect the money; may be repeated. Where the shopper pays, if it says so.
 
         Raises ProviderRefused and ProviderUnavailable as `refund` does.
         """

@@ -62,7 +62,7 @@ class SignedHttpProvider:
         self.post(f"{self._url}/refunds", wish)
 
     def post(self, url: str, content: dict[str, Any]) -> dict[str, Any]:
-        """Send it, signed; the JSON object of a 2xx. Raises ProviderRefused, ProviderUnavailable."""
+        """Send it, signed; the object of a 2xx. Raises ProviderRefused, ProviderUnavailable."""
         body = json.dumps(content).encode()
         headers = {
             "Content-Type": "application/json",

@@ -2,7 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -61,7 +61,7 @@ def reconcile_due(now: datetime, after: timedelta, limit: int = 50) -> int:
     the next days; an item whose books cannot be read is logged and does not hold the others up.
     """
     with connection.cursor() as cursor:
-        values = {"now": now, "after": after, "last": DAYS_MAX, "limit": limit}
+        values: dict[str, Any] = {"now": now, "after": after, "last": DAYS_MAX, "limit": limit}
         cursor.execute(_DUE, values)
         due = cursor.fetchall()
     return sum(_reconcile(item_id, day, now) for item_id, day in due)
@@ -94,6 +94,7 @@ def _reconcile(item_id: int, day: int, now: datetime) -> bool:
 def figures(now: datetime, after: timedelta) -> Figures:
     """What is open, and what the clock should have compared long ago. Reads only."""
     with connection.cursor() as cursor:
-        cursor.execute(_OPEN, {"now": now, "after": after, "overdue": now - OVERDUE})
+        values: dict[str, Any] = {"now": now, "after": after, "overdue": now - OVERDUE}
+        cursor.execute(_OPEN, values)
         unbalanced, overdue = cursor.fetchone()
     return Figures(unbalanced, overdue)

@@ -4,6 +4,7 @@ import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -33,6 +34,7 @@ AT_ONCE_OF_ENDPOINT = 4
 LEASE = timedelta(seconds=90)
 assert LEASE.total_seconds() > 4 * TOTAL_S
 GONE = 410
+NOT_WRITTEN_DOWN = "unknown: nobody wrote it down"
 
 # An endpoint is asked for no more than its share, so that none fills the threads. What waits behind
 # an earlier event of its order is not there, whether that one is being sent or waits for its next
@@ -118,13 +120,11 @@ class Result:
 def claim(now: datetime, limit: int) -> list[Claimed]:
     """Take up to `limit` deliveries that are due; the attempt is counted before it is made."""
     with transaction.atomic(), connection.cursor() as cursor:
-        values = {"now": now, "limit": limit, "until": now + LEASE}
+        values: dict[str, Any] = {"now": now, "limit": limit, "until": now + LEASE}
         cursor.execute(_CLAIM, values | {"at_once": AT_ONCE_OF_ENDPOINT})
         rows = cursor.fetchall()
         Attempt.objects.bulk_create(
-            Attempt(
-                delivery_id=pk, number=attempt - 1, at=old, error="unknown: no one wrote it down"
-            )
+            Attempt(delivery_id=pk, number=attempt - 1, at=old, error=NOT_WRITTEN_DOWN)
             for pk, *_, attempt, _before, old in rows
             if old is not None
         )
@@ -196,7 +196,7 @@ def _well(endpoint_id: int, now: datetime) -> None:
 
 
 def _ill(endpoint_id: int, result: Result, now: datetime) -> None:
-    """Let a server in trouble rest; one that refuses what it was sent gets the next all the same."""
+    """Let a server in trouble rest; one that only refuses what it was sent gets the next."""
     endpoint = Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint_id)
     endpoint.failing_since = endpoint.failing_since or now
     if result.status == GONE:

@@ -52,7 +52,7 @@ class Endpoint(models.Model):
         _("why it is off"), max_length=8, choices=OffReason.choices, blank=True, default=""
     )
     created_at = models.DateTimeField(_("created at"))
-    # Failures in a row, whatever they were about; since the first of them, and the pause they earned.
+    # Failures in a row, since when, and the pause they earned.
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     failing_since = models.DateTimeField(_("failing since"), null=True)
     not_before = models.DateTimeField(_("not before"), null=True)

@@ -84,8 +84,8 @@ def retire_secret(endpoint: Endpoint) -> bool:
     with transaction.atomic():
         Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         ours = EndpointSecret.objects.filter(endpoint=endpoint).order_by("-pk")
-        newest = ours.values_list("pk", flat=True).first()
-        return bool(EndpointSecret.objects.filter(endpoint=endpoint).exclude(pk=newest).delete()[0])
+        older = list(ours.values_list("pk", flat=True)[1:])
+        return bool(EndpointSecret.objects.filter(pk__in=older).delete()[0])
 
 
 def ping(endpoint: Endpoint, now: datetime) -> Delivery:

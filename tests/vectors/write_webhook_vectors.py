@@ -1,4 +1,4 @@
-"""Writes webhooks.json: `python -m tests.vectors.write_webhook_vectors`, after a wanted change only.
+"""Writes webhooks.json: `python -m tests.vectors.write_webhook_vectors`, after a wanted change.
 
 The first vector is the published example of Standard Webhooks, with its signature written out: it
 holds us to the specification and not to ourselves.

@@ -80,7 +80,7 @@ WEBHOOKS_PENDING = Gauge(
 )
 WEBHOOKS_OLDEST_SECONDS = Gauge(
     "sluice_webhooks_oldest_pending_seconds",
-    "Age of the oldest delivery that waits; 0 without one.",
+    "Age of the oldest delivery that waits, or 0.",
 )
 WEBHOOKS_FAILED = Gauge(
     "sluice_webhooks_failed", "Deliveries that were given up within the last 24 hours."

@@ -8,6 +8,7 @@ from django.db import connection
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns import settling
 from control_plane.campaigns.models import Campaign, CampaignState
+from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Pool
 from control_plane.orders import projection
 from control_plane.orders.models import Order
@@ -116,7 +117,7 @@ def test_orders_of_one_item_that_cannot_expire_do_not_keep_others(new_campaign, 
     _order(broken, now - timedelta(minutes=1))
     sound = _order(good, now)
     refuses(broken.items.get())
-    failing = set()
+    failing = set[int]()
     # The broken item's orders are first in line, and fill a step of one.
     assert expire_due(now, 1, failing) == 0
     assert failing == {broken.items.get().pk}
@@ -128,7 +129,7 @@ def test_a_campaign_that_cannot_be_ended_does_not_keep_others_on_sale(
     new_campaign, now, monkeypatch
 ):
     broken, good = new_campaign("broken"), new_campaign("good")
-    end_sale = campaigns.inventory.end_sale
+    end_sale = inventory.end_sale
 
     def refuse(item_ids):
         items = list(item_ids)
@@ -137,7 +138,7 @@ def test_a_campaign_that_cannot_be_ended_does_not_keep_others_on_sale(
                 cursor.execute("SELECT 1 / 0")
         end_sale(items)
 
-    monkeypatch.setattr(campaigns.inventory, "end_sale", refuse)
+    monkeypatch.setattr(inventory, "end_sale", refuse)
     later = now + timedelta(hours=2)
     assert campaigns.end_due(later) == 1
     states = dict(Campaign.objects.values_list("slug", "state"))

@@ -72,6 +72,6 @@ def test_an_epoch_without_its_script_is_not_armed(item, open_epoch, before):
 
 def test_the_task_asks_with_the_agents_own_time(item, settings, monkeypatch):
     asked = []
-    monkeypatch.setattr(tasks.services, "warm_due", lambda now, lead: asked.append(lead))
+    monkeypatch.setattr(campaigns, "warm_due", lambda now, lead: asked.append(lead))
     tasks.warm_campaigns()
     assert asked == [timedelta(seconds=settings.ENV.arm_lead_s)]

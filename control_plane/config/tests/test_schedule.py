@@ -126,7 +126,7 @@ def test_a_rhythm_that_a_delivered_entry_has_cannot_be_deleted(delivered, admin_
     assert page.status_code == 403
     chosen = {"action": "delete_selected", "_selected_action": [rhythm.pk], "post": "yes"}
     assert admin_client.post(f"{url}/", chosen).status_code == 403
-    with pytest.raises(ProtectedError, match="is what .* runs by"):
+    with pytest.raises(ProtectedError, match=r"is what .* runs by"):
         rhythm.delete()
     with pytest.raises(ProtectedError):
         IntervalSchedule.objects.all().delete()

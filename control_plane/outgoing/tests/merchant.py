@@ -24,7 +24,8 @@ class Heard(NamedTuple):
     @property
     def event(self) -> dict[str, Any]:
         """Its body, read."""
-        return json.loads(self.body)
+        read: dict[str, Any] = json.loads(self.body)
+        return read
 
 
 class MerchantServer:

@@ -264,7 +264,7 @@ def test_what_is_signed_and_does_not_fit_is_kept_for_people(send, body, payment,
         ("e-2", "currency", 1, "USD"),
         ("e-3", "not_found", 1, "CNY"),
     ]
-    assert PaymentException.objects.first().payment_id == payment.pk
+    assert PaymentException.objects.earliest("pk").payment_id == payment.pk
     assert open_exceptions() == 3
 
 

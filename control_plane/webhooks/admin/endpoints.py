@@ -113,8 +113,16 @@ class EndpointAdmin(admin.ModelAdmin):
     list_select_related = ("merchant",)
     search_fields = ("url",)
     actions = None
-    readonly_fields = ("off_reason", "waiting", "log", "failures", "failing_since", "not_before")
-    readonly_fields += ("last_delivered_at", "secrets_shown")
+    readonly_fields = (
+        "off_reason",
+        "waiting",
+        "log",
+        "failures",
+        "failing_since",
+        "not_before",
+        "last_delivered_at",
+        "secrets_shown",
+    )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Secrets only for those who may rotate them; nothing of it before there is one."""

@@ -83,7 +83,7 @@ def test_the_buttons_ask_first_and_leave_a_trail(admin_client, endpoint):
     assert endpoint.secrets.count() == 2
     admin_client.post(f"{at}/retire/", {"reason": "leaked"})
     assert endpoint.secrets.count() == 1
-    assert "new server" in LogEntry.objects.order_by("pk").first().change_message
+    assert "new server" in LogEntry.objects.earliest("pk").change_message
     Endpoint.objects.update(active=False, off_reason="people")
     answer = admin_client.post(f"{at}/ping/", {"reason": "again"}, follow=True)
     assert "The endpoint is off." in answer.content.decode()
@@ -105,7 +105,7 @@ def test_it_is_delivered_again_singly_and_in_bulk(admin_client, tell, deliver, s
     tell("order.confirmed", number=1)
     tell("order.confirmed", number=2)
     deliver()
-    first = Delivery.objects.first()
+    first = Delivery.objects.earliest("pk")
     url = f"/admin/webhooks/delivery/{first.pk}/again/"
     admin_client.get(url)
     assert not Delivery.objects.filter(state="pending").exists()

@@ -54,7 +54,7 @@ def test_what_was_sent_and_not_written_down_is_sent_again(tell, deliver, shop, e
     assert first.event["id"] == again.event["id"]
     assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
     log = Attempt.objects.filter(delivery__type="order.confirmed").values_list("number", "error")
-    assert list(log) == [(1, "unknown: no one wrote it down"), (2, "")]
+    assert list(log) == [(1, "unknown: nobody wrote it down"), (2, "")]
 
 
 def test_who_comes_late_does_not_undo_what_the_other_wrote(tell, deliver, shop, endpoint, now):

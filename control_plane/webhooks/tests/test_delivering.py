@@ -228,18 +228,20 @@ def test_a_server_that_is_gone_for_good_is_asked_no_more(tell, deliver, shop, en
 # People ------------------------------------------------------------------------------------------
 
 
-def test_a_redelivery_sends_the_same_event_with_all_its_attempts(tell, deliver, shop, endpoint):
+def test_a_redelivery_sends_the_same_event_with_all_its_attempts(
+    tell, deliver, shop, endpoint, now
+):
     tell("order.confirmed")
     deliver()
     shop.answer = lambda _: 400
     row = only()
-    assert redeliver([row.pk], row.finished_at) == 1
+    assert redeliver([row.pk], now) == 1
     assert deliver() == 1
     again = only()
     # The first of as many attempts as any delivery has.
     assert (again.state, again.next_try_at) == (
         "pending",
-        row.finished_at + timedelta(seconds=PAUSES_S[0]),
+        now + timedelta(seconds=PAUSES_S[0]),
     )
     assert len(shop.ids()) == 2
     assert len(set(shop.ids())) == 1

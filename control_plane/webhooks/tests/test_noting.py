@@ -90,11 +90,11 @@ def test_the_end_told_before_the_beginning_comes_after_it(endpoint, told, order,
     about = {"reservation_id": order.reservation_id}
     assert note([told("order.paid", order.pk, **about)], now) == 2
     assert [kind for kind, _ in noted()] == ["order.confirmed", "order.paid"]
-    body = json.loads(Delivery.objects.first().body)
+    body = json.loads(Delivery.objects.earliest("pk").body)
     assert body["timestamp"] == "2026-11-22T11:57:00.000Z"
     created = told("order.confirmed", order.pk, at=order.created_at, **about)
     assert note([created], now) == 0
-    assert Delivery.objects.first().body == json.dumps(body, separators=(",", ":"))
+    assert Delivery.objects.earliest("pk").body == json.dumps(body, separators=(",", ":"))
 
 
 def test_each_endpoint_hears_what_it_asked_for(new_endpoint, told, now):
@@ -112,7 +112,7 @@ def test_nobody_hears_of_other_merchants_orders(new_endpoint, told, now):
 
 
 def test_an_unknown_item_is_nobodys(endpoint, told, now):
-    unknown = Item.objects.order_by("-pk").first().pk + 1
+    unknown = Item.objects.latest("pk").pk + 1
     assert note([told("order.confirmed", item=unknown), told("order.confirmed", 2)], now) == 1
 
 
