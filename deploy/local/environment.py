@@ -18,7 +18,8 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_DEMO": "1",
     "SLUICE_ALLOWED_HOSTS": None,
     "SLUICE_PAYMENT_PROVIDERS": None,
-    "SLUICE_WEBHOOKS_PRIVATE": None,
+    # This stack is for demos and tests, whose merchants are on the same machine.
+    "SLUICE_WEBHOOKS_PRIVATE": "1",
     "SLUICE_WEBHOOKS_OFF_AFTER_DAYS": None,
     "SLUICE_ARM_LEAD_S": None,
     "SLUICE_RECONCILE_AFTER_H": None,

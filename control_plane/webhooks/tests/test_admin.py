@@ -20,6 +20,12 @@ def _page(client, path, language="en"):
     return answer.content.decode()
 
 
+@pytest.fixture(autouse=True)
+def strict(settings):
+    """As outside of demos and tests."""
+    settings.ENV = replace(settings.ENV, webhooks_private=False)
+
+
 @pytest.fixture
 def add(admin_client, merchant):
     def post(url, **fields):
