@@ -8,6 +8,11 @@ from control_plane.config.routers import WAREHOUSE_DATABASE
 from control_plane.inventory import services as inventory
 from control_plane.reconciliation.models import Difference
 
+FIELDS = (
+    *("total", "unallocated", "open_leftover", "live_units"),
+    *("units_paid", "units_unpaid", "units_expired", "units_cancelled", "rejections"),
+    *("ledger_confirmed", "ledger_returned", "warehouse_deducted", "warehouse_restored"),
+)
 # One statement, hence one view of the database: no commit falls between two books.
 _SALE = """
 SELECT coalesce(sum(ours.qty) FILTER (WHERE ours.state = 'paid'), 0),
@@ -52,6 +57,11 @@ class Books:
     fields: dict[str, int]
     differences: dict[str, int]
 
+    @classmethod
+    def unreadable(cls) -> "Books":
+        """Of an item without a pool: there is nothing to fill in."""
+        return cls(dict.fromkeys(FIELDS, 0), {Difference.UNREADABLE.value: 1})
+
 
 def compare(item_id: int) -> Books:
     """Read all books of an item that is over. Raises NoPool, and Django's errors; writes nothing.
@@ -83,19 +93,8 @@ def compare(item_id: int) -> Books:
         Difference.UNSETTLED: int(sold is None),
         Difference.UNDECIDED: undecided,
     }
-    fields = {
-        "total": units.total,
-        "unallocated": units.unallocated,
-        "open_leftover": units.open_leftover,
-        "live_units": units.live_orders,
-        "units_paid": paid,
-        "units_unpaid": unpaid,
-        "units_expired": expired,
-        "units_cancelled": cancelled,
-        "rejections": rejections,
-        "ledger_confirmed": ledger_confirmed,
-        "ledger_returned": ledger_returned,
-        "warehouse_deducted": deducted,
-        "warehouse_restored": restored,
-    }
+    equation = (units.total, units.unallocated, units.open_leftover, units.live_orders)
+    by_state = (paid, unpaid, expired, cancelled, rejections)
+    others = (ledger_confirmed, ledger_returned, deducted, restored)
+    fields = dict(zip(FIELDS, (*equation, *by_state, *others), strict=True))
     return Books(fields, {kind.value: amount for kind, amount in found.items() if amount})

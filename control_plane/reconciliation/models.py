@@ -7,7 +7,7 @@ from control_plane.campaigns.models import Item
 
 
 class Difference(models.TextChoices):
-    """What may not agree; each is a number of units, but UNSETTLED and UNDECIDED."""
+    """What may not agree; in units, from UNSETTLED on in pieces."""
 
     UNITS = "units", _("I1: total against pool, shards and orders")
     LEDGER = "ledger", _("ledger against live orders")
@@ -18,6 +18,7 @@ class Difference(models.TextChoices):
     SETTLEMENT = "settlement", _("settlement against live orders")
     UNSETTLED = "unsettled", _("not settled yet")
     UNDECIDED = "undecided", _("reservations of the database without a decision")
+    UNREADABLE = "unreadable", _("books that cannot be read")
 
 
 class Reconciliation(models.Model):

@@ -8,7 +8,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from control_plane.inventory.services import InventoryError
-from control_plane.reconciliation.books import compare
+from control_plane.reconciliation.books import Books, compare
 from control_plane.reconciliation.models import Reconciliation
 
 __all__ = ["Figures", "compare", "figures", "reconcile_due"]
@@ -54,11 +54,11 @@ class Figures(NamedTuple):
     overdue: int
 
 
-def reconcile_due(now: datetime, after: timedelta, limit: int = 50) -> int:
+def reconcile_due(now: datetime, after: timedelta, limit: int = 500) -> int:
     """Compare the books of items whose campaign ended `after` ago; returns how many rows are new.
 
     Idempotent: one row for each item and day. What does not balance is looked at again on each of
-    the next days; an item whose books cannot be read is logged and does not hold the others up.
+    the next days, as do books that cannot be read. Neither holds the others up.
     """
     with connection.cursor() as cursor:
         values: dict[str, Any] = {"now": now, "after": after, "last": DAYS_MAX, "limit": limit}
@@ -70,7 +70,12 @@ def reconcile_due(now: datetime, after: timedelta, limit: int = 50) -> int:
 def _reconcile(item_id: int, day: int, now: datetime) -> bool:
     try:
         books = compare(item_id)
-    except (DatabaseError, InventoryError):
+    except InventoryError as error:
+        # A row, so that it is not first in line for ever.
+        log.error("not reconciled: %s", error, extra={"kind": "not_reconciled", "item": item_id})
+        books = Books.unreadable()
+    except DatabaseError:
+        # The warehouse may be away; nothing is said about the books then.
         log.exception("not reconciled", extra={"kind": "not_reconciled", "item": item_id})
         return False
     wanted = Reconciliation(

@@ -76,7 +76,7 @@ UPDATE webhooks_delivery delivery
   FROM locked, webhooks_endpoint endpoint
  WHERE delivery.id = locked.id AND endpoint.id = delivery.endpoint_id
 RETURNING delivery.id, delivery.endpoint_id, endpoint.url, delivery.event_id, delivery.body,
-          delivery.attempts_made, delivery.attempts_before, locked.lease_until
+          delivery.subject, delivery.attempts_made, delivery.attempts_before, locked.lease_until
 """
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ class Claimed:
     url: str
     event_id: str
     body: bytes
+    subject: str
     attempt: int
     attempts_before: int
     secrets: tuple[str, ...]
@@ -130,8 +131,8 @@ def claim(now: datetime, limit: int) -> list[Claimed]:
         )
     live = _secrets({endpoint for _, endpoint, *_ in rows})
     return [
-        Claimed(pk, endpoint, url, event, body.encode(), attempt, before, live[endpoint])
-        for pk, endpoint, url, event, body, attempt, before, _ in rows
+        Claimed(pk, endpoint, url, event, body.encode(), *rest, live[endpoint])
+        for pk, endpoint, url, event, body, *rest, _lease in rows
     ]
 
 
@@ -158,6 +159,8 @@ def record(claimed: Claimed, result: Result, now: datetime) -> str:
         if result.is_delivered:
             # Also of somebody whose lease was over: it has arrived.
             ours.update(state=DeliveryState.DELIVERED, finished_at=now, lease_until=None)
+            if claimed.attempt > 1:
+                _followers(claimed).update(next_try_at=now)
             _well(claimed.endpoint_id, now)
             return DeliveryState.DELIVERED
         # Whoever has it by now decides.
@@ -178,15 +181,26 @@ def _failed(ours: QuerySet[Delivery], claimed: Claimed, now: datetime) -> str:
     tried = claimed.attempt - claimed.attempts_before
     if tried < ATTEMPTS_MAX:
         pause = timedelta(seconds=PAUSES_S[tried - 1] * _jitter())
-        ours.update(next_try_at=now + pause, lease_until=None)
+        if ours.update(next_try_at=now + pause, lease_until=None):
+            _followers(claimed).update(next_try_at=now + pause)
         return DeliveryState.PENDING
     if ours.update(state=DeliveryState.FAILED, finished_at=now, lease_until=None):
+        _followers(claimed).update(next_try_at=now)
         log.error(
             "webhook given up after %s attempts",
             tried,
             extra={"kind": "webhook_failed", "delivery": claimed.id, "event": claimed.event_id},
         )
     return DeliveryState.FAILED
+
+
+def _followers(claimed: Claimed) -> QuerySet[Delivery]:
+    """Later events of the order. They wait for this one anyhow; due, each claim would see them.
+
+    A merchant who refuses every order has as many of them as he has orders.
+    """
+    later = Delivery.objects.filter(subject=claimed.subject, pk__gt=claimed.id)
+    return later.filter(endpoint=claimed.endpoint_id, state=DeliveryState.PENDING)
 
 
 def _well(endpoint_id: int, now: datetime) -> None:

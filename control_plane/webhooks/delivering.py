@@ -12,7 +12,8 @@ from django.utils import timezone
 from control_plane.outgoing import addresses, transport
 from control_plane.webhooks.claiming import Claimed, Result, claim, record, signed
 
-# As many as four endpoints whose servers answer late may have, and as many again for the others.
+# Eight endpoints at full width. One whose server fails has one at most, so it takes eight that
+# answer well and only just in time to hold the others up.
 THREADS = 32
 # A run takes nothing new after that; what it has under way it finishes.
 RUN_S = 8.0

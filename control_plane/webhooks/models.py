@@ -183,4 +183,4 @@ class Attempt(models.Model):
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.delivery_id} {self.number}"
+        return f"#{self.number}"

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 
 import pytest
 
@@ -65,18 +64,18 @@ def test_a_server_that_sends_a_byte_at_a_time_is_left_at_the_same_moment(shop, i
         client, _ = listening.accept()
         with client:
             client.recv(65536)
-            try:
-                while not gone.wait(0.02):
+            # Some seconds; then it is over, so that a client without a limit says so.
+            for _ in range(200):
+                if gone.wait(0.02):
+                    break
+                try:
                     client.sendall(b"x")
-            except OSError:
-                gone.set()
+                except OSError:
+                    break
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    begun = time.monotonic()
     assert refused(f"http://127.0.0.1:{listening.getsockname()[1]}/") == "timeout"
-    # Not a measurement: without the limit it would go on for as long as the test lets it.
-    assert time.monotonic() - begun < HELD_S / 2
     gone.set()
     thread.join(HELD_S)
     listening.close()

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection, connections
+from django.db import IntegrityError, OperationalError, connection, connections
 
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns import settling
@@ -14,6 +14,7 @@ from control_plane.orders import projection
 from control_plane.orders.models import LedgerEntry, Order
 from control_plane.orders.services import end_order, land, pay_order
 from control_plane.orders.tests.conftest import allocation, intent
+from control_plane.reconciliation import services
 from control_plane.reconciliation.models import Reconciliation
 from control_plane.reconciliation.services import figures, reconcile_due
 from control_plane.warehouse.services import DEDUCT, RESTORE, Movement, move
@@ -180,9 +181,21 @@ def test_an_item_that_cannot_be_compared_does_not_hold_up_the_others(sale, due, 
     )
     # It has no pool.
     Campaign.objects.filter(pk=other.pk).update(state="ended", ended_at=now - DAY)
+    assert reconcile_due(due, DAY) == 2
+    assert Reconciliation.objects.get(balanced=True).item == item
+    assert Reconciliation.objects.get(balanced=False).differences == {"unreadable": 1}
+    assert reconcile_due(due, DAY) == 0
+
+
+def test_while_the_warehouse_is_away_nothing_is_said(sale, due, monkeypatch):
+    def away(item_id):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(services, "compare", away)
+    assert reconcile_due(due, DAY) == 0
+    assert not Reconciliation.objects.exists()
+    monkeypatch.undo()
     assert reconcile_due(due, DAY) == 1
-    assert Reconciliation.objects.get().item == item
-    assert figures(due, DAY).overdue == 1
 
 
 def test_what_was_written_stays(sale, due):

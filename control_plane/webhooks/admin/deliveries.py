@@ -33,14 +33,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
     """Found by event, order number or reservation, each complete: the table is large."""
 
     list_display = (
-        "event_id",
-        "type",
         "about",
-        "endpoint",
+        "type",
         "state",
         "attempts_made",
         "created_at",
-        "finished_at",
+        "endpoint",
+        "event_id",
     )
     list_filter = ("state", "type", "endpoint__merchant")
     list_select_related = ("endpoint",)

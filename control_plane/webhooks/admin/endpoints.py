@@ -43,7 +43,7 @@ class EndpointForm(forms.ModelForm):
     """What a person decides about an endpoint."""
 
     events = forms.MultipleChoiceField(
-        label=_("events"),
+        label=_("Events"),
         choices=[(one.value, one.label) for one in ORDER_TYPES],
         initial=[one.value for one in ORDER_TYPES],
         widget=forms.CheckboxSelectMultiple,
@@ -52,7 +52,7 @@ class EndpointForm(forms.ModelForm):
     class Meta:
         model = Endpoint
         fields = ("merchant", "url", "events", "active")
-        widgets = {"url": forms.TextInput(attrs={"class": "vTextField"})}
+        widgets = {"url": forms.TextInput(attrs={"class": "vLargeTextField"})}
 
     def clean_url(self) -> str:
         """Refused here as the sender would refuse it; names are looked up when they are called."""

@@ -132,6 +132,21 @@ def test_a_later_event_goes_on_once_the_earlier_one_is_given_up(tell, deliver, s
     ]
 
 
+def test_events_that_wait_for_an_earlier_one_are_not_looked_at_meanwhile(
+    tell, deliver, shop, endpoint, now
+):
+    shop.answer = lambda _: 400
+    tell(*LIFE)
+    deliver()
+    assert set(Delivery.objects.values_list("next_try_at", flat=True)) == {
+        now + timedelta(seconds=PAUSES_S[0])
+    }
+    # A person has the first one sent at once: the second one follows at once.
+    shop.answer = lambda _: 200
+    redeliver([Delivery.objects.earliest("pk").pk], now)
+    assert deliver(1) == 2
+
+
 def test_other_orders_do_not_wait_for_one_that_is_refused(tell, deliver, shop, endpoint):
     first = f"{1:022d}"
     shop.answer = lambda heard: 400 if first in heard.event["data"]["reservation_id"] else 200
