@@ -2,6 +2,7 @@
 
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +29,7 @@ ATTEMPTS_MAX = len(PAUSES_S) + 1
 # A server that failed is asked by one delivery at a time, and less often the longer it fails.
 PAUSE_OF_ENDPOINT_MAX_S = 300
 JITTER = 0.2
-AT_ONCE_OF_ENDPOINT = 4
+AT_ONCE_OF_ENDPOINT = 8
 # Somebody who has not written down what became of a delivery by then is dead. Above all that one
 # attempt may take, the look-up of the name included.
 LEASE = timedelta(seconds=90)
@@ -143,31 +144,41 @@ def _secrets(endpoints: set[int]) -> dict[int, tuple[str, ...]]:
     return found
 
 
-def record(claimed: Claimed, result: Result, now: datetime) -> str:
-    """Write down what became of an attempt; the state it left the delivery in."""
+def record(tried: Sequence[tuple[Claimed, Result]], now: datetime) -> None:
+    """Write down what became of attempts, all of them in one transaction."""
     with transaction.atomic():
-        Attempt.objects.create(
-            delivery_id=claimed.id,
-            number=claimed.attempt,
-            at=result.at,
-            duration_ms=result.duration_ms,
-            status=result.status,
-            error=result.error[:ERROR_CHARACTERS_MAX],
-            answer=_readable(result.answer),
-        )
-        ours = Delivery.objects.filter(pk=claimed.id, state=DeliveryState.PENDING)
-        if result.is_delivered:
-            # Also of somebody whose lease was over: it has arrived.
-            ours.update(state=DeliveryState.DELIVERED, finished_at=now, lease_until=None)
-            if claimed.attempt > 1:
-                _followers(claimed).update(next_try_at=now)
-            _well(claimed.endpoint_id, now)
-            return DeliveryState.DELIVERED
-        # Whoever has it by now decides.
-        ours = ours.filter(attempts_made=claimed.attempt)
-        state = _failed(ours, claimed, now)
-        _ill(claimed.endpoint_id, result, now)
-    return state
+        Attempt.objects.bulk_create(_logged(claimed, result) for claimed, result in tried)
+        _delivered([claimed for claimed, result in tried if result.is_delivered], now)
+        for claimed, result in tried:
+            if not result.is_delivered:
+                _failed(claimed, now)
+                _ill(claimed.endpoint_id, result, now)
+
+
+def _logged(claimed: Claimed, result: Result) -> Attempt:
+    return Attempt(
+        delivery_id=claimed.id,
+        number=claimed.attempt,
+        at=result.at,
+        duration_ms=result.duration_ms,
+        status=result.status,
+        error=result.error[:ERROR_CHARACTERS_MAX],
+        answer=_readable(result.answer),
+    )
+
+
+def _delivered(arrived: Sequence[Claimed], now: datetime) -> None:
+    """Also what somebody sent whose lease was over: it has arrived."""
+    if not arrived:
+        return
+    ours = Delivery.objects.filter(pk__in=[one.id for one in arrived], state=DeliveryState.PENDING)
+    ours.update(state=DeliveryState.DELIVERED, finished_at=now, lease_until=None)
+    for claimed in arrived:
+        if claimed.attempt > 1:
+            _followers(claimed).update(next_try_at=now)
+    Endpoint.objects.filter(pk__in={one.endpoint_id for one in arrived}).update(
+        failures=0, failing_since=None, not_before=None, last_delivered_at=now
+    )
 
 
 def signed(claimed: Claimed, now: datetime) -> dict[str, str]:
@@ -177,13 +188,17 @@ def signed(claimed: Claimed, now: datetime) -> dict[str, str]:
     return own | signing.headers(claimed.secrets, claimed.event_id, at_s, claimed.body)
 
 
-def _failed(ours: QuerySet[Delivery], claimed: Claimed, now: datetime) -> str:
+def _failed(claimed: Claimed, now: datetime) -> None:
+    """Try again later, or give up; unless somebody else has it by now, who decides."""
+    ours = Delivery.objects.filter(
+        pk=claimed.id, state=DeliveryState.PENDING, attempts_made=claimed.attempt
+    )
     tried = claimed.attempt - claimed.attempts_before
     if tried < ATTEMPTS_MAX:
-        pause = timedelta(seconds=PAUSES_S[tried - 1] * _jitter())
-        if ours.update(next_try_at=now + pause, lease_until=None):
-            _followers(claimed).update(next_try_at=now + pause)
-        return DeliveryState.PENDING
+        then = now + timedelta(seconds=PAUSES_S[tried - 1] * _jitter())
+        if ours.update(next_try_at=then, lease_until=None):
+            _followers(claimed).update(next_try_at=then)
+        return
     if ours.update(state=DeliveryState.FAILED, finished_at=now, lease_until=None):
         _followers(claimed).update(next_try_at=now)
         log.error(
@@ -191,7 +206,6 @@ def _failed(ours: QuerySet[Delivery], claimed: Claimed, now: datetime) -> str:
             tried,
             extra={"kind": "webhook_failed", "delivery": claimed.id, "event": claimed.event_id},
         )
-    return DeliveryState.FAILED
 
 
 def _followers(claimed: Claimed) -> QuerySet[Delivery]:
@@ -201,12 +215,6 @@ def _followers(claimed: Claimed) -> QuerySet[Delivery]:
     """
     later = Delivery.objects.filter(subject=claimed.subject, pk__gt=claimed.id)
     return later.filter(endpoint=claimed.endpoint_id, state=DeliveryState.PENDING)
-
-
-def _well(endpoint_id: int, now: datetime) -> None:
-    Endpoint.objects.filter(pk=endpoint_id).update(
-        failures=0, failing_since=None, not_before=None, last_delivered_at=now
-    )
 
 
 def _ill(endpoint_id: int, result: Result, now: datetime) -> None:

@@ -155,6 +155,12 @@ class Delivery(models.Model):
                 condition=models.Q(state="pending"),
                 name="delivery_due",
             ),
+            # How many of an endpoint's are under way: few, whatever waits.
+            models.Index(
+                fields=["endpoint"],
+                condition=models.Q(lease_until__isnull=False),
+                name="delivery_leased",
+            ),
             # What an earlier event of the same order is asked by, and people search by it.
             models.Index(fields=["subject"], name="delivery_of_subject"),
             models.Index(fields=["created_at"], name="delivery_by_age"),

@@ -233,6 +233,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("lease_until__isnull", False)),
+                fields=["endpoint"],
+                name="delivery_leased",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
             index=models.Index(fields=["subject"], name="delivery_of_subject"),
         ),
         migrations.AddIndex(

@@ -64,10 +64,10 @@ def test_who_comes_late_does_not_undo_what_the_other_wrote(tell, deliver, shop, 
     (fast,) = claim(now + LEASE, 1)
     assert (slow.id, slow.attempt, fast.attempt) == (fast.id, 1, 2)
     late = now + LEASE + timedelta(seconds=1)
-    record(slow, Result(now, 1, 500, "status 500"), late)
+    record([(slow, Result(now, 1, 500, "status 500"))], late)
     assert Delivery.objects.get().lease_until == now + LEASE + LEASE
-    record(fast, Result(now, 1, 200, ""), late)
-    record(slow, Result(now, 1, 500, "status 500"), late)
+    record([(fast, Result(now, 1, 200, ""))], late)
+    record([(slow, Result(now, 1, 500, "status 500"))], late)
     assert Delivery.objects.get().state == "delivered"
 
 
