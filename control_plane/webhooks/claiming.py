@@ -132,8 +132,8 @@ def claim(now: datetime, limit: int) -> list[Claimed]:
         )
     live = _secrets({endpoint for _, endpoint, *_ in rows})
     return [
-        Claimed(pk, endpoint, url, event, body.encode(), *rest, live[endpoint])
-        for pk, endpoint, url, event, body, *rest, _lease in rows
+        Claimed(pk, endpoint, url, event, body.encode(), subject, made, before, live[endpoint])
+        for pk, endpoint, url, event, body, subject, made, before, _lease in rows
     ]
 
 

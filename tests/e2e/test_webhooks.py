@@ -68,6 +68,6 @@ def test_a_merchant_hears_of_each_order_in_order(
         LIMIT_S,
     )
     for heard in shop.heard:
-        event = verify(secret, heard.headers, heard.body)
+        event = verify(secret, heard.headers, heard.body, time.time())
         assert event["data"]["campaign"] == campaign["slug"]
         assert event["data"]["pay_by"].endswith("Z")
