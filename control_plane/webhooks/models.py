@@ -104,7 +104,7 @@ class EndpointSecret(models.Model):
 class DeliveryState(models.TextChoices):
     """pending → delivered, or → failed after the last attempt; a redelivery makes it pending."""
 
-    PENDING = "pending", _("pending")
+    PENDING = "pending", _("waiting")
     DELIVERED = "delivered", _("delivered")
     FAILED = "failed", _("failed")
 

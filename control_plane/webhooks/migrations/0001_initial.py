@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("pending", "pending"),
+                            ("pending", "waiting"),
                             ("delivered", "delivered"),
                             ("failed", "failed"),
                         ],
