@@ -142,7 +142,7 @@ def at_once() -> Callable[[Sequence[Callable[[], Any]]], list[Any]]:
     return run
 
 
-def _dsn(alias: str) -> str:
+def dsn(alias: str) -> str:
     """The address of the test's own database."""
     at = connections[alias].settings_dict
     user, password = quote(at["USER"]), quote(at["PASSWORD"])
@@ -156,8 +156,8 @@ def server(transactional_db: None) -> Iterator[str]:
         environ = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "control_plane.config.settings",
-            "SLUICE_SALE_DSN": _dsn("default"),
-            "SLUICE_INVENTORY_DSN": _dsn("inventory"),
+            "SLUICE_SALE_DSN": dsn("default"),
+            "SLUICE_INVENTORY_DSN": dsn("inventory"),
         }
         application = "control_plane.config.asgi:application"
         process = subprocess.Popen(

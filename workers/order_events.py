@@ -6,6 +6,7 @@ from typing import Any
 
 from control_plane.orders.services import Answer, Landed, Unsent
 from control_plane.warehouse.services import DEDUCT, RESTORE, Moved, Movement
+from control_plane.webhooks.services import TYPES, Told
 from workers.runtime.clock import from_ms, to_ms
 from workers.runtime.verdicts import InvalidMessage
 
@@ -25,6 +26,10 @@ QTY_MAX = 2**31 - 1
 MS_MAX = 10**13 - 1
 SKU_CHARACTERS_MAX = 64
 SHOPPER_CHARACTERS_MAX = 64
+RESERVATION_CHARACTERS_MAX = 64
+CURRENCY_CHARACTERS = 3
+REASON_CHARACTERS_MAX = 16
+AMOUNT_MAX = 2**63 - 1
 
 # Strings that may hold anything are encoded once each; there are as many as items and currencies.
 _text_of = lru_cache(maxsize=10_000)(json.JSONEncoder(ensure_ascii=False).encode)
@@ -110,6 +115,30 @@ def read_answer(value: bytes | None) -> Answer | None:
     )
 
 
+def read_told(value: bytes | None) -> Told | None:
+    """What a merchant may hear of; None for all else. Raises InvalidMessage as `read_movement`."""
+    event = _event(value)
+    kind = TYPES.get(event["type"])
+    if kind is None:
+        return None
+    told = Told(
+        type=kind,
+        reservation_id=_text(event, "reservation_id", RESERVATION_CHARACTERS_MAX),
+        item=_integer(event, "item", ID_MAX),
+        shopper=_text(event, "shopper", SHOPPER_CHARACTERS_MAX),
+        qty=_integer(event, "qty", QTY_MAX),
+        at=from_ms(_integer(event, "at_ms", MS_MAX)),
+    )
+    if event["type"] == RESERVATION_REJECTED:
+        return told._replace(reason=_text(event, "reason", REASON_CHARACTERS_MAX))
+    return told._replace(
+        order_id=_integer(event, "order_id", ID_MAX),
+        sku=_text(event, "sku", SKU_CHARACTERS_MAX),
+        amount_minor=_integer(event, "amount_minor", AMOUNT_MAX, least=0),
+        currency=_text(event, "currency", CURRENCY_CHARACTERS),
+    )
+
+
 def _event(value: bytes | None) -> dict[str, Any]:
     """The JSON object of our version with a type; raises InvalidMessage."""
     if value is None or len(value) > VALUE_BYTES_MAX:
@@ -127,10 +156,10 @@ def _event(value: bytes | None) -> dict[str, Any]:
     return event
 
 
-def _integer(event: dict[str, Any], name: str, most: int) -> int:
+def _integer(event: dict[str, Any], name: str, most: int, least: int = 1) -> int:
     value = event.get(name)
-    if type(value) is not int or not 1 <= value <= most:
-        raise InvalidMessage(f"{name}: must be an integer from 1 to {most}")
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidMessage(f"{name}: must be an integer from {least} to {most}")
     return value
 
 

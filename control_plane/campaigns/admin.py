@@ -125,6 +125,7 @@ class CampaignAdmin(admin.ModelAdmin):
         "state",
         "approved_at",
         "approved_by",
+        "warmed_at",
         "ended_at",
         "ended_by",
         "settled_at",
@@ -173,6 +174,7 @@ class CampaignAdmin(admin.ModelAdmin):
         history = (
             "state",
             ("approved_at", "approved_by"),
+            "warmed_at",
             ("ended_at", "ended_by"),
             "settled_at",
         )

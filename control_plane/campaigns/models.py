@@ -123,6 +123,14 @@ class Campaign(models.Model):
         verbose_name=_("ended by"),
         help_text=_("Empty when the clock ended it."),
     )
+    warmed_at = models.DateTimeField(
+        _("armed at"),
+        null=True,
+        editable=False,
+        help_text=_("Since then every shard of it was seen ready to sell."),
+    )
+    # When the clock tries to settle it again, after its books were seen not to balance.
+    settle_after = models.DateTimeField(null=True, editable=False)
     settled_at = models.DateTimeField(
         _("settled at"),
         null=True,

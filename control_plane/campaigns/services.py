@@ -1,18 +1,20 @@
 """A campaign's way: draft → approved → live → ended. Nobody else changes a campaign's state."""
 
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.campaigns.queues import create_buckets, fix_buckets
 from control_plane.campaigns.settling import settle_due
+from control_plane.campaigns.warming import cold_campaigns, warm_due
 from control_plane.inventory import services as inventory
 from control_plane.merchants.models import Merchant
 from control_plane.queues import services as queues
@@ -29,6 +31,7 @@ __all__ = [
     "NotRunning",
     "StartInThePast",
     "approve",
+    "cold_campaigns",
     "create_draft",
     "end_due",
     "end_now",
@@ -36,10 +39,13 @@ __all__ = [
     "open_due",
     "rotate_path_keys",
     "settle_due",
+    "warm_due",
 ]
 
 # 16 random bytes are 22 characters of base64url; the buy URL cannot be guessed before the start.
 PATH_KEY_BYTES = 16
+
+log = logging.getLogger(__name__)
 
 
 class CampaignError(Exception):
@@ -164,16 +170,35 @@ def open_due(now: datetime) -> int:
 
 def end_due(now: datetime) -> int:
     """approved or live → ended for all whose end has come. Idempotent; returns how many."""
+    ended = 0
     with transaction.atomic():
-        due = _running().filter(ends_at__lte=now)
-        # Locked, so that what is ended below is what was looked at here.
-        ending = list(due.select_for_update().order_by("pk").values_list("pk", flat=True))
-        if ending:
-            Campaign.objects.filter(pk__in=ending).update(state=CampaignState.ENDED, ended_at=now)
-            items = Item.objects.filter(campaign__in=ending)
-            inventory.end_sale(items.values_list("pk", flat=True))
-            snapshots.publish(f"{len(ending)} campaigns ended on time", now)
-    return len(ending)
+        due = list(_running().filter(ends_at__lte=now).values_list("pk", flat=True))
+        if due:
+            # All pools in one order, though the campaigns end one by one.
+            inventory.lock_pools(_items_of(due))
+        for campaign_id in due:
+            try:
+                with transaction.atomic():
+                    ended += _end(campaign_id, now)
+            except (DatabaseError, inventory.InventoryError):
+                # It is tried again at the next tick, and the others end meanwhile.
+                log.exception("not ended", extra={"kind": "not_ended", "campaign": campaign_id})
+        if ended:
+            snapshots.publish(f"{ended} campaigns ended on time", now)
+    return ended
+
+
+def _end(campaign_id: int, now: datetime) -> int:
+    """One of them, if it still runs."""
+    running = _running().filter(pk=campaign_id, ends_at__lte=now)
+    if not running.update(state=CampaignState.ENDED, ended_at=now):
+        return 0
+    inventory.end_sale(_items_of([campaign_id]))
+    return 1
+
+
+def _items_of(campaign_ids: Sequence[int]) -> QuerySet[Item, int]:
+    return Item.objects.filter(campaign__in=campaign_ids).values_list("pk", flat=True)
 
 
 def end_now(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
@@ -182,7 +207,7 @@ def end_now(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
         running = _running().filter(pk=campaign.pk)
         if not running.update(state=CampaignState.ENDED, ended_at=now, ended_by=by):
             raise NotRunning(campaign.pk)
-        inventory.end_sale(Item.objects.filter(campaign=campaign).values_list("pk", flat=True))
+        inventory.end_sale(_items_of([campaign.pk]))
         snapshots.publish(f"campaign {campaign.slug} ended early", now)
     return Campaign.objects.get(pk=campaign.pk)
 

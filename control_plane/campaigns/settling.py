@@ -1,16 +1,19 @@
 """The end of the books: once nothing of a campaign moves any more, its totals are written."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item, Settlement
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, AllocationState, ChangeState, StockChange
 from control_plane.orders.models import Order, OrderState, Rejection
+
+# One whose books do not balance is looked at again after this, so that it costs the others nothing.
+PAUSE = timedelta(minutes=10)
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +23,23 @@ def settle_due(now: datetime, limit: int = 20) -> int:
 
     Every epoch is closed, so that all its reservations are decided and what was left is in the
     pool; every order is paid or has ended; no withdrawal waits. Idempotent. One whose books do not
-    balance is left for people to look at.
+    balance, or that fails otherwise, is left for people to look at and tried again after PAUSE:
+    however many of them there are, the others are settled.
     """
-    ready = _still().order_by("ended_at", "pk").values_list("pk", flat=True)[:limit]
-    return sum(_settle(campaign_id, now) for campaign_id in ready)
+    rested = Q(settle_after=None) | Q(settle_after__lte=now)
+    ready = _still().filter(rested).order_by("ended_at", "pk").values_list("pk", flat=True)[:limit]
+    settled = 0
+    for campaign_id in ready:
+        try:
+            settled += _settle(campaign_id, now)
+        except (DatabaseError, inventory.InventoryError):
+            log.exception("not settled", extra={"kind": "not_settled", "campaign": campaign_id})
+            _rest(campaign_id, now)
+    return settled
+
+
+def _rest(campaign_id: int, now: datetime) -> None:
+    Campaign.objects.filter(pk=campaign_id, settled_at=None).update(settle_after=now + PAUSE)
 
 
 def _still() -> Any:
@@ -52,6 +68,7 @@ def _settle(campaign_id: int, now: datetime) -> bool:
         for one in books:
             if one.drift:
                 log.error("not settled: %s", one, extra={"kind": "drift", "item": one.item_id})
+                _rest(campaign_id, now)
                 return False
         if not Campaign.objects.filter(pk=campaign_id, settled_at=None).update(settled_at=now):
             return False

@@ -1,5 +1,8 @@
 """What the clock does to campaigns."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,6 +13,7 @@ from control_plane.config.singleton import alone, is_alone
 # Any constant; one number per singleton task.
 ADVANCE_LOCK = 0x51_0CA3
 SETTLE_LOCK = 0x51_05E7
+WARM_LOCK = 0x51_0A2E
 
 
 @app.task(name="campaigns.advance_campaigns")
@@ -29,3 +33,11 @@ def settle_campaigns() -> None:
     with alone(SETTLE_LOCK) as is_first:
         if is_first:
             services.settle_due(timezone.now())
+
+
+@app.task(name="campaigns.warm_campaigns")
+def warm_campaigns() -> None:
+    """See that what is about to start is armed. Idempotent; a run beside another does nothing."""
+    with alone(WARM_LOCK) as is_first:
+        if is_first:
+            services.warm_due(timezone.now(), timedelta(seconds=settings.ENV.arm_lead_s))

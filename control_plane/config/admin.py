@@ -1,6 +1,7 @@
 """The clock's schedule in the admin: the pages of django-celery-beat, less what is not used."""
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import ClockedSchedule, PeriodicTask, SolarSchedule
@@ -18,6 +19,15 @@ class ScheduleAdmin(PeriodicTaskAdmin):
 
     list_display = ("name", "purpose", "enabled", "rhythm", "last_run_at")
     list_filter = ("enabled",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
+        """Not of a delivered entry, nor of a rhythm it has; it can be switched off instead.
+
+        The admin asks this also of what would be deleted along with something else.
+        """
+        if obj is not None and schedule.is_delivered(obj.name):
+            return False
+        return bool(super().has_delete_permission(request, obj))
 
     @admin.display(description=_("purpose"))
     def purpose(self, task: PeriodicTask) -> str:

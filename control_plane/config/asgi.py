@@ -12,7 +12,7 @@ from django.db import connections  # noqa: E402  (needs the applications loaded)
 
 from control_plane.orders import internal  # noqa: E402
 from control_plane.payments import callbacks  # noqa: E402
-from control_plane.payments.demo import refunding  # noqa: E402
+from control_plane.payments.demo import collecting, refunding  # noqa: E402
 from control_plane.snapshot import channel, heartbeat  # noqa: E402
 
 # Every request runs in a thread of its own, whose connection nobody would use again.
@@ -32,5 +32,7 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await callbacks.application(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] == refunding.PATH:
         await refunding.application(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == collecting.PATH:
+        await collecting.application(scope, receive, send)
     else:
         await django_application(scope, receive, send)

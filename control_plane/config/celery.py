@@ -17,7 +17,7 @@ TASK_LIMIT_S = 30
 REDELIVERY_AFTER_S = 120
 assert TASK_SOFT_LIMIT_S < TASK_LIMIT_S < REDELIVERY_AFTER_S
 
-TICKS, WAITED_FOR = "celery", "waited-for"
+TICKS, WAITED_FOR, WEBHOOKS = "celery", "waited-for", "webhooks"
 
 app = Celery("sluice")
 app.conf.update(
@@ -34,7 +34,12 @@ app.conf.update(
         Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
         for name in (TICKS, WAITED_FOR)
     ),
-    task_routes={"payments.demo_collect": {"queue": WAITED_FOR}},
+    # WEBHOOKS is none of the default worker's: a run waits for other people's servers. It is taken
+    # by a worker of its own (`-Q webhooks`); where there is none, webhooks wait.
+    task_routes={
+        "payments.demo_collect": {"queue": WAITED_FOR},
+        "webhooks.*": {"queue": WEBHOOKS},
+    },
     task_ignore_result=True,
     # Tasks are idempotent: run again after a crash rather than lose one.
     task_acks_late=True,
@@ -58,9 +63,11 @@ app.autodiscover_tasks(
         "control_plane.orders",
         "control_plane.pages",
         "control_plane.payments",
+        "control_plane.reconciliation",
         "control_plane.risk",
         "control_plane.snapshot",
         "control_plane.switches",
+        "control_plane.webhooks",
     ]
 )
 

@@ -3,6 +3,8 @@
 `read` reports every wrong variable at once, so that one start shows all that has to be mended.
 """
 
+import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +19,9 @@ EXIT_BAD_ENVIRONMENT = 2
 SHARDS_MAX = 64
 RETRIES_MAX = 10
 MINUTES_MAX = 24 * 60
+DAYS_MAX = 30
+DAY_S = 24 * 3600
+RECONCILE_AFTER_H_MAX = 7 * 24
 
 T = TypeVar("T")
 
@@ -42,6 +47,14 @@ class Database:
 
 
 @dataclass(frozen=True)
+class PaymentProvider:
+    """Where a provider is asked, and what both sides sign with: the first key signs ours."""
+
+    url: str
+    keys: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Env:
     """The environment, checked."""
 
@@ -56,6 +69,8 @@ class Env:
     demo: bool
     # Of the demo's payment provider: the first signs, a second one is being retired.
     demo_payment_keys: tuple[str, ...] = field(repr=False)
+    # Real ones, by name: see payments/README.md.
+    payment_providers: dict[str, "PaymentProvider"] = field(repr=False)
     # Where this control plane answers, for the demo's payment provider.
     control_plane_url: str
     allowed_hosts: list[str]
@@ -70,6 +85,14 @@ class Env:
     retry_minutes: tuple[int, ...]
     # Whether there is a standby stock cluster; its address is the workers' business.
     has_standby: bool
+    # How long before its start the stock agent arms a campaign.
+    arm_lead_s: int
+    # How long after its end a campaign's books are compared.
+    reconcile_after_h: int
+    # Whether webhooks may go over http and to addresses of our own network: demos and tests.
+    webhooks_private: bool
+    # An endpoint at which nothing arrived for so long is switched off.
+    webhooks_off_after_days: int
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -91,6 +114,7 @@ def read(environ: Mapping[str, str]) -> Env:
             if environ.get("SLUICE_DEMO", "0") == "1"
             else ()
         ),
+        payment_providers=reader.take("SLUICE_PAYMENT_PROVIDERS", _providers, "{}"),
         control_plane_url=reader.take(
             "SLUICE_CONTROL_PLANE_URL", _http_url, "http://127.0.0.1:8000"
         ),
@@ -106,6 +130,14 @@ def read(environ: Mapping[str, str]) -> Env:
         has_standby=(
             "SLUICE_STOCK_STANDBY_REDIS" in environ
             and reader.take("SLUICE_STOCK_STANDBY_REDIS", bool)
+        ),
+        arm_lead_s=reader.take("SLUICE_ARM_LEAD_S", _number("seconds", 0, DAY_S), "60"),
+        reconcile_after_h=reader.take(
+            "SLUICE_RECONCILE_AFTER_H", _number("hours", 1, RECONCILE_AFTER_H_MAX), "24"
+        ),
+        webhooks_private=reader.take("SLUICE_WEBHOOKS_PRIVATE", _flag, "0"),
+        webhooks_off_after_days=reader.take(
+            "SLUICE_WEBHOOKS_OFF_AFTER_DAYS", _number("days", 1, DAYS_MAX), "5"
         ),
     )
     if reader.problems:
@@ -171,6 +203,36 @@ def _secrets(value: str) -> tuple[str, ...]:
     return keys
 
 
+def _providers(value: str) -> dict[str, PaymentProvider]:
+    """Messages never repeat the value: it carries keys."""
+    try:
+        given = json.loads(value)
+        return {name: _provider(name, **fields) for name, fields in given.items()}
+    except (TypeError, AttributeError, json.JSONDecodeError):
+        raise ValueError(
+            'must be JSON such as {"acme":{"url":"https://pay.acme.example","keys":["…"]}}'
+        ) from None
+
+
+def _provider(name: str, url: str, keys: list[str]) -> PaymentProvider:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name) or name == "demo":
+        raise ValueError("must name providers in small letters, digits and -, and none demo")
+    if type(url) is not str or type(keys) is not list:
+        raise TypeError
+    try:
+        parts, _ = _split(url, ("https", "http"))
+    except ValueError as error:
+        raise ValueError(f"of {name}: its url {error}") from None
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError(f"of {name}: its url must begin with https://")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"of {name}: its url must be a plain address with a path at most")
+    try:
+        return PaymentProvider(url.rstrip("/"), _secrets(",".join(keys)))
+    except ValueError as error:
+        raise ValueError(f"of {name}: its keys {error}") from None
+
+
 def _http_url(value: str) -> str:
     url, _ = _split(value, ("http", "https"))
     if url.path or url.query or url.fragment:
@@ -194,6 +256,15 @@ def _minutes(value: str) -> tuple[int, ...]:
             f" 1,5,30, not {value!r}"
         )
     return tuple(map(int, parts))
+
+
+def _number(of_what: str, least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
+            raise ValueError(f"must be a number of {of_what} from {least} to {most}, not {value!r}")
+        return int(value)
+
+    return parse
 
 
 def _directory(value: str) -> Path:

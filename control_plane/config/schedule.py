@@ -4,8 +4,9 @@
 there already stays as they left it. Beat reads the tables again within a second of an edit.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.db.models import ProtectedError
 from django.utils.translation import gettext_lazy as _
 
 
@@ -29,6 +30,13 @@ BUILT_IN = (
         1,
         2,
         _("Opens and ends campaigns on time."),
+    ),
+    Entry(
+        "warm-campaigns",
+        "campaigns.warm_campaigns",
+        5,
+        10,
+        _("Sees that campaigns about to start are armed, and raises the alarm when they are not."),
     ),
     Entry(
         "settle-campaigns",
@@ -80,12 +88,46 @@ BUILT_IN = (
         10,
         _("Lands reservations again that could not become an order, at their time."),
     ),
+    Entry(
+        "reconcile-campaigns",
+        "reconciliation.reconcile",
+        60,
+        120,
+        _("Compares all books of a campaign a day after its end."),
+    ),
+    Entry(
+        "deliver-webhooks",
+        "webhooks.deliver",
+        1,
+        2,
+        _("Tells merchants' servers what happened to orders, until they have heard it."),
+    ),
+    Entry(
+        "tend-webhooks",
+        "webhooks.tend",
+        60,
+        120,
+        _("Switches off webhook endpoints that fail for days; forgets deliveries of 30 days ago."),
+    ),
 )
 
 
 def entry(name: str) -> Entry:
     """The delivered entry of this name; KeyError."""
     return {one.name: one for one in BUILT_IN}[name]
+
+
+def is_delivered(name: str) -> bool:
+    """Whether it is one of ours."""
+    return any(one.name == name for one in BUILT_IN)
+
+
+def refuse_to_delete(instance: Any, **_kwargs: Any) -> None:
+    """Receiver of `pre_delete`: a delivered entry would go with the rhythm it has."""
+    ours = [one.name for one in BUILT_IN]
+    using = list(instance.periodictask_set.filter(name__in=ours))
+    if using:
+        raise ProtectedError(f"{instance} is what {using[0].name} runs by", set(using))
 
 
 def sync() -> int:

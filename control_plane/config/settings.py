@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "control_plane.orders",
     "control_plane.payments",
     "control_plane.dead_letters",
+    "control_plane.reconciliation",
+    "control_plane.webhooks",
     "control_plane.queues",
     "control_plane.snapshot",
     "control_plane.switches",

@@ -1,9 +1,10 @@
 """The end of an order: its units go back to the pool, once, and its shard hears of it later."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
@@ -12,6 +13,8 @@ from control_plane.campaigns.models import CampaignState, Item
 from control_plane.orders import projection
 from control_plane.orders.landing import Landed
 from control_plane.orders.models import HoldRelease, Order, OrderState
+
+log = logging.getLogger(__name__)
 
 ENDS = (OrderState.EXPIRED, OrderState.CANCELLED)
 
@@ -76,18 +79,27 @@ def end_order(order_id: int, to_state: str, now: datetime) -> bool:
     return order is not None and _end(order, [order_id], to_state, now) == 1
 
 
-def expire_due(now: datetime, limit: int = 500) -> int:
+def expire_due(now: datetime, limit: int = 500, failing: set[int] | None = None) -> int:
     """End up to `limit` unpaid orders whose time to pay is over; returns how many. Idempotent.
 
-    A transaction for each item, so that no sale waits for another one's expiry.
+    A transaction for each item, so that no sale waits for another one's expiry. An item whose
+    orders cannot be ended is logged and added to `failing`, whose orders are left out: the next
+    call comes to those behind them.
     """
-    due = Order.objects.filter(state=OrderState.UNPAID, pay_by__lte=now).order_by("pay_by", "pk")
+    failing = set() if failing is None else failing
+    due = Order.objects.filter(state=OrderState.UNPAID, pay_by__lte=now)
+    due = due.exclude(item_id__in=failing).order_by("pay_by", "pk")
     of_item: dict[int, list[int]] = {}
     for item_id, order_id in due.values_list("item_id", "pk")[:limit]:
         of_item.setdefault(item_id, []).append(order_id)
-    return sum(
-        _end(item_id, of_item[item_id], OrderState.EXPIRED, now) for item_id in sorted(of_item)
-    )
+    ended = 0
+    for item_id in sorted(of_item):
+        try:
+            ended += _end(item_id, of_item[item_id], OrderState.EXPIRED, now)
+        except DatabaseError:
+            failing.add(item_id)
+            log.exception("orders not expired", extra={"kind": "not_expired", "item": item_id})
+    return ended
 
 
 def pending_releases(limit: int) -> list[HoldRelease]:

@@ -21,7 +21,10 @@ def expire_orders() -> None:
     with alone(EXPIRE_LOCK) as is_alone:
         if not is_alone:
             return
+        failing = set[int]()
         for _ in range(ORDERS_A_RUN // ORDERS_A_STEP):
-            if services.expire_due(timezone.now(), ORDERS_A_STEP) < ORDERS_A_STEP:
+            known = len(failing)
+            ended = services.expire_due(timezone.now(), ORDERS_A_STEP, failing)
+            if ended < ORDERS_A_STEP and len(failing) == known:
                 break
         services.forget_decided_intents()

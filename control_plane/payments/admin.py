@@ -16,9 +16,16 @@ from control_plane.config.ask_first import Question, Refusal, ask
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, ReadOnlyInline
 from control_plane.orders.models import Order
 from control_plane.payments import services
-from control_plane.payments.models import Payment, PaymentEvent, Refund, RefundState
+from control_plane.payments.models import (
+    Payment,
+    PaymentEvent,
+    PaymentException,
+    Refund,
+    RefundState,
+)
 
 RETRY = "payments.retry_refund"
+RESOLVE = "payments.resolve_paymentexception"
 
 
 def _order_link(order: Order) -> SafeString:
@@ -170,3 +177,87 @@ class RefundAdmin(ReadOnlyAdmin):
     def amount(self, refund: Refund) -> str:
         """In the smallest unit of the currency."""
         return _amount(refund.payment)
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """What nobody has looked at."""
+
+    title = _("open")
+    parameter_name = "open"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Yes or no."""
+        return [("1", _("open")), ("0", _("resolved"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """By whether somebody has."""
+        if self.value() is None:
+            return queryset
+        return queryset.filter(resolved_at__isnull=self.value() == "1")
+
+
+@admin.register(PaymentException)
+class ExceptionAdmin(ReadOnlyAdmin):
+    """Callbacks that changed nothing though their provider signed them."""
+
+    list_display = ("event_id", "provider", "kind", "told", "times", "last_at", "resolved_at")
+    list_filter = (OpenFilter, "kind", "provider")
+    search_fields = ("=event_id", "=order_number", "=payment_id")
+    ordering = ("-last_at",)
+    fields = (
+        ("provider", "event_id"),
+        ("kind", "type"),
+        "told",
+        "agreed",
+        ("times", "first_at", "last_at"),
+        "resolved_at",
+    )
+    readonly_fields = ("told", "agreed")
+
+    def buttons(self, request: HttpRequest, obj: PaymentException) -> list[Button]:
+        """While it is open."""
+        if obj.resolved_at is not None or not request.user.has_perm(RESOLVE):
+            return []
+        url = reverse("admin:payments_paymentexception_resolve", args=[obj.pk])
+        return [Button(_("Close"), url)]
+
+    def get_urls(self) -> list[URLPattern]:
+        """`…/<id>/resolve/` in front of the admin's own."""
+        page = self.admin_site.admin_view(self.resolve_view)
+        name = "payments_paymentexception_resolve"
+        return [path("<int:exception_id>/resolve/", page, name=name), *super().get_urls()]
+
+    def resolve_view(self, request: HttpRequest, exception_id: int) -> HttpResponse:
+        """Ask, or close it; who did it and what came of it stands in its history."""
+        exception = get_object_or_404(PaymentException, pk=exception_id)
+
+        def perform(values: dict[str, Any]) -> str:
+            if not services.resolve(exception_id, timezone.now()):
+                raise Refusal(_("It is closed already."))
+            self.log_change(request, exception, f"{_('Close')}: {values['reason']}")
+            return str(_("It is closed."))
+
+        question = Question(
+            title=_("Close"),
+            warning=_("Nothing changes but this. It opens again when the provider tells it again."),
+            permission=RESOLVE,
+            subjects=[exception],
+            back=reverse("admin:payments_paymentexception_change", args=[exception_id]),
+            perform=perform,
+        )
+        return ask(self, request, question)
+
+    @admin.display(description=_("told"))
+    def told(self, exception: PaymentException) -> str:
+        """By the provider."""
+        return f"{exception.amount_minor} {exception.currency} · {exception.order_number}"
+
+    @admin.display(description=_("agreed"))
+    def agreed(self, exception: PaymentException) -> SafeString | str:
+        """With the provider, by the payment that it names."""
+        payment = Payment.objects.filter(pk=exception.payment_id).select_related("order").first()
+        if payment is None:
+            return "–"
+        url = reverse("admin:payments_payment_change", args=[payment.pk])
+        text = f"{_amount(payment)} · {payment.order.number}"
+        return format_html('<a href="{}">{}</a>', url, text)

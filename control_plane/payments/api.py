@@ -1,5 +1,6 @@
 """Payments of `/api/v1/`: a merchant's tools create them, and the demo's shoppers pay."""
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -17,8 +18,10 @@ from control_plane.merchants import services as merchants
 from control_plane.orders.models import Order
 from control_plane.payments import providers, services
 from control_plane.payments.demo.provider import DemoProvider
-from control_plane.payments.errors import ProviderUnavailable
-from control_plane.payments.models import Payment
+from control_plane.payments.errors import ProviderRefused, ProviderUnavailable
+from control_plane.payments.models import Payment, PaymentState
+
+log = logging.getLogger(__name__)
 
 
 class Unavailable(APIException):
@@ -57,14 +60,18 @@ class Payments(APIView):
     permission_classes = (requires("payments.add_payment"),)
 
     def post(self, request: Request) -> Response:
-        """Create the payment of an order, or give the one there is."""
+        """Create the payment of an order, or give the one there is, and have it collected.
+
+        `pay_url` is where the provider wants the shopper to pay, or null. A repeat asks it again.
+        """
         body = PaymentRequest(data=request.data)
         body.is_valid(raise_exception=True)
         order_id = int(body.validated_data["order_number"][1:])
         order = Order.objects.filter(pk=min(order_id, 2**63 - 1)).first()
         if order is None:
             raise Http404
-        return Response(_described(_create(order, body.validated_data["provider"])))
+        payment = _create(order, body.validated_data["provider"])
+        return Response(_described(payment) | {"pay_url": _begin(payment)})
 
 
 class DemoPaymentRequest(serializers.Serializer[None]):
@@ -101,11 +108,7 @@ class DemoPayments(APIView):
             # Also a reservation that is not landed yet, and other people's.
             raise Http404
         payment = _create(order, DemoProvider.name)
-        try:
-            # Again for a repeat: the callback may have been lost, and is counted once.
-            providers.get(payment.provider).begin(payment)
-        except ProviderUnavailable as error:
-            raise Unavailable from error
+        _begin(payment)
         return Response(_described(payment), status=status.HTTP_202_ACCEPTED)
 
 
@@ -124,6 +127,20 @@ def _create(order: Order, provider: str) -> Payment:
         return services.create_payment(order, provider, timezone.now())
     except services.NotPayable as error:
         raise Conflict(detail="The order cannot be paid any more.", code=error.code) from error
+
+
+def _begin(payment: Payment) -> str | None:
+    """Also for a repeat: the callback may have been lost, and is counted once."""
+    if payment.state == PaymentState.PAID:
+        return None
+    try:
+        return providers.get(payment.provider).begin(payment)
+    except ProviderUnavailable as error:
+        raise Unavailable from error
+    except ProviderRefused as error:
+        log.error("payment %s refused by its provider: %s", payment.pk, error)
+        detail = "The provider refuses this payment."
+        raise Conflict(detail=detail, code="provider_refused") from error
 
 
 def _described(payment: Payment) -> dict[str, Any]:

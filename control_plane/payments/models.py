@@ -87,6 +87,58 @@ class PaymentEvent(models.Model):
         return f"{self.provider} {self.event_id}"
 
 
+class ExceptionKind(models.TextChoices):
+    """Why a signed callback changed nothing."""
+
+    AMOUNT = "amount_minor", _("another amount")
+    CURRENCY = "currency", _("another currency")
+    ORDER = "order_number", _("another order")
+    UNKNOWN = "not_found", _("unknown payment")
+    REUSED = "event_reused", _("event id of another payment")
+
+
+class PaymentException(models.Model):
+    """A callback its provider signed and that does not fit: money may have moved, nothing here did.
+
+    What is told again counts in its row. It is open until a person has looked.
+    """
+
+    provider = models.CharField(_("provider"), max_length=32)
+    event_id = models.CharField(_("event id"), max_length=64)
+    kind = models.CharField(_("kind"), max_length=16, choices=ExceptionKind.choices)
+    # As told; there need be no such payment.
+    payment_id = models.UUIDField(_("payment"))
+    type = models.CharField(_("type"), max_length=32)
+    order_number = models.CharField(_("order number"), max_length=24)
+    amount_minor = models.PositiveBigIntegerField(_("amount in minor units"))
+    currency = models.CharField(_("currency"), max_length=3)
+    times = models.PositiveIntegerField(_("times told"), default=1)
+    first_at = models.DateTimeField(_("first told at"))
+    last_at = models.DateTimeField(_("last told at"))
+    resolved_at = models.DateTimeField(_("resolved at"), null=True)
+
+    class Meta:
+        verbose_name = _("payment exception")
+        verbose_name_plural = _("payment exceptions")
+        permissions = [("resolve_paymentexception", "Can close a payment exception")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "event_id", "payment_id", "kind"],
+                name="paymentexception_once",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["first_at"],
+                condition=models.Q(resolved_at=None),
+                name="paymentexception_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.event_id}"
+
+
 class RefundState(models.TextChoices):
     """due → done, or → failed when the provider refuses or too many tries were in vain."""
 

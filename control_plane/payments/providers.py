@@ -1,11 +1,12 @@
 """What a payment provider has to be able to do, and which there are here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from django.conf import settings
 
 from control_plane.payments.demo.provider import DemoProvider
+from control_plane.payments.signed_http import SignedHttpProvider
 
 if TYPE_CHECKING:
     from control_plane.payments.models import Payment, Refund
@@ -24,8 +25,11 @@ class Provider(Protocol):
         """The keys its callbacks are signed with; the first signs, the others are being retired."""
         ...
 
-    def begin(self, payment: "Payment") -> None:
-        """Have it collect the money; may be repeated. Raises ProviderUnavailable."""
+    def begin(self, payment: "Payment") -> str | None:
+        """Have it collect the money; may be repeated. Where the shopper pays, if it says so.
+
+        Raises ProviderRefused and ProviderUnavailable as `refund` does.
+        """
         ...
 
     def refund(self, refund: "Refund") -> None:
@@ -37,11 +41,11 @@ class Provider(Protocol):
         ...
 
 
-_KNOWN: dict[str, Callable[[], Provider]] = {DemoProvider.name: DemoProvider}
-
-
 def get(name: str) -> Provider:
     """The provider of this name; raises UnknownProvider, also for the demo's where that is off."""
-    if name not in _KNOWN or (name == DemoProvider.name and not settings.ENV.demo):
+    if name == DemoProvider.name and settings.ENV.demo:
+        return DemoProvider()
+    configured = settings.ENV.payment_providers.get(name)
+    if configured is None:
         raise UnknownProvider(name)
-    return _KNOWN[name]()
+    return SignedHttpProvider(name, configured.url, configured.keys)

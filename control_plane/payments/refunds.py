@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
@@ -21,9 +22,11 @@ ERROR_LENGTH_MAX = 200
 log = logging.getLogger(__name__)
 
 
-def due_refunds(now: datetime, limit: int) -> list[uuid.UUID]:
-    """Refunds whose next try has come, the longest waiting first."""
+def due_refunds(now: datetime, limit: int, without: Sequence[str] = ()) -> list[uuid.UUID]:
+    """Refunds whose next try has come, the longest waiting first, of providers not in `without`."""
     due = Refund.objects.filter(state=RefundState.DUE, next_try_at__lte=now)
+    if without:
+        due = due.exclude(payment__provider__in=without)
     return list(due.order_by("next_try_at", "pk").values_list("pk", flat=True)[:limit])
 
 

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from control_plane.orders import services as orders
 from control_plane.orders.models import Order, OrderState
-from control_plane.payments import events
+from control_plane.payments import events, exceptions
 from control_plane.payments.errors import (
     EventReused,
     Mismatch,
@@ -22,6 +22,7 @@ from control_plane.payments.errors import (
     UnknownPayment,
 )
 from control_plane.payments.events import Event
+from control_plane.payments.exceptions import open_exceptions, resolve
 from control_plane.payments.models import (
     EventOutcome,
     Payment,
@@ -41,8 +42,10 @@ __all__ = [
     "UnknownPayment",
     "create_payment",
     "due_refunds",
+    "open_exceptions",
     "perform",
     "receive",
+    "resolve",
     "retry",
 ]
 
@@ -84,14 +87,19 @@ def receive(provider: str, event: Event, now: datetime) -> str:
     """Take note of a provider's event, once, and do what follows from it; the outcome.
 
     A repeat gives the first outcome and changes nothing. Raises UnknownPayment, Mismatch and
-    EventReused, and NotTaken when the database cannot do it now, and then nothing was changed;
-    Django's errors when it may or may not have been.
+    EventReused, and then nothing was changed but that a PaymentException was written; NotTaken when
+    the database cannot do it now, and then nothing was changed; Django's errors when it may or may
+    not have been.
     """
     is_decided = False
     try:
         with transaction.atomic():
             outcome = _receive(provider, event, now)
             is_decided = True
+    except (UnknownPayment, Mismatch, EventReused) as error:
+        # After the transaction that was undone.
+        exceptions.note(provider, event, error, now)
+        raise
     except (InterfaceError, OperationalError) as error:
         if is_decided:
             raise  # it was the commit that has no answer

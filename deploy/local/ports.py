@@ -22,6 +22,7 @@ BASE_PORTS = {
     "risk-scorer": 9206,
     "order-courier": 9207,
     "compensator": 9208,
+    "webhook-consumer": 9211,
 }
 # The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
 # port + 10000, the stock port of profile `test`.

@@ -93,6 +93,44 @@ ORDERS_UNANSWERED = Gauge(
     "Orders of the last day, and ends of orders, that the warehouse has not answered in time.",
 )
 
+# Webhooks ------------------------------------------------------------------------------------
+
+WEBHOOKS_NOTED = Counter("sluice_webhooks_noted", "Deliveries written for merchants' endpoints.")
+WEBHOOKS_PENDING = Gauge(
+    "sluice_webhooks_pending", "Deliveries that wait for endpoints that are on."
+)
+WEBHOOKS_OLDEST_SECONDS = Gauge(
+    "sluice_webhooks_oldest_pending_seconds",
+    "Age of the oldest delivery that waits, or 0.",
+)
+WEBHOOKS_FAILED = Gauge(
+    "sluice_webhooks_failed", "Deliveries that were given up within the last 24 hours."
+)
+WEBHOOK_ENDPOINTS = Gauge(
+    "sluice_webhook_endpoints",
+    "Endpoints that are on and failing, and endpoints that were switched off for failing.",
+    ["state"],
+)
+
+# Books ---------------------------------------------------------------------------------------
+
+BOOKS_UNBALANCED = Gauge(
+    "sluice_reconciliation_unbalanced",
+    "Items of the last 30 days whose latest reconciliation does not balance. Alert above 0.",
+)
+BOOKS_OVERDUE = Gauge(
+    "sluice_reconciliation_overdue",
+    "Items whose reconciliation should have been made six hours ago. Alert above 0.",
+)
+CAMPAIGNS_COLD = Gauge(
+    "sluice_campaigns_not_armed",
+    "Campaigns that start within half the time their shards are armed before, or run, and are not.",
+)
+PAYMENT_EXCEPTIONS = Gauge(
+    "sluice_payment_exceptions_open",
+    "Signed callbacks that do not fit their payment and that nobody has looked at. Alert above 0.",
+)
+
 # Relay ---------------------------------------------------------------------------------------
 
 RELAYED = Counter("sluice_relay_delivered", "Intents that Kafka acknowledged.")

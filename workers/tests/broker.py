@@ -5,7 +5,14 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from workers.runtime import kafka
@@ -59,9 +66,7 @@ class Broker:
         found: list[Message] = []
         try:
             partitions = [TopicPartition(topic, number, 0) for number in range(self._topics[topic])]
-            ends = [
-                consumer.get_watermark_offsets(one, timeout=DEADLINE_S)[1] for one in partitions
-            ]
+            ends = [_end(consumer, one) for one in partitions]
             consumer.assign(partitions)
             end = time.monotonic() + DEADLINE_S
             while len(found) < sum(ends):
@@ -102,6 +107,18 @@ class Broker:
             consumer.commit(offsets=start, asynchronous=False)
         finally:
             consumer.close()
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    """Behind its last message. A topic that was just made may have no leader for a moment."""
+    end = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(partition, timeout=DEADLINE_S)[1])
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            assert time.monotonic() < end, f"{partition} has no leader"
 
 
 def _value(message: Message) -> bytes:

@@ -18,6 +18,7 @@ WORKERS = [
     "inventory_consumer",
     "order_courier",
     "compensator",
+    "webhook_consumer",
     "queue_controller",
     "risk_scorer",
 ]
@@ -29,6 +30,7 @@ METRICS = {
     "inventory_consumer": "sluice_stock_deductions_total",
     "order_courier": "sluice_order_events_sent_total",
     "compensator": "sluice_exception_orders 0.0",
+    "webhook_consumer": "sluice_webhooks_noted_total",
     "risk_scorer": 'sluice_risk_remembered{kind="device"}',
     "queue_controller": "sluice_queue_leads 1.0",
 }
@@ -83,6 +85,7 @@ AWAY = {
     "inventory_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "order_courier": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "compensator": ("SLUICE_SALE_DSN", "owed: database default: "),
+    "webhook_consumer": ("SLUICE_KAFKA_BROKERS", "turn: not a member"),
     "risk_scorer": ("SLUICE_KAFKA_BROKERS", "turn: Kafka: "),
     "queue_controller": ("SLUICE_SALE_DSN", "tick: "),
 }

@@ -166,3 +166,55 @@ def test_a_wrong_environment_stops_every_process_with_all_reasons_and_no_traceba
         "sluice control plane: SLUICE_SNAPSHOT_KEY is not set",
         "sluice control plane: SLUICE_DEBUG must be one of 0, 1, not 'maybe'",
     ]
+
+
+PROVIDERS = "SLUICE_PAYMENT_PROVIDERS"
+
+
+def test_payment_providers_are_read_by_name():
+    given = '{"acme":{"url":"https://pay.acme.example/v1/","keys":["%s","%s"]}}'
+    read = env.read(GOOD | {PROVIDERS: given % ("k" * 32, "o" * 32)}).payment_providers
+    assert read["acme"].url == "https://pay.acme.example/v1"
+    assert read["acme"].keys == ("k" * 32, "o" * 32)
+    assert "k" * 32 not in repr(read)
+    assert env.read(GOOD).payment_providers == {}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "[]",
+        "{",
+        '{"acme":[]}',
+        '{"acme":{"url":"https://a.example"}}',
+        '{"acme":{"url":7,"keys":["kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"]}}',
+        '{"acme":{"url":"https://a.example","keys":["short"]}}',
+        '{"acme":{"url":"https://a.example","keys":[]}}',
+        '{"acme":{"url":"https://a.example","keys":"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"}}',
+        '{"acme":{"url":"http://a.example","keys":["kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"]}}',
+        '{"acme":{"url":"https://a.example/?x","keys":["kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"]}}',
+        '{"demo":{"url":"https://a.example","keys":["kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"]}}',
+        '{"ACME":{"url":"https://a.example","keys":["kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"]}}',
+    ],
+)
+def test_a_wrong_payment_provider_stops_the_start_and_shows_no_key(given):
+    with pytest.raises(env.BadEnvironment) as refused:
+        env.read(GOOD | {PROVIDERS: given})
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"{PROVIDERS} ")
+    assert "kkkk" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("SLUICE_ARM_LEAD_S", "-1"),
+        ("SLUICE_RECONCILE_AFTER_H", "0"),
+        ("SLUICE_WEBHOOKS_OFF_AFTER_DAYS", "31"),
+        ("SLUICE_WEBHOOKS_PRIVATE", "yes"),
+    ],
+)
+def test_a_wrong_number_is_refused(name, wrong):
+    with pytest.raises(env.BadEnvironment) as refused:
+        env.read(GOOD | {name: wrong})
+    assert refused.value.problems[0].startswith(f"{name} must be ")

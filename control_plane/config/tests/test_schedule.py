@@ -1,11 +1,17 @@
 """The clock's schedule stands in PostgreSQL, is edited in the admin, and is in force at once."""
 
 import pytest
-from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+from django.db.models import ProtectedError
+from django_celery_beat.models import (
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    PeriodicTasks,
+)
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from control_plane.config import schedule
-from control_plane.config.celery import TICKS, WAITED_FOR, app
+from control_plane.config.celery import TICKS, WAITED_FOR, WEBHOOKS, app
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,11 +40,15 @@ def test_what_somebody_waits_for_does_not_stand_behind_the_ticks():
     def queue_of(task):
         return app.amqp.router.route({}, task)["queue"].name
 
-    assert queue_of("payments.demo_collect") == WAITED_FOR
-    assert {queue_of(one.task) for one in schedule.BUILT_IN} == {TICKS}
     # With one key for both, each message would come twice.
-    assert {queue.routing_key for queue in app.amqp.queues.values()} == {TICKS, WAITED_FOR}
+    assert {queue.routing_key for queue in app.amqp.queues.values()} >= {TICKS, WAITED_FOR}
+    # The worker without `-Q`: a run of webhooks would keep it from the ticks for seconds.
     assert app.amqp.queues.consume_from.keys() == {TICKS, WAITED_FOR}
+    assert queue_of("payments.demo_collect") == WAITED_FOR
+    to_merchants = {"webhooks.deliver", "webhooks.tend"}
+    assert {queue_of(one) for one in to_merchants} == {WEBHOOKS}
+    ticks = {one.task for one in schedule.BUILT_IN} - to_merchants
+    assert {queue_of(one) for one in ticks} == {TICKS}
 
 
 def test_a_tick_is_worthless_before_the_second_one_after_it():
@@ -106,3 +116,44 @@ def test_the_admin_says_what_each_entry_is_for(delivered, admin_client, language
 def test_what_is_not_used_has_no_page(admin_client):
     for unused in ("solarschedule", "clockedschedule"):
         assert admin_client.get(f"/admin/django_celery_beat/{unused}/").status_code == 404
+
+
+def test_a_rhythm_that_a_delivered_entry_has_cannot_be_deleted(delivered, admin_client):
+    """Its rows would go with it, and nothing of them would run any more."""
+    rhythm = delivered["expire-orders"].interval
+    url = "/admin/django_celery_beat/intervalschedule"
+    page = admin_client.post(f"{url}/{rhythm.pk}/delete/", {"post": "yes"})
+    assert page.status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": [rhythm.pk], "post": "yes"}
+    assert admin_client.post(f"{url}/", chosen).status_code == 403
+    with pytest.raises(ProtectedError, match=r"is what .* runs by"):
+        rhythm.delete()
+    with pytest.raises(ProtectedError):
+        IntervalSchedule.objects.all().delete()
+    assert PeriodicTask.objects.count() == len(schedule.BUILT_IN)
+
+
+def test_a_crontab_that_a_delivered_entry_has_cannot_be_deleted_either(delivered):
+    nightly = CrontabSchedule.objects.create(hour="3")
+    task = delivered["settle-campaigns"]
+    task.interval, task.crontab = None, nightly
+    task.save()
+    with pytest.raises(ProtectedError):
+        nightly.delete()
+
+
+def test_a_rhythm_of_somebody_elses_entry_goes_with_it(delivered, admin_client):
+    own = IntervalSchedule.objects.create(every=7, period="minutes")
+    PeriodicTask.objects.create(name="mine", task="pages.publish_pages", interval=own)
+    url = f"/admin/django_celery_beat/intervalschedule/{own.pk}/delete/"
+    assert admin_client.post(url, {"post": "yes"}).status_code == 302
+    assert not PeriodicTask.objects.filter(name="mine").exists()
+
+
+def test_a_delivered_entry_can_be_switched_off_and_not_deleted(delivered, admin_client):
+    url = "/admin/django_celery_beat/periodictask"
+    ours = delivered["expire-orders"]
+    assert admin_client.post(f"{url}/{ours.pk}/delete/", {"post": "yes"}).status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": [ours.pk], "post": "yes"}
+    admin_client.post(f"{url}/", chosen)
+    assert PeriodicTask.objects.filter(pk=ours.pk).exists()

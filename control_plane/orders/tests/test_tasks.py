@@ -56,7 +56,7 @@ def test_the_task_leaves_the_work_to_one_that_is_at_it(due, at_once):
 def test_the_lock_is_free_again_after_a_failure(due, at_once, monkeypatch):
     expire_due = services.expire_due
 
-    def fail(now, limit):
+    def fail(*_):
         raise RuntimeError("crashed")
 
     monkeypatch.setattr(services, "expire_due", fail)

@@ -5,8 +5,8 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
 from control_plane.orders.services import end_order
-from control_plane.payments.models import Refund
-from control_plane.payments.services import receive
+from control_plane.payments.models import PaymentException, Refund
+from control_plane.payments.services import Mismatch, open_exceptions, receive
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +74,28 @@ def test_who_may_only_look_has_no_button_and_cannot_press_it(client, refund):
 def test_an_order_shows_its_payments(admin_client, order, payment):
     page = admin_client.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
     assert f"/admin/payments/payment/{payment.pk}/change/" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ("another amount", "Close")), ("zh-hans", ("金额不符", "关闭"))],
+)
+def test_a_callback_that_does_not_fit_is_closed_by_somebody_who_looked(
+    admin_client, payment, event, now, language, words
+):
+    wrong = event(amount_minor=1)
+    with pytest.raises(Mismatch):
+        receive("demo", wrong, now)
+    row = PaymentException.objects.get()
+    page = _page(admin_client, f"paymentexception/{row.pk}/change/", language)
+    assert words[0] in page and words[1] in page
+    assert "1 CNY" in page and "1999 CNY" in page, "what was told beside what was agreed"
+    url = f"/admin/payments/paymentexception/{row.pk}/resolve/"
+    admin_client.get(url)
+    assert open_exceptions() == 1, "a link changes nothing"
+    admin_client.post(url, {"reason": "they mended it"})
+    assert open_exceptions() == 0
+    assert str(row) not in _page(admin_client, "paymentexception/?open=1")
+    with pytest.raises(Mismatch):
+        receive("demo", wrong, now)
+    assert open_exceptions() == 1, "told again, open again"

@@ -149,13 +149,14 @@ def test_a_provider_that_cannot_be_reached_is_busy_and_a_repeat_is_safe(pay, ses
     assert Payment.objects.count() == 1
 
 
-def test_merchants_tools_create_payments(admin_client, client, order):
+def test_merchants_tools_create_payments(admin_client, client, order, begun):
     body = {"order_number": order.number, "provider": "demo"}
     post = {"path": "/api/v1/payments", "data": body, "content_type": "application/json"}
     assert client.post(**post).status_code == 401
     made = admin_client.post(**post)
     assert (made.status_code, made.json()["order_number"]) == (200, order.number)
     assert admin_client.post(**post).json() == made.json()
+    assert len(begun) == 2, "a repeat has it collected again"
     body["provider"] = "nobody"
     assert list(admin_client.post(**post).json()["errors"]) == ["provider"]
     body |= {"provider": "demo", "order_number": "S9999999999999999999"}

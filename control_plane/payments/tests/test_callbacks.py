@@ -15,7 +15,8 @@ from control_plane.orders.models import Order
 from control_plane.orders.services import land
 from control_plane.payments import services, signature
 from control_plane.payments.events import Event
-from control_plane.payments.models import Payment, PaymentEvent
+from control_plane.payments.models import Payment, PaymentEvent, PaymentException
+from control_plane.payments.services import open_exceptions
 from control_plane.payments.signed_request import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
@@ -305,3 +306,27 @@ def test_what_is_taken_and_whose_answer_is_lost_is_told_again(send, body, order)
     assert services.receive("demo", told, timezone.now()) == "paid"
     assert send(body())[:2] == (200, "paid")
     assert PaymentEvent.objects.count() == 1
+
+
+def test_what_is_signed_and_does_not_fit_is_kept_for_people(send, body, payment, order):
+    """Once for each callback, however often it is told; money may have moved at the provider's."""
+    for _ in range(3):
+        assert send(body(amount_minor=1998))[:2] == (422, "mismatch")
+    send(body(currency="USD", event_id="e-2"))
+    ghost = "00000000-0000-4000-8000-000000000000"
+    send(body(payment_id=ghost, event_id="e-3"))
+    rows = list(
+        PaymentException.objects.order_by("pk").values_list("event_id", "kind", "times", "currency")
+    )
+    assert rows == [
+        ("e-1", "amount_minor", 3, "CNY"),
+        ("e-2", "currency", 1, "USD"),
+        ("e-3", "not_found", 1, "CNY"),
+    ]
+    assert PaymentException.objects.earliest("pk").payment_id == payment.pk
+    assert open_exceptions() == 3
+
+
+def test_what_nobody_signed_leaves_no_row(send, body):
+    assert send(body(amount_minor=1), keys=["x" * 43])[:2] == (401, "bad_signature")
+    assert not PaymentException.objects.exists()

@@ -125,17 +125,23 @@ def test_the_task_does_what_is_due_and_leaves_it_to_one_that_is_at_it(refund, pr
     assert len(provider.asked) == 1
 
 
-def test_a_provider_that_does_not_answer_is_asked_once_a_run(provider, now, monkeypatch):
+def test_a_provider_that_does_not_answer_is_asked_once_a_run_and_others_all_the_same(
+    provider, now, monkeypatch
+):
     tried: list[str] = []
 
-    def in_vain(refund_id, _now):
+    def perform(refund_id, _now):
         tried.append(refund_id)
-        return "due"
+        return "done" if refund_id == "another's" else "due"
 
-    monkeypatch.setattr(services, "due_refunds", lambda *_: ["one", "two", "three"])
-    monkeypatch.setattr(services, "perform", in_vain)
+    def due(_now, _limit, without):
+        return ["another's"] if "away" in without else ["one", "two", "another's"]
+
+    monkeypatch.setattr(services, "due_refunds", due)
+    monkeypatch.setattr(services, "perform", perform)
+    monkeypatch.setattr(tasks, "_provider", lambda refund_id: "away")
     tasks.refund_due()
-    assert tried == ["one"]
+    assert tried == ["one", "another's"]
 
 
 def test_a_quiet_second_costs_three_statements(provider, db):

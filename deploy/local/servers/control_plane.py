@@ -17,6 +17,7 @@ from deploy.local.site import ROOT, Site, write_private
 
 SOURCES = ("control_plane",)
 PING_TIMEOUT_S = 1.0
+WEBHOOKS_NODE = "webhooks@sluice"
 # Long polls hold their connections for up to 25 s; a stop does not wait for them.
 GRACEFUL_STOP_S = "3"
 
@@ -47,9 +48,18 @@ def password_file(site: Site) -> Path:
 
 def celery_answers(site: Site) -> None:
     """A worker on this broker answers a ping."""
+    _ping(site, None)
+
+
+def webhooks_answer(site: Site) -> None:
+    """The worker that sends webhooks does."""
+    _ping(site, [WEBHOOKS_NODE])
+
+
+def _ping(site: Site, nodes: list[str] | None) -> None:
     app = Celery(broker=environment.values(site)["SLUICE_WORK_REDIS_URL"], set_as_current=False)
     try:
-        answers = app.control.ping(timeout=PING_TIMEOUT_S, limit=1)
+        answers = app.control.ping(destination=nodes, timeout=PING_TIMEOUT_S, limit=1)
     except (OSError, OperationalError, redis.RedisError) as error:
         raise Unhealthy(f"celery ping: {error}") from error
     finally:
@@ -112,6 +122,16 @@ CELERY_WORKER = Process(
     name="celery-worker",
     command=lambda site: _celery("worker", "--concurrency", "1", "--loglevel", "info"),
     healthy=celery_answers,
+    sources=SOURCES,
+)
+# In a thread, so that it answers a ping while a merchant's server takes its time.
+CELERY_WEBHOOKS = Process(
+    name="celery-webhooks",
+    command=lambda site: _celery(
+        *("worker", "-Q", "webhooks", "-n", WEBHOOKS_NODE),
+        *("--pool", "threads", "--concurrency", "1", "--loglevel", "info"),
+    ),
+    healthy=webhooks_answer,
     sources=SOURCES,
 )
 CELERY_BEAT = Process(

@@ -1,0 +1,1 @@
+"""Requests that leave the house: to addresses that were checked and pinned, and bounded."""

@@ -1,0 +1,58 @@
+"""Reconciliations in the admin. Read-only: the clock writes them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from control_plane.config.read_only_admin import ReadOnlyAdmin
+from control_plane.reconciliation.models import Difference, Reconciliation
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    """What does not balance is what the filter is for."""
+
+    list_display = ("item", "campaign", "balanced", "equation", "differing", "at")
+    list_filter = ("balanced",)
+    list_select_related = ("item__campaign",)
+    search_fields = ("item__sku", "item__campaign__slug")
+    ordering = ("-at", "-pk")
+    fields = (
+        ("item", "campaign"),
+        ("at", "day"),
+        "balanced",
+        "equation",
+        "differing",
+        ("units_paid", "units_unpaid", "units_expired", "units_cancelled"),
+        ("ledger_confirmed", "ledger_returned"),
+        ("warehouse_deducted", "warehouse_restored"),
+        "rejections",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """What is no column."""
+        return ("campaign", "equation", "differing")
+
+    @admin.display(description=_("campaign"))
+    def campaign(self, row: Reconciliation) -> str:
+        """Whose item it is."""
+        return str(row.item.campaign)
+
+    @admin.display(description=_("total = pool + shards + live orders"))
+    def equation(self, row: Reconciliation) -> str:
+        """I1, filled in."""
+        terms = f"{row.unallocated} + {row.open_leftover} + {row.live_units}"
+        holds = row.total == row.unallocated + row.open_leftover + row.live_units
+        return f"{row.total} {'=' if holds else '≠'} {terms}"
+
+    @admin.display(description=_("differences"))
+    def differing(self, row: Reconciliation) -> SafeString | str:
+        """By class."""
+        if not row.differences:
+            return "–"
+        rows = ((Difference(kind).label, amount) for kind, amount in row.differences.items())
+        return format_html_join("", "<div>{}: {}</div>", rows)

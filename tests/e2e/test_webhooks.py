@@ -1,0 +1,73 @@
+"""A merchant's server hears of a real purchase: through Kafka, PostgreSQL and Celery, signed.
+
+`-s` prints how long it took from `paid` at the shopper to `order.paid` at the merchant.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from control_plane.outgoing.tests.merchant import MerchantServer, serving
+from deploy.local.site import ROOT
+from tests.e2e.conftest import JsonObject, wait_for
+from tests.e2e.test_payment import EXPIRE, LIMIT_S, _sold, edge, in_database
+from tests.vectors.webhook import verify
+
+__all__ = ["edge", "in_database"]
+
+
+@pytest.fixture
+def shop() -> Iterator[MerchantServer]:
+    with serving() as merchant:
+        yield merchant
+
+
+@pytest.fixture
+def secret(
+    shop: MerchantServer, stack_environment: dict[str, str], in_database: Any
+) -> Iterator[str]:
+    """Of an endpoint of the demo's merchant, which is switched off afterwards."""
+    command = [sys.executable, "-m", "control_plane", "create_endpoint", "demo", shop.url()]
+    done = subprocess.run(
+        command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
+    )
+    made = json.loads(done.stdout)
+    yield made["secret"]
+    in_database(
+        "UPDATE webhooks_endpoint SET active = false, off_reason = 'people' WHERE id = %s",
+        made["id"],
+    )
+
+
+def test_a_merchant_hears_of_each_order_in_order(
+    edge: str, create_campaign: Any, in_database: Any, shop: MerchantServer, secret: str
+) -> None:
+    campaign = create_campaign("hooks", units=2, starts_in_s=3, lasts_s=600)
+    item: JsonObject = campaign["items"][0]
+    ann, bob = _sold(edge, item, "ann"), _sold(edge, item, "bob")
+    in_database(EXPIRE, ann.reservation)
+    assert bob.pay()[0] == 202
+    wait_for(lambda: bob.has("paid"), "bob's order is paid", LIMIT_S)
+    paid_at = time.monotonic()
+    wait_for(
+        lambda: shop.types(bob.reservation) == ["order.confirmed", "order.paid"],
+        "the merchant hears of bob",
+        LIMIT_S,
+    )
+    print(
+        f"\n`paid` at the shopper → order.paid at the merchant {time.monotonic() - paid_at:.2f} s"
+    )
+    wait_for(
+        lambda: shop.types(ann.reservation) == ["order.confirmed", "order.expired"],
+        "the merchant hears of ann",
+        LIMIT_S,
+    )
+    for heard in shop.heard:
+        event = verify(secret, heard.headers, heard.body, time.time())
+        assert event["data"]["campaign"] == campaign["slug"]
+        assert event["data"]["pay_by"].endswith("Z")

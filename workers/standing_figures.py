@@ -1,0 +1,70 @@
+"""Figures that stand in PostgreSQL and nowhere else, shown as metrics.
+
+Celery's tasks end before anybody could ask them, so this process asks the database for what they
+left. Several of these say the same.
+"""
+
+import logging
+from datetime import timedelta
+from threading import Event
+
+from django.conf import settings
+
+from control_plane.campaigns.services import cold_campaigns
+from control_plane.payments.services import open_exceptions
+from control_plane.reconciliation import services as reconciliation
+from control_plane.webhooks import services as webhooks
+from workers.runtime import metrics
+from workers.runtime.clock import Clock
+from workers.runtime.database import unavailable_when_down
+from workers.runtime.readiness import Readiness
+from workers.runtime.side_thread import SideThread
+from workers.runtime.verdicts import Unavailable
+
+PART = "figures"
+EVERY_S = 10.0
+
+_log = logging.getLogger("workers.standing_figures")
+
+
+class StandingFigures(SideThread):
+    """Looks every ten seconds; an older figure stands while the database is away."""
+
+    def __init__(self, clock: Clock, stop: Event, readiness: Readiness) -> None:
+        super().__init__("standing-figures", stop)
+        self._clock = clock
+        self._readiness = readiness
+
+    def run(self) -> None:
+        """Turns until stopped; a failure stops the other thread too."""
+        try:
+            super().run()
+        finally:
+            self._stop_asked.set()
+
+    def turn(self) -> float:
+        """One look."""
+        try:
+            with unavailable_when_down("default"):
+                self.look()
+        except Unavailable as error:
+            _log.warning("figures not read: %s", error)
+            self._readiness.report(PART, str(error))
+        else:
+            self._readiness.report(PART)
+        return EVERY_S
+
+    def look(self) -> None:
+        """Set every gauge."""
+        now, env = self._clock.now(), settings.ENV
+        sent = webhooks.figures(now)
+        metrics.WEBHOOKS_PENDING.set(sent.pending)
+        metrics.WEBHOOKS_OLDEST_SECONDS.set(sent.oldest_s)
+        metrics.WEBHOOKS_FAILED.set(sent.failed)
+        metrics.WEBHOOK_ENDPOINTS.labels("failing").set(sent.failing_endpoints)
+        metrics.WEBHOOK_ENDPOINTS.labels("off").set(sent.off)
+        books = reconciliation.figures(now, timedelta(hours=env.reconcile_after_h))
+        metrics.BOOKS_UNBALANCED.set(books.unbalanced)
+        metrics.BOOKS_OVERDUE.set(books.overdue)
+        metrics.CAMPAIGNS_COLD.set(cold_campaigns(now, timedelta(seconds=env.arm_lead_s)))
+        metrics.PAYMENT_EXCEPTIONS.set(open_exceptions())

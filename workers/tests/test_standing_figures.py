@@ -1,0 +1,99 @@
+"""What stands in PostgreSQL and needs somebody's eyes is a figure that can be alerted on."""
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from prometheus_client import REGISTRY
+
+from control_plane.campaigns.models import Campaign
+from control_plane.payments.models import PaymentException
+from control_plane.reconciliation.services import reconcile_due
+from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
+from workers.runtime.readiness import Readiness
+from workers.standing_figures import PART, StandingFigures
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
+
+NOW = timezone.now
+
+
+@pytest.fixture
+def figures(clock):
+    """Look once; a figure by its name."""
+    readiness = Readiness(clock, [PART])
+
+    def read(name, **labels):
+        StandingFigures(clock, threading.Event(), readiness).turn()
+        assert readiness.problem() is None
+        return REGISTRY.get_sample_value(name, labels)
+
+    return read
+
+
+def _delivery(endpoint, number, state):
+    return Delivery.objects.create(
+        endpoint=endpoint,
+        event_id=f"evt_{number}",
+        type="order.paid",
+        subject=f"7-0-{number:022d}",
+        body="{}",
+        state=state,
+        next_try_at=NOW(),
+        created_at=NOW() - timedelta(minutes=number),
+        finished_at=None if state == "pending" else NOW(),
+    )
+
+
+def test_webhooks_that_wait_and_that_were_given_up(figures, campaign):
+    about = {"merchant": campaign.merchant, "events": list(ORDER_TYPES), "created_at": NOW()}
+    on = Endpoint.objects.create(url="https://a.example/", failures=3, **about)
+    off = Endpoint.objects.create(
+        url="https://b.example/", active=False, off_reason="failing", **about
+    )
+    for number, (endpoint, state) in enumerate(
+        [(on, "pending"), (on, "pending"), (on, "failed"), (on, "delivered"), (off, "pending")], 1
+    ):
+        _delivery(endpoint, number, state)
+    assert figures("sluice_webhooks_pending") == 2
+    assert 110 < figures("sluice_webhooks_oldest_pending_seconds") < 200
+    assert figures("sluice_webhooks_failed") == 1
+    assert figures("sluice_webhook_endpoints", state="failing") == 1
+    assert figures("sluice_webhook_endpoints", state="off") == 1
+
+
+def test_a_callback_that_does_not_fit(figures):
+    assert figures("sluice_payment_exceptions_open") == 0
+    PaymentException.objects.create(
+        provider="demo",
+        event_id="e-1",
+        kind="amount_minor",
+        payment_id=uuid.uuid4(),
+        type="payment.succeeded",
+        order_number="S0000000001",
+        amount_minor=1,
+        currency="CNY",
+        first_at=NOW(),
+        last_at=NOW(),
+    )
+    assert figures("sluice_payment_exceptions_open") == 1
+
+
+def test_a_campaign_that_is_not_armed(figures, campaign):
+    """It starts in half a minute, and there is no agent."""
+    Campaign.objects.update(starts_at=NOW() + timedelta(seconds=20))
+    assert figures("sluice_campaigns_not_armed") == 1
+    Campaign.objects.update(warmed_at=NOW())
+    assert figures("sluice_campaigns_not_armed") == 0
+
+
+def test_books_that_do_not_balance_or_were_not_compared(figures, campaign):
+    long_ago = NOW() - timedelta(days=3)
+    Campaign.objects.update(state="ended", ended_at=long_ago)
+    assert figures("sluice_reconciliation_overdue") == 1
+    # It was never settled.
+    assert reconcile_due(NOW(), timedelta(hours=24)) == 1
+    assert figures("sluice_reconciliation_overdue") == 0
+    assert figures("sluice_reconciliation_unbalanced") == 1

@@ -1,0 +1,112 @@
+"""Topic `order-events` → deliveries, with a real broker and database."""
+
+import json
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
+from tests.redis.waiting import until
+from workers.runtime import kafka
+from workers.runtime.consumer import ConsumerLoop
+from workers.runtime.readiness import Readiness
+from workers.standing_figures import StandingFigures
+from workers.tests.running import in_thread
+from workers.webhook_consumer import GROUP, WebhookHandler, run
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
+
+
+@pytest.fixture
+def endpoint(campaign):
+    return Endpoint.objects.create(
+        merchant=campaign.merchant,
+        url="https://shop.example/hooks",
+        events=list(ORDER_TYPES),
+        created_at=timezone.now() - timedelta(hours=1),
+    )
+
+
+@pytest.fixture
+def listening(broker, clock):
+    @contextmanager
+    def running():
+        stop = threading.Event()
+        settings = kafka.consumer_settings(broker.brokers, broker.names.group(GROUP), "test")
+        loop = ConsumerLoop(
+            kafka.connect_consumer(settings),
+            broker.names.order_events,
+            WebhookHandler(clock),
+            clock=clock,
+            stop=stop,
+        )
+        figures = StandingFigures(clock, stop, Readiness(clock, []))
+        with in_thread(lambda: run(loop, figures, stop), stop):
+            yield
+
+    return running
+
+
+def _event(campaign, number, kind="order.created", **changed):
+    item = campaign.items.get()
+    event = {
+        "v": 1,
+        "type": kind,
+        "order_id": number,
+        "number": f"S{number:010d}",
+        "reservation_id": f"{item.pk}-0-{number:022d}",
+        "item": item.pk,
+        "sku": "TEA",
+        "shopper": f"shopper-{number}",
+        "qty": 1,
+        "amount_minor": 1999,
+        "currency": "CNY",
+        "at_ms": int(timezone.now().timestamp() * 1000),
+    }
+    return f"shopper-{number}", json.dumps(event | changed).encode()
+
+
+def _consumed(broker, messages):
+    until(
+        lambda: broker.committed(GROUP, broker.names.order_events) == messages,
+        f"{messages} messages committed",
+        pause_s=0.1,
+    )
+
+
+def test_what_happens_to_orders_is_noted_once_however_often_it_is_read(
+    listening, broker, campaign, endpoint
+):
+    told = [_event(campaign, number) for number in range(1, 11)]
+    told += [_event(campaign, number, "order.paid") for number in range(1, 6)]
+    told += [_event(campaign, 20, "reservation.rejected", reason="over_limit")]
+    # The warehouse's answers stand in the same topic.
+    told += [_event(campaign, 1, "stock.deducted")]
+    broker.put(broker.names.order_events, told)
+    with listening():
+        _consumed(broker, len(told))
+    noted = list(Delivery.objects.order_by("pk").values_list("type", "subject", "body"))
+    assert len(noted) == 16
+    broker.rewind(GROUP, broker.names.order_events)
+    with listening():
+        _consumed(broker, len(told))
+    assert list(Delivery.objects.order_by("pk").values_list("type", "subject", "body")) == noted
+
+
+def test_a_message_that_nobody_can_read_is_passed_by_alone(listening, broker, campaign, endpoint):
+    bad = [
+        ("a", b"rubbish"),
+        _event(campaign, 2, qty=0),
+        _event(campaign, 3, currency=""),
+        _event(campaign, 4, amount_minor=-1),
+        _event(campaign, 5, "reservation.rejected"),
+    ]
+    broker.put(broker.names.order_events, [_event(campaign, 1), *bad, _event(campaign, 6)])
+    with listening():
+        _consumed(broker, len(bad) + 2)
+    assert Delivery.objects.count() == 2
+    # They are the inventory consumer's to put there.
+    assert broker.read(broker.names.dead_letters) == []
