@@ -8,6 +8,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item, Settlement
+from control_plane.dead_letters.models import OPEN_STATES, DeadLetter
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, AllocationState, ChangeState, StockChange
 from control_plane.orders.models import Order, OrderState, Rejection
@@ -22,9 +23,9 @@ def settle_due(now: datetime, limit: int = 20) -> int:
     """Settle up to `limit` ended campaigns of which nothing moves any more; returns how many.
 
     Every epoch is closed, so that all its reservations are decided and what was left is in the
-    pool; every order is paid or has ended; no withdrawal waits. Idempotent. One whose books do not
-    balance, or that fails otherwise, is left for people to look at and tried again after PAUSE:
-    however many of them there are, the others are settled.
+    pool; every order is paid or has ended; no withdrawal and no dead letter waits. Idempotent. One
+    whose books do not balance, or that fails otherwise, is left for people to look at and tried
+    again after PAUSE: however many of them there are, the others are settled.
     """
     rested = Q(settle_after=None) | Q(settle_after__lte=now)
     ready = _still().filter(rested).order_by("ended_at", "pk").values_list("pk", flat=True)[:limit]
@@ -45,7 +46,10 @@ def _rest(campaign_id: int, now: datetime) -> None:
 def _still() -> Any:
     """Ended campaigns of which nothing moves."""
     of_campaign = {"item__campaign": OuterRef("pk")}
+    of_items = Item.objects.filter(campaign=OuterRef(OuterRef("pk"))).values("pk")
     moving = (
+        # Somebody was told "yours", and an attempt may still make it an order.
+        DeadLetter.objects.filter(state__in=OPEN_STATES, item_number__in=of_items),
         Allocation.objects.filter(**of_campaign).exclude(state=AllocationState.CLOSED),
         Order.objects.filter(**of_campaign, state=OrderState.UNPAID),
         StockChange.objects.filter(**of_campaign, state=ChangeState.WAITING),

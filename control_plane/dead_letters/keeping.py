@@ -69,6 +69,12 @@ def backlog() -> Backlog:
     return Backlog(pending, exceptions, oldest_at)
 
 
+def open_letters(reservation_ids: Sequence[str]) -> set[str]:
+    """Which of these reservations have a letter that is neither done nor discarded."""
+    letters = DeadLetter.objects.filter(state__in=OPEN_STATES, reservation_id__in=reservation_ids)
+    return set(letters.values_list("reservation_id", flat=True))
+
+
 def storable(text: str) -> str:
     """As much as there is room for; PostgreSQL's text holds no NUL."""
     return text.replace("\0", "\ufffd")[:ERROR_LENGTH_MAX]
@@ -96,4 +102,5 @@ def _row(letter: Letter, now: datetime) -> DeadLetter:
         pass  # perhaps newer code can
     else:
         row.reservation_id, row.shopper = intent.reservation_id, intent.shopper
+        row.item_number = intent.item
     return row

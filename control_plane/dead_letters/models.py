@@ -52,6 +52,8 @@ class DeadLetter(models.Model):
     payload = models.BinaryField(_("payload"))
     # Of what could be read when it came; empty otherwise.
     reservation_id = models.CharField(_("reservation"), max_length=64, blank=True)
+    # Not a foreign key: a message may name an item that there is not.
+    item_number = models.BigIntegerField(_("item"), null=True)
     shopper = models.CharField(_("shopper"), max_length=64, blank=True)
     error_kind = models.CharField(_("kind of error"), max_length=16, choices=ErrorKind.choices)
     error = models.CharField(_("error"), max_length=500, blank=True)
@@ -88,6 +90,11 @@ class DeadLetter(models.Model):
             ),
             models.Index(fields=["state"], name="deadletter_state"),
             models.Index(fields=["reservation_id"], name="deadletter_reservation"),
+            models.Index(
+                fields=["item_number"],
+                condition=models.Q(state__in=OPEN_STATES),
+                name="deadletter_open_of_item",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """What may be done with dead letters. Nobody else writes the retry table."""
 
 from control_plane.dead_letters.by_hand import AlreadyOrdered, discard, retry_now
-from control_plane.dead_letters.keeping import Backlog, Letter, backlog, keep
+from control_plane.dead_letters.keeping import Backlog, Letter, backlog, keep, open_letters
 from control_plane.dead_letters.models import ErrorKind, Source
 from control_plane.dead_letters.retrying import Result, retry_due
 
@@ -15,6 +15,7 @@ __all__ = [
     "backlog",
     "discard",
     "keep",
+    "open_letters",
     "retry_due",
     "retry_now",
 ]

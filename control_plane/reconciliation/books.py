@@ -30,7 +30,9 @@ SELECT coalesce(sum(ours.qty) FILTER (WHERE ours.state = 'paid'), 0),
            AND NOT EXISTS (SELECT FROM orders_order known
                             WHERE known.reservation_id = intent.reservation_id)
            AND NOT EXISTS (SELECT FROM orders_rejection known
-                            WHERE known.reservation_id = intent.reservation_id))
+                            WHERE known.reservation_id = intent.reservation_id)),
+       (SELECT count(*) FROM dead_letters_deadletter
+         WHERE item_number = %(item)s AND state IN ('pending', 'exception'))
   FROM orders_order ours
   LEFT JOIN orders_ledgerentry confirm
          ON confirm.order_id = ours.id AND confirm.kind = 'confirm'
@@ -74,7 +76,7 @@ def compare(item_id: int) -> Books:
     with connection.cursor() as cursor:
         cursor.execute(_SALE, {"item": item_id})
         paid, unpaid, expired, cancelled, confirmed, returned, *rest = cursor.fetchone()
-        wrong_confirms, wrong_returns, rejections, sold, undecided = rest
+        wrong_confirms, wrong_returns, rejections, sold, undecided, letters = rest
         cursor.execute(_LEDGER, {"item": item_id})
         ledger_confirmed, ledger_returned = cursor.fetchone()
     with connections[WAREHOUSE_DATABASE].cursor() as cursor:
@@ -91,7 +93,7 @@ def compare(item_id: int) -> Books:
         Difference.RESTORED: restored - ended,
         Difference.SETTLEMENT: 0 if sold is None else sold - live,
         Difference.UNSETTLED: int(sold is None),
-        Difference.UNDECIDED: undecided,
+        Difference.UNDECIDED: undecided + letters,
     }
     equation = (units.total, units.unallocated, units.open_leftover, units.live_orders)
     by_state = (paid, unpaid, expired, cancelled, rejections)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import redis
 
+from control_plane.dead_letters.services import open_letters
 from control_plane.inventory.models import Rearm, Source
 from control_plane.orders.services import Request, decided
 from workers.agent.barriers import Barriers
@@ -46,6 +47,9 @@ class Undecided:
     def is_none(self, rearm: Rearm) -> bool:
         """Whether all is decided, as far as the outbox can be read at all.
 
+        A reservation that is a dead letter is not sent again: each copy would be another one, and
+        they would stop the order consumer. The epoch keeps its unit until the letter is done.
+
         One that cannot be read may still hold a promise, so the epoch waits for its node; until an
         operator gives that up: it is gone for good then, and nothing is missing any more.
         """
@@ -63,11 +67,18 @@ class Undecided:
         if not missing:
             self._wait_until.pop(rearm.pk, None)
             return True
-        _log.error(
-            "%d reservations of an old epoch are sent again", len(missing), extra=fields(shard)
-        )
-        self._barriers.send_again(missing)
         self._wait_until[rearm.pk] = now + SEND_AGAIN_AFTER_S
+        kept = open_letters([one.reservation_id for one in missing])
+        lost = [one for one in missing if one.reservation_id not in kept]
+        if kept:
+            self._waits.note(
+                f"dead letters of {shard.tag}", Unavailable(f"{len(kept)} wait for an attempt")
+            )
+        if lost:
+            _log.error(
+                "%d reservations of an old epoch are sent again", len(lost), extra=fields(shard)
+            )
+            self._barriers.send_again(lost)
         return False
 
     def send_all(self, rearm: Rearm) -> None:

@@ -8,9 +8,12 @@ from django.db import IntegrityError, connection
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns import settling, tasks
 from control_plane.campaigns.models import Campaign, Settlement
+from control_plane.dead_letters.services import Letter, keep, retry_due
+from control_plane.dead_letters.tests.conftest import message
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, Pool, Rearm
 from control_plane.orders import projection
+from control_plane.orders.models import Order
 from control_plane.orders.services import end_order, land, pay_order
 from control_plane.orders.tests.conftest import allocation, intent
 
@@ -84,6 +87,18 @@ def test_an_epoch_that_is_not_closed_keeps_the_books_open(orders, item, now):
     _decide(orders, now)
     assert Allocation.objects.get().state == "draining"
     assert settling.settle_due(now) == 0
+
+
+def test_a_dead_letter_keeps_the_books_open_until_it_is_done(orders, end, now, item):
+    end()
+    _decide(orders, now)
+    payload = message(item.pk, "late")
+    keep([Letter("reservations", "r", "r", 0, 1, payload, "refused", "no")], now)
+    assert settling.settle_due(now) == 0
+    retry_due(now + timedelta(minutes=1))
+    (late,) = Order.objects.filter(shopper="late")
+    end_order(late.pk, "cancelled", now)
+    assert settling.settle_due(now) == 1
 
 
 def test_books_that_do_not_balance_are_left_for_people(orders, end, now, caplog):

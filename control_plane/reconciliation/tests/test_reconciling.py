@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections
+from django.utils import timezone
 
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns import settling
 from control_plane.campaigns.models import Campaign, Settlement
+from control_plane.dead_letters.services import Letter, keep
+from control_plane.dead_letters.tests.conftest import message
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Pool, Rearm
 from control_plane.orders import projection
@@ -120,6 +123,11 @@ def _not_settled(item, orders):
     Campaign.objects.update(settled_at=None)
 
 
+def _leave_a_dead_letter(item, orders):
+    letter = Letter("reservations", "r", "r", 0, 1, message(item.pk, "late"), "refused", "no")
+    keep([letter], timezone.now())
+
+
 def _a_paid_order_ended(item, orders):
     Order.objects.filter(pk=orders[0]).update(state="expired")
 
@@ -132,6 +140,7 @@ def _a_paid_order_ended(item, orders):
         (_swap_two_entries, {"returned": 2}),
         (_deduct_nothing, {"deducted": -1, "restored": -1}),
         (_not_settled, {"unsettled": 1}),
+        (_leave_a_dead_letter, {"undecided": 1}),
         (
             _a_paid_order_ended,
             {"units": 1, "ledger": 1, "returned": 1, "restored": -1, "settlement": 1},

@@ -1,12 +1,13 @@
 """How an epoch ends: fenced, disarmed, drained, barrier, closed; its units go back once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
 
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns.models import Campaign
+from control_plane.dead_letters.services import Letter, keep, retry_due
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, Pool, Rearm
 from tests.redis.waiting import until
@@ -181,6 +182,30 @@ def test_what_kafka_lost_is_sent_again_before_the_epoch_is_closed(sold, agent, c
     agent.round()
     assert _stage() == "barrier_sent", "what was sent again has some time"
     clock.skip(6)
+    agent.round()
+    assert _stage() == "closed"
+    assert Allocation.objects.get(shard=0, state="closed").consumed == 3
+
+
+def test_a_dead_letter_keeps_its_epoch_open_and_is_not_sent_again(sold, agent, clock, broker):
+    """Each copy would be another dead letter, and they would stop the order consumer."""
+    _acknowledge(sold, sold.epoch(0))
+    rearm = sold.rearm(0)
+    _turn_until("barrier_sent", agent)
+    sold.consume()
+    ann, *others = agent._ending._undecided._missing(rearm)
+    topic, now = broker.names.reservations, datetime.now(UTC)
+    keep([Letter("reservations", topic, topic, 0, 10**6, ann.value.encode(), "refused", "no")], now)
+    for _ in range(3):
+        agent.round()
+        agent._ending._barriers._producer.flush(10)
+        sold.consume()
+        clock.skip(6)
+    sent = b"".join(one.value() or b"" for one in broker.read(topic))
+    assert ann.reservation_id.encode() not in sent
+    assert all(one.reservation_id.encode() in sent for one in others)
+    assert _stage() == "barrier_sent"
+    retry_due(now + timedelta(minutes=1))
     agent.round()
     assert _stage() == "closed"
     assert Allocation.objects.get(shard=0, state="closed").consumed == 3
