@@ -25,7 +25,9 @@ local _M = {}
 
 local queue_max, timeout_s
 -- Requests that are over and whose semaphore has no post left, for the next ones: a table and a semaphore
--- fewer to make and to throw away each time.
+-- fewer to make and to throw away each time. Not more than wait at once on a usual day: the worst moment of a
+-- flood must not stay in memory.
+local SPARE_MAX = 1000
 local spare, spare_count = {}, 0
 
 --- config: gateway.config's table. Called once in each worker.
@@ -309,7 +311,7 @@ function _M.reserve(lane, wish)
   local woken = request.semaphore:wait(timeout_s)
   if request.state == "done" then
     local verdict, qty = request.verdict, request.qty or nil
-    if woken then -- otherwise a post is still in it
+    if woken and spare_count < SPARE_MAX then -- not woken: a post is still in it
       spare_count = spare_count + 1
       spare[spare_count], request.wish = request, false
     end
