@@ -17,6 +17,10 @@ from tests.redis.waiting import until
 PER_S, BURST = 40, 20
 LASTS_S = 4.0
 TIMES_THE_RATE = 5
+ADDRESS = "198.51.100.77"
+USUAL = [{"by": "address", "level": "", "per_s": 3, "burst": 3}]
+# Long enough that the first burst, which each gives before it hears of the other, is little.
+USUAL_LASTS_S = 15.0
 RULES = [{"by": "shopper", "level": "", "per_s": PER_S, "burst": BURST}]
 
 
@@ -81,6 +85,30 @@ def test_who_alternates_gets_what_one_gateway_gives(item: Item, in_step: list[Ga
     due = PER_S * lasted + BURST
     print(f"\n{count} admitted in {lasted:.2f} s through two gateways, due {due:.0f}")
     assert 0.9 * due <= count <= 1.1 * due
+
+
+def test_an_address_gets_its_three_a_second_from_both_together(
+    shop: Shop, in_step: list[Gateway]
+) -> None:
+    """The rule that everybody has, over many shoppers behind one address."""
+    item = shop.put_up(units=100)
+    shop.publish(rate_limits=USUAL)
+    version = shop.document["version"]
+    until(lambda: in_step[1].runs(version), "both have the rule")
+    doors, told = [Connection(gateway.port) for gateway in in_step], Counter[str]()
+    began, number = time.monotonic(), 0
+    while (lasted := time.monotonic() - began) < USUAL_LASTS_S:
+        for door in doors:
+            number += 1
+            headers = item.headers(f"neighbour-{number}") | {"X-Forwarded-For": ADDRESS}
+            told[door.ask("POST", item.buy_path, headers, b'{"qty":1}').outcome] += 1
+    for door in doors:
+        door.close()
+    due = 3 * lasted + 3
+    print(f"\n{told['reserved']} admitted in {lasted:.2f} s through two gateways, due {due:.0f}")
+    assert set(told) == {"reserved", "rate_limited"}
+    assert told["rate_limited"] > TIMES_THE_RATE * due
+    assert 0.9 * due <= told["reserved"] <= 1.1 * due
 
 
 def test_without_the_reports_he_gets_twice_as_much(item: Item, apart: list[Gateway]) -> None:
