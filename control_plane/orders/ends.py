@@ -69,6 +69,11 @@ SELECT ended.reservation_id, ended.item_id, ended.shopper, ended.qty, ended.id, 
 """
 
 
+def overdue(before: datetime) -> int:
+    """Unpaid orders whose time to pay was over by then and that nobody has ended. Reads only."""
+    return Order.objects.filter(state=OrderState.UNPAID, pay_by__lt=before).count()
+
+
 def end_order(order_id: int, to_state: str, now: datetime) -> bool:
     """unpaid → expired, when its time is over, or → cancelled; False for any other order.
 

@@ -22,6 +22,7 @@ from control_plane.orders.ends import (
     end_order,
     expire_due,
     mark_released,
+    overdue,
     pending_releases,
 )
 from control_plane.orders.intent import BadIntent
@@ -76,6 +77,7 @@ __all__ = [
     "mark_released",
     "mark_sent",
     "order_again",
+    "overdue",
     "pay_order",
     "pending_releases",
     "quick_intent",

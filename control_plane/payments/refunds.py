@@ -18,6 +18,8 @@ PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 10, 60, 300, 1800, 
 ATTEMPTS_MAX = 50
 assert len(PAUSES) < ATTEMPTS_MAX
 ERROR_LENGTH_MAX = 200
+# A provider has had a dozen tries by then.
+LATE = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,12 @@ def due_refunds(now: datetime, limit: int, without: Sequence[str] = ()) -> list[
     if without:
         due = due.exclude(payment__provider__in=without)
     return list(due.order_by("next_try_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def stuck_refunds(now: datetime) -> int:
+    """Refunds that failed, or are an hour old and not done. Reads only."""
+    late = Q(state=RefundState.DUE, created_at__lt=now - LATE)
+    return Refund.objects.filter(Q(state=RefundState.FAILED) | late).count()
 
 
 def perform(refund_id: uuid.UUID, now: datetime) -> str | None:

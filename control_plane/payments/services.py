@@ -30,7 +30,7 @@ from control_plane.payments.models import (
     PaymentState,
     Refund,
 )
-from control_plane.payments.refunds import due_refunds, perform, retry
+from control_plane.payments.refunds import due_refunds, perform, retry, stuck_refunds
 
 __all__ = [
     "EventReused",
@@ -47,6 +47,7 @@ __all__ = [
     "receive",
     "resolve",
     "retry",
+    "stuck_refunds",
 ]
 
 # A few callbacks run at once, and a row that somebody holds must not keep all of them waiting.

@@ -126,6 +126,13 @@ CAMPAIGNS_COLD = Gauge(
     "sluice_campaigns_not_armed",
     "Campaigns that start within half the time their shards are armed before, or run, and are not.",
 )
+ORDERS_OVERDUE = Gauge(
+    "sluice_orders_overdue",
+    "Unpaid orders that should have ended more than a minute ago: their units wait. Alert above 0.",
+)
+REFUNDS_STUCK = Gauge(
+    "sluice_refunds_stuck", "Refunds that failed, or that are an hour old. Alert above 0."
+)
 PAYMENT_EXCEPTIONS = Gauge(
     "sluice_payment_exceptions_open",
     "Signed callbacks that do not fit their payment and that nobody has looked at. Alert above 0.",

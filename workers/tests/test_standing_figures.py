@@ -9,7 +9,10 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from control_plane.campaigns.models import Campaign
-from control_plane.payments.models import PaymentException
+from control_plane.orders.models import Order
+from control_plane.orders.services import Intent, land
+from control_plane.payments.models import PaymentException, Refund
+from control_plane.payments.services import create_payment
 from control_plane.reconciliation.services import reconcile_due
 from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
 from workers.runtime.readiness import Readiness
@@ -31,6 +34,15 @@ def figures(clock):
         return REGISTRY.get_sample_value(name, labels)
 
     return read
+
+
+@pytest.fixture
+def unpaid(allocation):
+    """One order that nobody has paid yet."""
+    item = allocation.item_id
+    asked = Intent(f"{item}-0-{'x' * 22}", item, 0, 1, "ann", 1, 1_795_348_800_000)
+    (landed,) = land([asked], NOW())
+    return Order.objects.get(pk=landed.order_id)
 
 
 def _delivery(endpoint, number, state):
@@ -79,6 +91,26 @@ def test_a_callback_that_does_not_fit(figures):
         last_at=NOW(),
     )
     assert figures("sluice_payment_exceptions_open") == 1
+
+
+def test_an_order_that_should_have_ended(figures, unpaid):
+    assert figures("sluice_orders_overdue") == 0
+    Order.objects.update(pay_by=NOW() - timedelta(minutes=2))
+    assert figures("sluice_orders_overdue") == 1
+    Order.objects.update(state="paid")
+    assert figures("sluice_orders_overdue") == 0
+
+
+def test_money_that_does_not_go_back(figures, unpaid):
+    payment = create_payment(unpaid, "demo", NOW())
+    refund = Refund.objects.create(
+        payment=payment, reason="no_unit", next_try_at=NOW(), created_at=NOW()
+    )
+    assert figures("sluice_refunds_stuck") == 0
+    Refund.objects.filter(pk=refund.pk).update(created_at=NOW() - timedelta(hours=2))
+    assert figures("sluice_refunds_stuck") == 1
+    Refund.objects.filter(pk=refund.pk).update(state="failed", created_at=NOW())
+    assert figures("sluice_refunds_stuck") == 1
 
 
 def test_a_campaign_that_is_not_armed(figures, campaign):
