@@ -33,6 +33,9 @@ class Scene {
   readonly store: Store = passing_store();
   readonly asked: { request: Request; key: string; is_repeat: boolean; tab: number }[] = [];
   readonly waited: number[] = [];
+  readonly woken: number[] = [];
+  /** Waits of this length end only when they are woken. */
+  endless_ms: number | null = null;
   in_flight = 0;
   most_in_flight = 0;
   /** While this waits, so does every answer. */
@@ -67,9 +70,11 @@ class Scene {
       new_key: () => `key-${++this.#keys}`,
       random: () => 0.5,
       clock: () => this.now_ms++,
-      pause: async (ms) => {
+      pause: async (ms, wake) => {
         this.waited.push(ms);
-        await soon();
+        if (ms !== this.endless_ms) return soon();
+        await new Promise((resolve) => wake.addEventListener("abort", resolve));
+        this.woken.push(ms);
       },
       on_change: () => undefined,
     });
@@ -172,6 +177,47 @@ describe("two tabs", () => {
     expect(scene.purchases).toHaveLength(1);
   });
 
+  test("know which of them shows the puzzle", async () => {
+    const scene = new Scene();
+    const slider = { width: 300 };
+    const asked = { ...silence("challenge"), body: { slider } };
+    scene.reply = (_request, machine) => {
+      // The puzzle is being solved: it is shown, and no answer is there yet.
+      if (machine.slider !== null) scene.gate = new Promise(() => {});
+      return asked;
+    };
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    await until(() => two.machine.slider !== null, "the other to hear of the puzzle");
+    expect([one.has_turn, two.has_turn]).toEqual([true, false]);
+  });
+
+  test("keep that he pays where the other one has the turn", async () => {
+    const scene = new Scene();
+    const good = scene.reply;
+    let pay = () => {};
+    scene.reply = (request, machine) =>
+      request === "status" ? ok("confirmed", { order: "S1" }) : good(request, machine);
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    await until(() => two.machine.state === "confirmed", "the order");
+    scene.gate = new Promise((resolve) => {
+      pay = () => resolve();
+    });
+    two.pays(true);
+    expect(one.machine.is_paying).toBe(true);
+    const looked = scene.asked.length;
+    scene.gate = Promise.resolve();
+    pay();
+    await until(() => scene.asked.length > looked + 2, "two more looks");
+    expect([one.machine.is_paying, two.machine.is_paying]).toEqual([true, true]);
+    expect(scene.tab(3).machine.is_paying).toBe(true);
+    two.pays(false);
+    expect(one.machine.is_paying).toBe(false);
+    one.stop();
+    two.stop();
+  });
+
   test("the second goes on when the first is closed in the middle", async () => {
     const scene = new Scene();
     let open = () => {};
@@ -208,6 +254,40 @@ test("a reload in the middle repeats the purchase with the same key and says so"
   page.resume();
   await until(() => page.machine.state === "paid", "the order");
   expect(reloaded.purchases[0]).toMatchObject({ key: scene.purchases[0]?.key, is_repeat: true });
+});
+
+describe("being asked to hurry", () => {
+  test("does not cut short what a server has asked to wait for", async () => {
+    const scene = new Scene();
+    scene.endless_ms = 9000;
+    scene.reply = () => ({ ...silence("busy"), retry_after_ms: 9000 });
+    const tab = scene.tab(1);
+    tab.press();
+    await until(() => scene.waited.includes(9000), "the wait");
+    tab.hurry();
+    for (let round = 0; round < 20; round += 1) await soon();
+    expect(scene.woken).toEqual([]);
+    expect(scene.asked).toHaveLength(1);
+    expect(tab.machine.failures).toBe(1);
+    tab.stop();
+  });
+
+  test("looks at the order at once", async () => {
+    const scene = new Scene();
+    const good = scene.reply;
+    scene.reply = (request, machine) => {
+      if (request !== "status") return good(request, machine);
+      scene.endless_ms = 7000;
+      return { ...ok("confirmed", { order: "S1" }), retry_after_ms: 7000 };
+    };
+    const tab = scene.tab(1);
+    tab.press();
+    await until(() => scene.waited.includes(7000), "the wait");
+    const looked = scene.asked.length;
+    tab.hurry();
+    await until(() => scene.asked.length > looked, "a look");
+    tab.stop();
+  });
 });
 
 test("a refusal does not outlive the page", async () => {

@@ -45,6 +45,10 @@ export class Counter {
     return this.#purchase?.machine ?? this.#idle;
   }
 
+  get has_turn(): boolean {
+    return this.#purchase?.has_turn ?? false;
+  }
+
   /** Begins to watch for a human, and goes on with a purchase that was begun before the reload. */
   arrive(): void {
     const begin = ({ watch }: CheckExports) => {
