@@ -4,6 +4,7 @@ import { type Machine, new_machine } from "../machine/machine.ts";
 import { backoff_ms } from "../machine/waiting.ts";
 import { shared_clock } from "../time/shared.ts";
 import type { SessionSource } from "../visit.ts";
+import { en } from "../words/en.ts";
 import { choose_words } from "../words/index.ts";
 import type { Words } from "../words/words.ts";
 import { Counter, type LoadCheck } from "./counter.ts";
@@ -51,6 +52,7 @@ export interface PayDetail {
 export function flash_sale_class(default_edge: string, css: string, load_check: LoadCheck) {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
+  let beginnings = 0;
 
   return class FlashSale extends HTMLElement {
     static readonly observedAttributes = ["item", "edge", "lang"];
@@ -58,7 +60,9 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
     #session: SessionSource = null;
     #counter: Counter | null = null;
     #panel: Panel | null = null;
-    #words: Words = choose_words(null);
+    #words: Words = en;
+    /** Which beginning is the last one: words that were loaded for another are of no use. */
+    #begun = 0;
     #facts: Facts | null = null;
     #facts_due_ms = 0;
     #failures = 0;
@@ -87,11 +91,11 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
 
     set session(session: SessionSource) {
       this.#session = session;
-      if (this.#counter !== null) this.#sit_down();
+      if (this.#begun > 0) this.#begin();
     }
 
     connectedCallback(): void {
-      this.#sit_down();
+      this.#begin();
       this.#timer = setInterval(() => this.#tick(), TICK_MS);
     }
 
@@ -99,10 +103,11 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       clearInterval(this.#timer);
       this.#counter?.leave();
       this.#counter = null;
+      this.#begun = 0;
     }
 
     attributeChangedCallback(_name: string, before: string | null, after: string | null): void {
-      if (this.#counter !== null && before !== after) this.#sit_down();
+      if (this.#begun > 0 && before !== after) this.#begin();
     }
 
     /** Asks now how the reservation stands: after a payment, for instance. */
@@ -126,10 +131,21 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
     }
 
     /** Begins anew with the attributes and the session as they are. */
-    #sit_down(): void {
-      this.#counter?.leave();
+    #begin(): void {
       const root = this.closest("[lang]")?.getAttribute("lang");
-      this.#words = choose_words(this.getAttribute("lang"), root, navigator.language);
+      const words = choose_words(this.getAttribute("lang"), root, navigator.language);
+      const begun = ++beginnings;
+      this.#begun = begun;
+      const sit_down = (loaded: Words) => {
+        if (this.#begun === begun) this.#sit_down(loaded);
+      };
+      if (words instanceof Promise) void words.then(sit_down);
+      else sit_down(words);
+    }
+
+    #sit_down(words: Words): void {
+      this.#counter?.leave();
+      this.#words = words;
       this.#facts = null;
       this.#facts_due_ms = 0;
       this.#failures = 0;
@@ -138,12 +154,12 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       this.#told = "";
       const press = () => this.#counter?.press();
       const join = () => this.#counter?.join();
-      this.#panel = new Panel(this.#words, { press, join, pay: () => this.#pay() });
+      this.#panel = new Panel(words, { press, join, pay: () => this.#pay() });
       this.shadowRoot?.replaceChildren(this.#panel.root);
       this.#counter = new Counter({
         edge: this.#edge,
         item: this.#item,
-        lang: this.#words.lang,
+        lang: words.lang,
         session: () => this.#session,
         check_host: this.#panel.check_host,
         load_check,
@@ -160,7 +176,7 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       const facts = this.#facts;
       const left_ms = facts === null || now_ms === null ? null : facts.start_ms - now_ms;
       resync.tick(monotonic_ms, Date.now(), left_ms);
-      if (monotonic_ms >= this.#facts_due_ms) void this.#look();
+      if (this.#panel !== null && monotonic_ms >= this.#facts_due_ms) void this.#look();
       if (facts === null) return;
       if (
         left_ms !== null &&

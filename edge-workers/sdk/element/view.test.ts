@@ -88,9 +88,9 @@ test("who has a puzzle to solve is told so, wherever he is, and has no other but
   expect(see(in_state("challenge", { slider: {} })).sentence).toBe(en.states.challenge[1]);
 });
 
-test("the first wish for a language decides", () => {
-  expect(choose_words("zh-CN", "en")).toBe(zh);
-  expect(choose_words(null, "", "zh-TW")).toBe(zh);
+test("the first wish for a language decides", async () => {
+  expect(await choose_words("zh-CN", "en")).toBe(zh);
+  expect(await choose_words(null, "", "zh-TW")).toBe(zh);
   expect(choose_words("en", "zh")).toBe(en);
   expect(choose_words(null, "fr")).toBe(en);
   expect(choose_words(null)).toBe(en);
