@@ -97,9 +97,9 @@ def test_of_two_tabs_the_one_without_the_puzzle_says_where_it_is(
     checked: JsonObject, visit: Visit, new_visitor: NewVisitor
 ) -> None:
     visitor = new_visitor()
-    other, shop = visit(checked, visitor), visit(checked, visitor)
-    other.expect_open()
+    shop = visit(checked, visitor)
     puzzle_of(shop)
+    other = visit(checked, visitor)
     expect(shop.sentence).to_have_text("Solve the puzzle below to go on.")
     expect(other.sentence).to_have_text("Solve the puzzle in the other tab to go on.")
     expect(other.spoken).to_contain_text("in the other tab")
