@@ -216,8 +216,9 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
         this.#facts_due_ms = performance.now() + wait_ms;
         if (this.#facts !== null) return;
         const { not_found, hindrances } = this.#words;
-        const silent = hindrances[navigator.onLine ? "no_answer" : "offline"];
-        panel.describe_absence(code === "not_found" ? not_found : silent);
+        const silence = navigator.onLine ? "no_answer" : "offline";
+        const why = hindrances[code === "busy" ? code : silence];
+        panel.describe_absence(code === "not_found" ? not_found : why);
         return;
       }
       this.#failures = 0;

@@ -143,7 +143,7 @@ describe("the right place", () => {
     expect((await enter(place(token, await place_of(token)))).status).toBe(200);
   });
 
-  test("an hour too late begins anew, and the tries before it still count", async () => {
+  test("too late does not forget the tries before", async () => {
     let { token } = await slider_of(await try_with(NOBODY));
     ({ token } = await slider_of(await enter(place(token, 0))));
     ({ token } = await slider_of(await enter(place(token, 0))));
@@ -151,10 +151,19 @@ describe("the right place", () => {
     ({ token } = await slider_of(await enter(place(token, 0))));
     const third = (await (await enter(place(token, 0))).json()) as object;
     expect(third).toMatchObject({ detail: "the puzzle was not solved" });
+  });
+
+  test("an hour too late begins anew", async () => {
+    const end_ms = NOW_MS + 9 * 3_600_000;
+    const switches = { sale_enabled: true };
+    const items = { "7": item({ end_ms }) };
+    edge.control_plane = control_plane_with(document({ switches, items }));
     const { token: other } = await slider_of(await try_with(NOBODY));
     edge.now_ms += 120_000 + 3_600_000;
-    const lost = (await (await enter(place(other, 0))).json()) as object;
-    expect(lost).not.toHaveProperty("slider");
+    const lost = await enter(place(other, 0), session({}, edge.now_ms));
+    expect(await lost.json()).toEqual(
+      expect.objectContaining({ detail: "the puzzle was used or has expired" }),
+    );
   });
 });
 
