@@ -25,10 +25,13 @@ export type Solve = (session: string, slider: unknown, signal: AbortSignal) => P
 export type Solved = (() => CheckAnswer) | null;
 export type CheckAnswer = Record<string, unknown>;
 
+/** An answer is good for five minutes with Turnstile, longer with the proof of work. */
+const GOOD_FOR_MS = 240_000;
+
 /** A check whose work is done ahead of time and used once; the answer is made at the press. */
 export class PreparedCheck {
   readonly #solve: Solve;
-  #ahead: { session: string; solved: Promise<Solved> } | null = null;
+  #ahead: { session: string; solved: Promise<Solved>; at_ms: number } | null = null;
 
   constructor(solve: Solve) {
     this.#solve = solve;
@@ -39,7 +42,7 @@ export class PreparedCheck {
     if (this.#ahead !== null) return;
     const solved = this.#solve(session, null, signal);
     solved.catch(() => undefined);
-    this.#ahead = { session, solved };
+    this.#ahead = { session, solved, at_ms: performance.now() };
   }
 
   /** The answer for the next entry; null when none is asked for. */
@@ -51,7 +54,8 @@ export class PreparedCheck {
   async #solved(session: string, slider: unknown, signal: AbortSignal): Promise<Solved> {
     const ahead = this.#ahead;
     this.#ahead = null;
-    if (ahead !== null && ahead.session === session && slider === null) {
+    const is_good = ahead !== null && performance.now() - ahead.at_ms < GOOD_FOR_MS;
+    if (is_good && ahead.session === session && slider === null) {
       try {
         return await ahead.solved;
       } catch {}

@@ -2,114 +2,10 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Machine, Request } from "./machine/machine.ts";
 import { LOOKS_MAX } from "./machine/waiting.ts";
-import { Purchase } from "./purchase.ts";
+import { good_server, ok, type Reply, Scene, soon, until } from "./purchase_scene.ts";
 import { leased_turn } from "./tabs/lease.ts";
-import { Memory, passing_store, type Store } from "./tabs/memory.ts";
-import type { Turn } from "./tabs/turn.ts";
-import { type Answer, NO_ANSWER, OFFLINE, silence, UNNAMED } from "./wire/ask.ts";
-
-const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let round = 0; round < 5000 && !condition(); round += 1) await soon();
-  expect(condition(), what).toBe(true);
-}
-
-/** One turn for all tabs, first come first served: what Web Locks do. */
-function shared_turn(): Turn {
-  let last: Promise<unknown> = Promise.resolve();
-  return (_name, work, signal) => {
-    const mine = last.then(() => (signal.aborted ? Promise.reject(signal.reason) : work()));
-    last = mine.catch(() => undefined);
-    return mine;
-  };
-}
-
-type Reply = (request: Request, machine: Machine) => Answer;
-
-/** The server, the browser's storage and any number of tabs. */
-class Scene {
-  readonly store: Store = passing_store();
-  readonly asked: { request: Request; key: string; is_repeat: boolean; tab: number }[] = [];
-  readonly waited: number[] = [];
-  in_flight = 0;
-  most_in_flight = 0;
-  /** While this waits, so does every answer. */
-  gate: Promise<void> = Promise.resolve();
-  reply: Reply = good_server();
-  now_ms = 1;
-  /** Tabs that cannot hear each other have the storage all the same. */
-  is_mute = false;
-  #keys = 0;
-  readonly #turn: Turn;
-  readonly #listeners = new Map<number, (machine: Machine) => void>();
-
-  constructor(turn: Turn = shared_turn()) {
-    this.#turn = turn;
-  }
-
-  tab(id: number): Purchase {
-    return new Purchase({
-      memory: new Memory(this.store, "edge", 7, "ann", () => this.now_ms),
-      turn: this.#turn,
-      open_news: (hear) => {
-        this.#listeners.set(id, hear);
-        return {
-          tell: (machine) => {
-            if (this.is_mute) return;
-            for (const [other, listener] of this.#listeners) if (other !== id) listener(machine);
-          },
-          close: () => void this.#listeners.delete(id),
-        };
-      },
-      send: (request, machine, signal) => this.#send(id, request, machine, signal),
-      new_key: () => `key-${++this.#keys}`,
-      random: () => 0.5,
-      clock: () => this.now_ms++,
-      pause: async (ms) => {
-        this.waited.push(ms);
-        await soon();
-      },
-      on_change: () => undefined,
-    });
-  }
-
-  async #send(tab: number, request: Request, machine: Machine, signal: AbortSignal) {
-    this.asked.push({ request, key: machine.key, is_repeat: machine.is_repeat, tab });
-    this.in_flight += 1;
-    this.most_in_flight = Math.max(this.most_in_flight, this.in_flight);
-    await soon();
-    await this.gate;
-    this.in_flight -= 1;
-    // Who has left does not hear what the server has done all the same.
-    const answer = this.reply(request, machine);
-    return signal.aborted ? silence(NO_ANSWER) : answer;
-  }
-
-  get purchases() {
-    return this.asked.filter(({ request }) => request === "buy");
-  }
-}
-
-const ok = (code: string, body: Record<string, unknown> = {}): Answer => ({
-  ok: true,
-  code,
-  body,
-  retry_after_ms: null,
-});
-
-/** Lets in, sells one unit a key, confirms and is paid at the third look. */
-function good_server(): Reply {
-  let looks = 0;
-  return (request, { key }) => {
-    if (request === "entry") return ok(UNNAMED, { entry_token: "e", buy_url: "/v1/items/7/k/buy" });
-    const found = { reservation_id: `r-${key}`, status_url: `/v1/reservations/r-${key}` };
-    if (request === "buy") return ok("reserved", found);
-    looks += 1;
-    return ok(looks < 3 ? "confirmed" : "paid", { order: "S1" });
-  };
-}
+import { NO_ANSWER, OFFLINE, silence } from "./wire/ask.ts";
 
 test("a double click is one purchase", async () => {
   const scene = new Scene();
@@ -172,6 +68,47 @@ describe("two tabs", () => {
     expect(scene.purchases).toHaveLength(1);
   });
 
+  test("know which of them shows the puzzle", async () => {
+    const scene = new Scene();
+    const slider = { width: 300 };
+    const asked = { ...silence("challenge"), body: { slider } };
+    scene.reply = (_request, machine) => {
+      // The puzzle is being solved: it is shown, and no answer is there yet.
+      if (machine.slider !== null) scene.gate = new Promise(() => {});
+      return asked;
+    };
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    await until(() => two.machine.slider !== null, "the other to hear of the puzzle");
+    expect([one.has_turn, two.has_turn]).toEqual([true, false]);
+  });
+
+  test("keep that he pays where the other one has the turn", async () => {
+    const scene = new Scene();
+    const good = scene.reply;
+    let pay = () => {};
+    scene.reply = (request, machine) =>
+      request === "status" ? ok("confirmed", { order: "S1" }) : good(request, machine);
+    const [one, two] = [scene.tab(1), scene.tab(2)];
+    one.press();
+    await until(() => two.machine.state === "confirmed", "the order");
+    scene.gate = new Promise((resolve) => {
+      pay = () => resolve();
+    });
+    two.pays(true);
+    expect(one.machine.is_paying).toBe(true);
+    const looked = scene.asked.length;
+    scene.gate = Promise.resolve();
+    pay();
+    await until(() => scene.asked.length > looked + 2, "two more looks");
+    expect([one.machine.is_paying, two.machine.is_paying]).toEqual([true, true]);
+    expect(scene.tab(3).machine.is_paying).toBe(true);
+    two.pays(false);
+    expect(one.machine.is_paying).toBe(false);
+    one.stop();
+    two.stop();
+  });
+
   test("the second goes on when the first is closed in the middle", async () => {
     const scene = new Scene();
     let open = () => {};
@@ -208,6 +145,40 @@ test("a reload in the middle repeats the purchase with the same key and says so"
   page.resume();
   await until(() => page.machine.state === "paid", "the order");
   expect(reloaded.purchases[0]).toMatchObject({ key: scene.purchases[0]?.key, is_repeat: true });
+});
+
+describe("being asked to hurry", () => {
+  test("does not cut short what a server has asked to wait for", async () => {
+    const scene = new Scene();
+    scene.endless_ms = 9000;
+    scene.reply = () => ({ ...silence("busy"), retry_after_ms: 9000 });
+    const tab = scene.tab(1);
+    tab.press();
+    await until(() => scene.waited.includes(9000), "the wait");
+    tab.hurry();
+    for (let round = 0; round < 20; round += 1) await soon();
+    expect(scene.woken).toEqual([]);
+    expect(scene.asked).toHaveLength(1);
+    expect(tab.machine.failures).toBe(1);
+    tab.stop();
+  });
+
+  test("looks at the order at once", async () => {
+    const scene = new Scene();
+    const good = scene.reply;
+    scene.reply = (request, machine) => {
+      if (request !== "status") return good(request, machine);
+      scene.endless_ms = 7000;
+      return { ...ok("confirmed", { order: "S1" }), retry_after_ms: 7000 };
+    };
+    const tab = scene.tab(1);
+    tab.press();
+    await until(() => scene.waited.includes(7000), "the wait");
+    const looked = scene.asked.length;
+    tab.hurry();
+    await until(() => scene.asked.length > looked, "a look");
+    tab.stop();
+  });
 });
 
 test("a refusal does not outlive the page", async () => {

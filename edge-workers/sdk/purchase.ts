@@ -8,7 +8,7 @@
 import type { Machine } from "./machine/machine.ts";
 import { new_machine, type Request } from "./machine/machine.ts";
 import { is_settled, next_look, next_request, type Signal, step } from "./machine/step.ts";
-import { is_end } from "./machine/table.ts";
+import { is_end, TABLE } from "./machine/table.ts";
 import { LOOK_EVERY_MS, LOOKS_MAX } from "./machine/waiting.ts";
 import type { Memory } from "./tabs/memory.ts";
 import type { News } from "./tabs/news.ts";
@@ -57,6 +57,11 @@ export class Purchase {
     return this.#machine;
   }
 
+  /** Whether it is this tab that asks, and so shows what the human check has to show. */
+  get has_turn(): boolean {
+    return this.#has_turn;
+  }
+
   /** Goes on with what was kept, if there is something to do. */
   resume(): void {
     this.#go_on(0);
@@ -89,8 +94,10 @@ export class Purchase {
     if (is_paying !== this.#machine.is_paying) this.#change({ ...this.#machine, is_paying });
   }
 
-  /** Ask now instead of later: the connection is back, or he has just paid. */
+  /** Looks now instead of later how the order stands; what is asked for else waits its time. */
   hurry(): void {
+    const { asks, looks } = TABLE[this.#machine.state];
+    if ((asks ?? looks) !== "status") return;
     this.#machine = { ...this.#machine, failures: 0 };
     this.#wake.abort();
   }
@@ -175,8 +182,11 @@ export class Purchase {
   }
 
   #hear_other_tab(machine: Machine): void {
-    // Who has the turn knows best.
-    if (this.#has_turn) return;
+    if (this.#has_turn) {
+      // Who has the turn knows best, but for where he has pressed the button to pay.
+      if (machine.key === this.#machine.key) this.pays(machine.is_paying);
+      return;
+    }
     this.#show(machine);
     // From now on in line for the turn: the other tab may be closed before it is done.
     this.#go_on(LOOK_EVERY_MS);

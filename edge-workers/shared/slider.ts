@@ -12,6 +12,10 @@ export interface SliderQuestion {
   /** ALTCHA's challenge, to be solved in place of the puzzle. */
   instead: Challenge;
   expires_ms: number;
+  /** How long it can be answered from when it was asked: clocks of visitors are wrong. */
+  lasts_ms: number;
+  /** In place of one whose time was up, which counts as no try. */
+  renewed?: true;
 }
 
 export type SliderAnswer = { token: string; x: number } | { token: string; payload: string };

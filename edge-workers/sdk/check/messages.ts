@@ -11,6 +11,7 @@ const EN = {
   instead: "Continue without the picture",
   instead_hint: "Your device does some work for it. This takes some seconds.",
   working: "Working, please wait …",
+  renewed: "The picture before was too old. Here is a new one; nothing is lost.",
   turnstile: "Please confirm that you are a person.",
 } as const;
 
@@ -25,6 +26,7 @@ const ZH: Record<MessageName, string> = {
   instead: "不用图片，继续",
   instead_hint: "改由您的设备进行一些计算，需要几秒钟。",
   working: "正在计算，请稍候……",
+  renewed: "之前的图片已过期，已为您更换新图，进度不受影响。",
   turnstile: "请确认您是真人。",
 };
 

@@ -36,6 +36,11 @@ function draw(canvas: HTMLCanvasElement, picture: Picture, x: number, y: number)
   context.shadowBlur = 0;
 }
 
+/** A browser's timers may be early, and an answer before its time is a try. */
+const LATER_MS = 1000;
+/** Whether the visitor was at the puzzle before: a new one must not fetch him from elsewhere. */
+let was_at_it = true;
+
 /** Everything that is shown; the caller listens to it. */
 function build(lang: Lang, width: number, picture: Picture) {
   const most = width - picture.piece.width;
@@ -43,17 +48,20 @@ function build(lang: Lang, width: number, picture: Picture) {
   canvas.setAttribute("aria-hidden", "true");
   const range = element("input", { type: "range", min: "0", max: String(most), value: "0" });
   range.setAttribute("aria-label", say(lang, "slider"));
-  range.setAttribute("aria-describedby", "explain");
+  range.setAttribute("aria-describedby", "explain renewed");
   const form = element("form", { className: "check", lang: lang === "zh" ? "zh-Hans" : "en" });
   form.setAttribute("role", "group");
   form.setAttribute("aria-labelledby", "title");
   const instead = element("button", { type: "button", textContent: say(lang, "instead") });
   instead.className = "instead";
   instead.setAttribute("aria-describedby", "hint");
+  const renewed = element("p", { id: "renewed", className: "hint" });
+  renewed.setAttribute("role", "status");
   const working = element("p", { className: "working", tabIndex: -1 });
   working.setAttribute("role", "status");
   form.append(
     element("p", { id: "title", className: "title", textContent: say(lang, "title") }),
+    renewed,
     element("p", { id: "explain", textContent: say(lang, "explain") }),
     canvas,
     range,
@@ -62,11 +70,11 @@ function build(lang: Lang, width: number, picture: Picture) {
     element("p", { id: "hint", className: "hint", textContent: say(lang, "instead_hint") }),
     working,
   );
-  return { form, canvas, range, instead, working, most };
+  return { form, canvas, range, instead, renewed, working, most };
 }
 
 /**
- * Shows the puzzle in `host` until it is answered; takes it away again, and tells `host` by an event
+ * Shows the puzzle in `host` until it is answered or its time is up; takes it away again, and tells `host` by an event
  * `left` when the focus went with it. Throws when `signal` ends it.
  */
 export async function ask_slider(
@@ -81,7 +89,8 @@ export async function ask_slider(
   ]);
   signal.throwIfAborted();
   const picture = { background, piece };
-  const { form, canvas, range, instead, working, most } = build(lang, question.width, picture);
+  const built = build(lang, question.width, picture);
+  const { form, canvas, range, instead, renewed, working, most } = built;
   const show = () => {
     const value = range.valueAsNumber;
     draw(canvas, picture, value, question.piece_y);
@@ -94,15 +103,22 @@ export async function ask_slider(
   host.append(box);
   range.addEventListener("input", show);
   show();
-  range.focus();
-  const { token } = question;
+  // Set after it is there: what a region is born with is not spoken.
+  if (question.renewed) renewed.textContent = say(lang, "renewed");
+  if (!question.renewed || was_at_it) range.focus();
+  const { token, lasts_ms } = question;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const answered = new Promise<SliderAnswer>((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    // Too late to be a try, it brings a new picture: nobody has to be quick (WCAG 2.2.1).
+    const expire = () => resolve({ token, x: range.valueAsNumber });
+    if (lasts_ms > 0) timer = setTimeout(expire, lasts_ms + LATER_MS);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       resolve({ token, x: range.valueAsNumber });
     });
     instead.addEventListener("click", () => {
+      clearTimeout(timer);
       for (const one of form.querySelectorAll("button, input")) one.setAttribute("disabled", "");
       working.textContent = say(lang, "working");
       // A button that is disabled loses the focus to the top of the page.
@@ -113,8 +129,9 @@ export async function ask_slider(
   try {
     return await answered;
   } finally {
-    const had_focus = box.matches(":focus-within");
+    clearTimeout(timer);
+    was_at_it = box.matches(":focus-within");
     box.remove();
-    if (had_focus) host.dispatchEvent(new Event("left"));
+    if (was_at_it) host.dispatchEvent(new Event("left"));
   }
 }

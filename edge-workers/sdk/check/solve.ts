@@ -24,7 +24,7 @@ export interface SolveArgs {
   device?: string;
 }
 
-/** The edge did not give a question. `code` is the refusal's, or `offline`. */
+/** The edge did not give a question. `code` is the refusal's, or `offline`, `no_answer`, `busy`. */
 export class CheckUnavailable extends Error {
   override name = "CheckUnavailable";
 
@@ -37,6 +37,8 @@ export class CheckUnavailable extends Error {
 }
 
 const RETRY_DEFAULT_MS = 1_000;
+/** As long as the SDK waits for any other answer. Not its constant: that is in the other bundle. */
+const PATIENCE_MS = 12_000;
 
 type Question =
   | { provider: "none" }
@@ -69,21 +71,40 @@ export async function solve(args: SolveArgs): Promise<Answer | null> {
 
 async function ask({ edge, item, session, signal, device }: SolveArgs): Promise<Question> {
   const whose = encodeURIComponent(device ?? (await device_id()));
+  const given_up = new AbortController();
+  const give_up = () => given_up.abort();
+  const timer = setTimeout(give_up, PATIENCE_MS);
+  signal.addEventListener("abort", give_up);
   let response: Response;
-  let answer: Record<string, unknown>;
+  let text: string;
   try {
+    signal.throwIfAborted();
     response = await fetch(`${edge}/v1/items/${item}/check?device=${whose}`, {
       headers: { authorization: `Bearer ${session}` },
-      signal,
+      signal: given_up.signal,
     });
-    answer = (await response.json()) as Record<string, unknown>;
+    text = await response.text();
   } catch {
     signal.throwIfAborted();
-    throw new CheckUnavailable("offline", RETRY_DEFAULT_MS);
+    const code = given_up.signal.aborted ? "no_answer" : "offline";
+    throw new CheckUnavailable(code, RETRY_DEFAULT_MS);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", give_up);
   }
-  if (response.ok) return answer as Question;
+  const answer = as_object(text);
+  if (response.ok && "provider" in answer) return answer as Question;
   throw new CheckUnavailable(
     String(answer.code ?? "busy"),
     Number(answer.retry_after_ms) || RETRY_DEFAULT_MS,
   );
+}
+
+/** An error page of somebody between is an answer too: it says that the edge cannot be asked now. */
+function as_object(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
 }

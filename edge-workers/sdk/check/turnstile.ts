@@ -28,17 +28,27 @@ interface Turnstile {
 }
 
 const global = globalThis as { turnstile?: Turnstile };
+/** Who waits longer for the script hears so, and it is loaded anew at the next try. */
+const PATIENCE_MS = 12_000;
+
 let loaded: Promise<void> | null = null;
 
 function load(): Promise<void> {
   loaded ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = SCRIPT;
-    script.onload = () => resolve();
-    script.onerror = () => {
+    const fail = () => {
+      clearTimeout(timer);
+      script.remove();
       loaded = null;
       reject(new Error("Turnstile could not be loaded"));
     };
+    const timer = setTimeout(fail, PATIENCE_MS);
+    script.onload = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    script.onerror = fail;
     document.head.append(script);
   });
   return loaded;

@@ -58,3 +58,15 @@ test("without the check's code he knocks all the same; the edge says whether it 
     body: { device: expect.stringMatching(/^[0-9a-f]{32}$/) },
   });
 });
+
+test("nor does he wait for code of the check that never comes", async () => {
+  vi.useFakeTimers();
+  try {
+    const bought = buy(() => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(60_000);
+    await bought;
+    expect(heard[0]?.path).toBe("/v1/items/7/entry");
+  } finally {
+    vi.useRealTimers();
+  }
+});

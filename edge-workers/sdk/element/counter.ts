@@ -8,6 +8,7 @@ import type { Purchase } from "../purchase.ts";
 import { best_store, knows_item } from "../tabs/memory.ts";
 import { lasting_device, type SessionSource, shopper_of, Visit } from "../visit.ts";
 import { NO_ANSWER, OFFLINE } from "../wire/ask.ts";
+import { within } from "../within.ts";
 
 export type LoadCheck = () => Promise<CheckExports>;
 
@@ -43,6 +44,10 @@ export class Counter {
 
   get machine(): Machine {
     return this.#purchase?.machine ?? this.#idle;
+  }
+
+  get has_turn(): boolean {
+    return this.#purchase?.has_turn ?? false;
   }
 
   /** Begins to watch for a human, and goes on with a purchase that was begun before the reload. */
@@ -138,7 +143,7 @@ export class Counter {
   }
 
   #load(): ReturnType<LoadCheck> {
-    this.#module ??= this.#options.load_check().catch((error: unknown) => {
+    this.#module ??= within(this.#options.load_check()).catch((error: unknown) => {
       // Offline, perhaps: the next request tries again.
       this.#module = null;
       throw error;

@@ -18,11 +18,18 @@ export interface Facts {
   queue: { mode: "fifo" | "draw"; opens_ms: number } | null;
 }
 
-/** The item; "not_found" for one that is not on sale here, null when nobody answered. */
-export async function read_facts(edge: string, item: number): Promise<Facts | "not_found" | null> {
-  const { ok, code, body } = await ask(`${edge}/v1/items/${item}`);
-  if (ok && typeof body.start_ms === "number") return body as unknown as Facts;
-  return code === "not_found" ? code : null;
+/** What was answered: the item, or a refusal's code (`not_found` for one that is not on sale here). */
+export interface Found {
+  facts: Facts | null;
+  code: string;
+  retry_after_ms: number | null;
+}
+
+/** Asks for the item. */
+export async function read_facts(edge: string, item: number): Promise<Found> {
+  const { ok, code, body, retry_after_ms } = await ask(`${edge}/v1/items/${item}`);
+  const is_whole = ok && typeof body.start_ms === "number";
+  return { facts: is_whole ? (body as unknown as Facts) : null, code, retry_after_ms };
 }
 
 /** A price as people of that language write it. */

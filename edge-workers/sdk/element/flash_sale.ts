@@ -1,8 +1,10 @@
 /** `<flash-sale item="7" edge="https://…" lang="en|zh">`: one item of a sale in anybody's page. */
 
 import { type Machine, new_machine } from "../machine/machine.ts";
+import { backoff_ms } from "../machine/waiting.ts";
 import { shared_clock } from "../time/shared.ts";
 import type { SessionSource } from "../visit.ts";
+import { en } from "../words/en.ts";
 import { choose_words } from "../words/index.ts";
 import type { Words } from "../words/words.ts";
 import { Counter, type LoadCheck } from "./counter.ts";
@@ -13,7 +15,6 @@ import { phase_of, view_of } from "./view.ts";
 const TICK_MS = 100;
 /** An item may be called off or moved; a page that only waits looks now and then. */
 const FACTS_EVERY_MS = 60_000;
-const FACTS_RETRY_MS = 3000;
 /** While it is sold, whoever only looks hears how the stock stands. */
 const STOCK_EVERY_MS = 15_000;
 /** The check begins before the start, each page at its own moment. */
@@ -51,6 +52,7 @@ export interface PayDetail {
 export function flash_sale_class(default_edge: string, css: string, load_check: LoadCheck) {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
+  let beginnings = 0;
 
   return class FlashSale extends HTMLElement {
     static readonly observedAttributes = ["item", "edge", "lang"];
@@ -58,9 +60,12 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
     #session: SessionSource = null;
     #counter: Counter | null = null;
     #panel: Panel | null = null;
-    #words: Words = choose_words(null);
+    #words: Words = en;
+    /** Which beginning is the last one: words that were loaded for another are of no use. */
+    #begun = 0;
     #facts: Facts | null = null;
     #facts_due_ms = 0;
+    #failures = 0;
     #prepare_at_ms = PREPARE_MIN_MS + Math.random() * (PREPARE_MAX_MS - PREPARE_MIN_MS);
     #is_prepared = false;
     #is_paying = false;
@@ -86,11 +91,11 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
 
     set session(session: SessionSource) {
       this.#session = session;
-      if (this.#counter !== null) this.#sit_down();
+      if (this.#begun > 0) this.#begin();
     }
 
     connectedCallback(): void {
-      this.#sit_down();
+      this.#begin();
       this.#timer = setInterval(() => this.#tick(), TICK_MS);
     }
 
@@ -98,10 +103,11 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       clearInterval(this.#timer);
       this.#counter?.leave();
       this.#counter = null;
+      this.#begun = 0;
     }
 
     attributeChangedCallback(_name: string, before: string | null, after: string | null): void {
-      if (this.#counter !== null && before !== after) this.#sit_down();
+      if (this.#begun > 0 && before !== after) this.#begin();
     }
 
     /** Asks now how the reservation stands: after a payment, for instance. */
@@ -125,23 +131,35 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
     }
 
     /** Begins anew with the attributes and the session as they are. */
-    #sit_down(): void {
-      this.#counter?.leave();
+    #begin(): void {
       const root = this.closest("[lang]")?.getAttribute("lang");
-      this.#words = choose_words(this.getAttribute("lang"), root, navigator.language);
+      const words = choose_words(this.getAttribute("lang"), root, navigator.language);
+      const begun = ++beginnings;
+      this.#begun = begun;
+      const sit_down = (loaded: Words) => {
+        if (this.#begun === begun) this.#sit_down(loaded);
+      };
+      if (words instanceof Promise) void words.then(sit_down);
+      else sit_down(words);
+    }
+
+    #sit_down(words: Words): void {
+      this.#counter?.leave();
+      this.#words = words;
       this.#facts = null;
       this.#facts_due_ms = 0;
+      this.#failures = 0;
       this.#is_paying = false;
       this.#is_prepared = false;
       this.#told = "";
       const press = () => this.#counter?.press();
       const join = () => this.#counter?.join();
-      this.#panel = new Panel(this.#words, { press, join, pay: () => this.#pay() });
+      this.#panel = new Panel(words, { press, join, pay: () => this.#pay() });
       this.shadowRoot?.replaceChildren(this.#panel.root);
       this.#counter = new Counter({
         edge: this.#edge,
         item: this.#item,
-        lang: this.#words.lang,
+        lang: words.lang,
         session: () => this.#session,
         check_host: this.#panel.check_host,
         load_check,
@@ -158,7 +176,7 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       const facts = this.#facts;
       const left_ms = facts === null || now_ms === null ? null : facts.start_ms - now_ms;
       resync.tick(monotonic_ms, Date.now(), left_ms);
-      if (monotonic_ms >= this.#facts_due_ms) void this.#look(monotonic_ms);
+      if (this.#panel !== null && monotonic_ms >= this.#facts_due_ms) void this.#look();
       if (facts === null) return;
       if (
         left_ms !== null &&
@@ -172,8 +190,11 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
     }
 
     #paint(facts: Facts, now_ms: number | null): void {
-      const machine = this.#counter?.machine ?? new_machine("none");
-      this.#panel?.paint(view_of(machine, facts, now_ms, this.#words, this.#is_paying));
+      const { machine, has_turn } = this.#counter ?? {
+        machine: new_machine("none"),
+        has_turn: false,
+      };
+      this.#panel?.paint(view_of(machine, facts, now_ms, this.#words, this.#is_paying, has_turn));
     }
 
     #prepare(): void {
@@ -182,24 +203,29 @@ export function flash_sale_class(default_edge: string, css: string, load_check: 
       void this.#counter?.prepare();
     }
 
-    async #look(monotonic_ms: number): Promise<void> {
+    async #look(): Promise<void> {
       // Not again while this one is under way.
       this.#facts_due_ms = Number.POSITIVE_INFINITY;
       const panel = this.#panel;
-      const facts = await read_facts(this.#edge, this.#item);
+      const { facts, code, retry_after_ms } = await read_facts(this.#edge, this.#item);
       if (panel !== this.#panel || panel === null) return;
-      // An item that is not there yet may have been approved a moment ago.
-      const again_ms = facts instanceof Object ? this.#every_ms(facts) : FACTS_RETRY_MS;
-      this.#facts_due_ms = monotonic_ms + again_ms * (0.75 + Math.random() / 2);
-      if (facts === "not_found" && this.#facts === null) {
-        panel.describe_absence(this.#words.not_found);
-      } else if (facts === null && this.#facts === null) {
-        panel.describe_absence(this.#words.hindrances[navigator.onLine ? "no_answer" : "offline"]);
-      } else if (facts !== null && facts !== "not_found") {
-        this.#facts = facts;
-        panel.describe(facts);
-        this.#tick();
+      const chance = Math.random();
+      if (facts === null) {
+        // An item that is not there yet may have been approved a moment ago.
+        const wait_ms = backoff_ms(this.#failures++, retry_after_ms, chance);
+        this.#facts_due_ms = performance.now() + wait_ms;
+        if (this.#facts !== null) return;
+        const { not_found, hindrances } = this.#words;
+        const silence = navigator.onLine ? "no_answer" : "offline";
+        const why = hindrances[code === "busy" ? code : silence];
+        panel.describe_absence(code === "not_found" ? not_found : why);
+        return;
       }
+      this.#failures = 0;
+      this.#facts_due_ms = performance.now() + this.#every_ms(facts) * (0.75 + chance / 2);
+      this.#facts = facts;
+      panel.describe(facts);
+      this.#tick();
     }
 
     #every_ms(facts: Facts): number {

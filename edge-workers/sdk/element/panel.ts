@@ -4,10 +4,8 @@ import type { Words } from "../words/words.ts";
 import { countdown, digits } from "./countdown.ts";
 import { el, set_attribute, set_text } from "./el.ts";
 import { type Facts, money } from "./facts.ts";
+import { Speech } from "./speech.ts";
 import type { View } from "./view.ts";
-
-/** A place is spoken when it has halved: a line that moves three times a second is noise. */
-const SPEAK_SHARE = 0.5;
 
 export interface PanelActions {
   press: () => void;
@@ -43,10 +41,11 @@ export class Panel {
   readonly #button = el("button", { type: "button" }, { part: "button" });
   readonly #spoken = el("p", { className: "spoken" }, { role: "status", "aria-live": "polite" });
   #does: View["button"] = null;
-  #spoke: { text: string; state: string; share: number } | null = null;
+  readonly #speech: Speech;
 
   constructor(words: Words, actions: PanelActions) {
     this.#words = words;
+    this.#speech = new Speech(words.order);
     [this.#timer, this.#show_left] = countdown(words);
     this.#steps = words.steps.map((name) => el("li", {}, {}, el("span", {}, {}, name)));
     this.#track = el("ol", { className: "steps" }, { part: "steps" }, ...this.#steps);
@@ -122,7 +121,7 @@ export class Panel {
     this.#paint_steps(view.step);
     this.#paint_status(view);
     this.#paint_button(view.button);
-    this.#speak(view);
+    set_text(this.#spoken, this.#speech.text(view));
     // What had the focus is gone: the news that took its place gets it, not the top of the page.
     if (focused?.hidden) this.#status.focus();
   }
@@ -175,17 +174,5 @@ export class Panel {
     if (button === null) return;
     set_text(this.#button, button.text);
     set_attribute(this.#button, "aria-disabled", button.does === null ? "true" : null);
-  }
-
-  #speak({ state, headline, sentence, queue, order }: View): void {
-    const share = 1 - (queue?.share ?? 0);
-    const place = queue?.place ? `${queue.place}. ${queue.eta}` : "";
-    const number = order === null ? "" : `${this.#words.order} ${order.number}`;
-    const text = [headline, sentence, place, number].filter(Boolean).join(" ");
-    const spoke = this.#spoke;
-    const is_same_line = spoke !== null && spoke.state === state && queue !== null;
-    if (text === spoke?.text || (is_same_line && share > spoke.share * SPEAK_SHARE)) return;
-    this.#spoke = { text, state, share };
-    set_text(this.#spoken, text);
   }
 }

@@ -5,7 +5,7 @@ import { choose_words } from "../words/index.ts";
 import { HINDRANCES, tone_of, type Words } from "../words/words.ts";
 import { zh } from "../words/zh.ts";
 import { type Facts, money } from "./facts.ts";
-import { view_of } from "./view.ts";
+import { LATE_MONEY_MS, view_of } from "./view.ts";
 
 const FACTS: Facts = {
   id: 7,
@@ -77,15 +77,20 @@ test("who has a puzzle to solve is told so, wherever he is, and has no other but
     in_state("joining", { slider: {} }),
   ]) {
     expect(see(machine)).toMatchObject({ sentence: en.hindrances.challenge, button: null });
+    // It is shown by the tab that has the turn, and is not below in the others.
+    for (const words of [en, zh]) {
+      const elsewhere = view_of(machine, FACTS, 150_000, words, false, false);
+      expect(elsewhere).toMatchObject({ sentence: words.elsewhere, button: null });
+    }
   }
   const offline = in_state("entering", { slider: {}, hindrance: "offline" });
   expect(see(offline).sentence).toBe(en.hindrances.offline);
   expect(see(in_state("challenge", { slider: {} })).sentence).toBe(en.states.challenge[1]);
 });
 
-test("the first wish for a language decides", () => {
-  expect(choose_words("zh-CN", "en")).toBe(zh);
-  expect(choose_words(null, "", "zh-TW")).toBe(zh);
+test("the first wish for a language decides", async () => {
+  expect(await choose_words("zh-CN", "en")).toBe(zh);
+  expect(await choose_words(null, "", "zh-TW")).toBe(zh);
   expect(choose_words("en", "zh")).toBe(en);
   expect(choose_words(null, "fr")).toBe(en);
   expect(choose_words(null)).toBe(en);
@@ -190,6 +195,14 @@ describe("an order", () => {
     const paying = { ...expired, is_paying: true };
     expect(view_of(paying, FACTS, 150_000, en).sentence).toBe(en.paid_late);
     expect(view_of(paying, FACTS, 150_000, zh).sentence).toBe(zh.paid_late);
+  });
+
+  test("that money has not come for is told as expired, once it is too late to hope", () => {
+    const paying: Machine = { ...confirmed, state: "expired", is_paying: true };
+    const last_ms = (confirmed.pay_by_ms as number) + LATE_MONEY_MS;
+    expect(view_of(paying, FACTS, last_ms, en).sentence).toBe(en.paid_late);
+    expect(view_of(paying, FACTS, last_ms + 1, en).sentence).toBe(en.states.expired[1]);
+    expect(view_of({ ...paying, pay_by_ms: null }, FACTS, 1e12, en).sentence).toBe(en.paid_late);
   });
 });
 

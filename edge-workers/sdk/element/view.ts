@@ -5,6 +5,9 @@ import { is_end, PRESS, TABLE } from "../machine/table.ts";
 import { type Hindrance, type Tone, tone_of, type Words } from "../words/words.ts";
 import type { Facts } from "./facts.ts";
 
+/** Money that has not come so long after its time is not "still" on its way. */
+export const LATE_MONEY_MS = 30 * 60_000;
+
 export type Phase = "unknown" | "before" | "open" | "over";
 
 export interface View {
@@ -42,18 +45,22 @@ export function phase_of({ state, start_ms, end_ms }: Facts, now_ms: number | nu
   return now_ms < start_ms ? "before" : "open";
 }
 
-/** Everything the element shows. `now_ms` is the server's time, null while it is not known. */
+/**
+ * Everything the element shows. `now_ms` is the server's time, null while it is not known. Without
+ * the turn (`has_turn`) a puzzle is shown in another tab.
+ */
 export function view_of(
   machine: Machine,
   facts: Facts,
   now_ms: number | null,
   words: Words,
   is_paying = false,
+  has_turn = true,
 ): View {
   const phase = phase_of(facts, now_ms);
   const state = shown_state(machine);
   const [headline, sentence] = words.states[state];
-  const hint = hint_of(machine, state, words, is_paying);
+  const hint = hint_of(machine, state, now_ms, words, is_paying, has_turn);
   return {
     phase,
     stock: stock_of(state, facts, words),
@@ -70,19 +77,24 @@ export function view_of(
 }
 
 function hint_of(
-  { hindrance, lobby_number, slider, is_paying: has_paid, state: now }: Machine,
+  { hindrance, lobby_number, slider, is_paying: has_paid, pay_by_ms, state: now }: Machine,
   state: State,
+  now_ms: number | null,
   words: Words,
   is_paying: boolean,
+  has_turn: boolean,
 ): string | null {
   // Whoever has a place or a unit need not hear of a gap in reading about it, except of his own line.
   const is_calm = state === "confirmed" && hindrance !== "offline";
-  if (slider !== null && !is_end(now) && hindrance === null) return words.hindrances.challenge;
+  if (slider !== null && !is_end(now) && hindrance === null) {
+    return has_turn ? words.hindrances.challenge : words.elsewhere;
+  }
   if (hindrance !== null && !is_calm && !is_end(now)) {
     return words.hindrances[hindrance as Hindrance] ?? words.hindrances.busy;
   }
   if (state === "confirmed" && is_paying) return words.paying;
-  if (state === "expired" && has_paid) return words.paid_late;
+  const is_past = (now_ms ?? 0) > (pay_by_ms ?? Number.POSITIVE_INFINITY) + LATE_MONEY_MS;
+  if (state === "expired" && has_paid && !is_past) return words.paid_late;
   if (state === "lobby" && lobby_number !== null) {
     return `${words.lobby_number(lobby_number.toLocaleString(words.locale))} ${words.states.lobby[1]}`;
   }

@@ -36,17 +36,17 @@ function count(machine: Machine, request: Request, { ok, code, body }: Answer): 
   return counted;
 }
 
-/** A puzzle that is asked for, and a token that is not renewed, are no answers that were wrong. */
+/** No answers that were wrong: a puzzle that is asked for, one whose time was up, a token that is not renewed. */
 function challenged(
   machine: Machine,
   request: Request,
   body: Body,
   is_gateways: boolean,
 ): Partial<Machine> {
-  const slider = body.slider ?? null;
-  const is_first_puzzle = machine.slider === null && slider !== null;
+  const slider = (body.slider ?? null) as { renewed?: true } | null;
+  const is_new_puzzle = slider !== null && (machine.slider === null || slider.renewed === true);
   const is_renewal = request === "entry" && renewal_of(machine) !== null;
-  const was_answered = !is_gateways && !is_renewal && !is_first_puzzle;
+  const was_answered = !is_gateways && !is_renewal && !is_new_puzzle;
   const puzzle = machine.puzzle || is_gateways;
   // The token of before does not help any more, here or at the gateway.
   return { slider, puzzle, entry_token: null, checks: machine.checks + (was_answered ? 1 : 0) };

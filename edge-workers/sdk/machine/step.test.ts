@@ -203,6 +203,13 @@ describe("a check", () => {
     expect(answered(machine, ENTRY)).toMatchObject({ state: "queued", entry_token: "e1" });
   });
 
+  test("whose time was up is no wrong answer, however often", () => {
+    const renewed = no("challenge", { slider: { width: 300, renewed: true } });
+    const late = after([PUZZLE, ...Array(5).fill(renewed)]);
+    expect(late).toMatchObject({ state: "entering", checks: 0, slider: { renewed: true } });
+    expect(after([PUZZLE, PUZZLE, renewed, PUZZLE]).checks).toBe(2);
+  });
+
   test("does not help with a gateway that challenges every token", () => {
     const round = [no("challenge"), ENTRY];
     const once = after([ENTRY, no("challenge")]);

@@ -1,11 +1,11 @@
 /**
  * One tab at a time: whoever holds the turn sends the requests of a purchase, the others look on.
  *
- * Web Locks where there are any; they end with their tab. Without them a lease in the store
- * (`lease.ts`), which nearly nobody needs and which is loaded only then.
+ * Web Locks where there are any; they end with their tab. Without them a lease in the store.
  */
 
 import { random_id } from "../random_id.ts";
+import { leased_turn } from "./lease.ts";
 import type { Store } from "./memory.ts";
 
 /** Runs `work` while nobody else holds the turn of that name. Rejects when `signal` is aborted first. */
@@ -14,12 +14,7 @@ export type Turn = (name: string, work: () => Promise<void>, signal: AbortSignal
 /** The best that this browser has. */
 export function best_turn(store: Store): Turn {
   const { locks } = navigator as { locks?: LockManager };
-  const id = random_id();
-  const lease: Turn = async (name, work, signal) => {
-    const loaded = await import("./lease.ts").catch(() => null);
-    // Not to be had: tabs do not wait for each other, and the key makes their purchases one.
-    return loaded === null ? work() : loaded.leased_turn(store, { id })(name, work, signal);
-  };
+  const lease = leased_turn(store, { id: random_id() });
   return locks === undefined ? lease : locked_turn(locks, lease);
 }
 

@@ -126,3 +126,13 @@ test("answers that are lost are left out", async () => {
   expect(await clock.sync()).toBe(true);
   expect(clock.now_ms()).toBe(truth_ms());
 });
+
+test("of a server that is not there two samples are enough", async () => {
+  let read = 0;
+  const read_server = async () => {
+    read += 1;
+    return null;
+  };
+  expect(await new Clock({ monotonic: () => 0, read_server }).sync()).toBe(false);
+  expect(read).toBe(2);
+});

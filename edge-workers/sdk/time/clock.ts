@@ -87,6 +87,8 @@ export class Clock {
       const server_ms = await this.#source.read_server();
       const at_ms = this.#source.monotonic();
       const error_ms = (at_ms - sent_ms) / 2;
+      // Two that nobody answered are enough to see that nobody is there.
+      if (server_ms === null && best === null && sample > 0) return false;
       if (server_ms === null || (best !== null && error_ms >= best.error_ms)) continue;
       best = { offset_ms: server_ms - (sent_ms + error_ms), error_ms, at_ms };
     }

@@ -11,7 +11,7 @@ function looked(chance = 0.5) {
       return answers;
     },
   } as unknown as Clock;
-  const resync = new Resync(clock, chance);
+  const resync = new Resync(clock, () => chance);
   return {
     tick: (at_ms: number, left_ms: number | null, slept_ms = 0) =>
       resync.tick(at_ms, at_ms + slept_ms, left_ms),
@@ -52,13 +52,49 @@ test("a computer that slept is looked after at once", () => {
   expect(looks()).toBe(2);
 });
 
-test("no answer is tried again soon", async () => {
-  const { tick, looks, fail } = looked();
+test("no answer is tried again soon, then more and more seldom, and an answer forgives it all", async () => {
+  const { tick, looks, fail } = looked(0.5);
+  const heard = () => Promise.resolve().then(() => undefined);
   fail(true);
   tick(0, null);
+  await heard();
+  let at_ms = 0;
+  for (const wait_ms of [250, 500, 1000, 2000, 4000, 7500, 7500]) {
+    const before = looks();
+    tick(at_ms + wait_ms - 1, null);
+    expect(looks(), `${wait_ms} ms`).toBe(before);
+    at_ms += wait_ms;
+    tick(at_ms, null);
+    expect(looks(), `${wait_ms} ms`).toBe(before + 1);
+    await heard();
+  }
+  fail(false);
+  tick(at_ms + 7500, null);
+  await heard();
+  fail(true);
+  tick(at_ms + 307_500, null);
+  await heard();
+  const before = looks();
+  tick(at_ms + 307_750, null);
+  expect(looks()).toBe(before + 1);
+});
+
+test("the wait begins when the answer has not come, not when it was asked for", async () => {
+  let fail = (_answered: boolean) => {};
+  let looks = 0;
+  const sync = () => {
+    looks += 1;
+    return new Promise<boolean>((resolve) => {
+      fail = resolve;
+    });
+  };
+  const resync = new Resync({ sync } as unknown as Clock, () => 0.5);
+  resync.tick(0, 0, null);
+  resync.tick(9000, 9000, null);
+  fail(false);
   await Promise.resolve().then(() => undefined);
-  tick(1999, null);
-  expect(looks()).toBe(1);
-  tick(2000, null);
-  expect(looks()).toBe(2);
+  resync.tick(9249, 9249, null);
+  expect(looks).toBe(1);
+  resync.tick(9250, 9250, null);
+  expect(looks).toBe(2);
 });

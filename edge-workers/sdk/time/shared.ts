@@ -10,7 +10,7 @@ export function shared_clock(edge: string): { clock: Clock; resync: Resync } {
   const known = clocks.get(edge);
   if (known !== undefined) return known;
   const clock = new Clock(time_of(edge));
-  const made = { clock, resync: new Resync(clock, Math.random()) };
+  const made = { clock, resync: new Resync(clock, Math.random) };
   clocks.set(edge, made);
   return made;
 }

@@ -1,5 +1,7 @@
 /** One request to the edge. It never throws: no connection and no answer are answers too. */
 
+import { PATIENCE_MS } from "../within.ts";
+
 /** An answer, whatever its status. */
 export interface Answer {
   ok: boolean;
@@ -16,9 +18,6 @@ export const OFFLINE = "offline";
 export const NO_ANSWER = "no_answer";
 /** An answer that names no outcome: a token, a time, or an error page of somebody between. */
 export const UNNAMED = "unnamed";
-
-/** Longer than the edge waits for a gateway (10 s), so that it can say what it knows. */
-const TIMEOUT_MS = 12_000;
 
 export interface Question {
   token?: string | null;
@@ -51,7 +50,7 @@ function as_answer(ok: boolean, body: Record<string, unknown>): Answer {
 
 /** Asks once. Credentials are never sent: the token is all the edge reads. */
 export async function ask(url: string, question: Question = {}): Promise<Answer> {
-  const { token, body, timeout_ms = TIMEOUT_MS, signal } = question;
+  const { token, body, timeout_ms = PATIENCE_MS, signal } = question;
   const headers: Record<string, string> = { ...question.headers };
   if (token != null) headers.authorization = `Bearer ${token}`;
   if (body != null) headers["content-type"] = "application/json";

@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { CheckUnavailable } from "../check/solve.ts";
 import { PreparedCheck, type Solve } from "../human_check.ts";
 import { type Machine, new_machine } from "../machine/machine.ts";
@@ -121,6 +121,19 @@ describe.each(["entry", "lobby"] as const)("the door %s", (door) => {
     ]);
   });
 
+  test("that an edge asks nothing does not help him whom a gateway wants the puzzle of", async () => {
+    const knocked = await send(wire(), door, outside({ puzzle: true }), never);
+    expect(knocked.code).toBe("busy");
+    expect(heard).toEqual([]);
+  });
+
+  test("a check that was not answered was not answered wrongly", async () => {
+    answer = { status: 403, body: '{"code":"challenge","detail":"the check is missing"}' };
+    expect((await send(wire(), door, outside(), never)).code).toBe("busy");
+    const solve: Solve = async () => () => ({ solution: 1 });
+    expect((await send(wire("s", solve), door, outside(), never)).code).toBe("challenge");
+  });
+
   test("a check that cannot be solved is not sent, and not a no", async () => {
     const solve: Solve = () => Promise.reject(new Error("offline"));
     const knocked = await send(wire("s", solve), door, outside(), never);
@@ -218,6 +231,22 @@ test("a check that was solved ahead is used once", async () => {
   expect(await check.take("s", null, never)).toEqual({ solution: 2 });
   check.prepare("s", never);
   expect(await check.take("another session", null, never)).toEqual({ solution: 4 });
+});
+
+test("a check that was solved long ago is solved anew: its answer has expired", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  let solved = 0;
+  const check = new PreparedCheck(async () => {
+    const solution = ++solved;
+    return () => ({ solution });
+  });
+  check.prepare("s", never);
+  vi.advanceTimersByTime(239_999);
+  expect(await check.take("s", null, never)).toEqual({ solution: 1 });
+  check.prepare("s", never);
+  vi.advanceTimersByTime(240_000);
+  expect(await check.take("s", null, never)).toEqual({ solution: 3 });
+  vi.useRealTimers();
 });
 
 test("what was seen goes along until the press, not until the work was done", async () => {

@@ -31,6 +31,7 @@ export const en: Words = {
   pay_within: "Please pay within",
   paying: "We are waiting for word of your payment.",
   paid_late: "Your payment may still arrive. Then this is your order, or you get it back.",
+  elsewhere: "Solve the puzzle in the other tab to go on.",
   steps: ["In line", "Reserved", "Confirmed", "Paid"],
   not_found: "This item is not on sale here.",
   states: {

@@ -51,6 +51,8 @@ export interface Words {
   pay_within: string;
   paying: string;
   paid_late: string;
+  /** The puzzle is shown in another tab. */
+  elsewhere: string;
   steps: readonly [line: string, reserved: string, confirmed: string, paid: string];
   not_found: string;
   states: Record<State, Saying>;

@@ -31,6 +31,7 @@ export const zh: Words = {
   pay_within: "请在此时间内付款",
   paying: "正在等待付款结果。",
   paid_late: "您的付款可能稍后到账：届时订单成立，或退款给您。",
+  elsewhere: "请先在另一个标签页完成验证。",
   steps: ["排队", "已预留", "已确认", "已付款"],
   not_found: "这里没有出售该商品。",
   states: {

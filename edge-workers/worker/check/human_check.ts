@@ -127,13 +127,14 @@ export class HumanCheck {
     }
     if (verdict.passed) return after_slider(verdict.score);
     if (verdict.tried < TRIES_MAX) {
-      throw await this.#ask_slider(bound, verdict.score, verdict.tried);
+      throw await this.#ask_slider(bound, verdict.score, verdict.tried, verdict.expired);
     }
     throw new Refusal("challenge", { detail: "the puzzle was not solved" });
   }
 
-  async #ask_slider(bound: Bound, score: number, tried: number): Promise<Refusal> {
-    const slider = await this.#slider.ask(bound, score, tried, this.#options.clock());
+  async #ask_slider(bound: Bound, score: number, tried: number, renewed = false): Promise<Refusal> {
+    const asked = await this.#slider.ask(bound, score, tried, this.#options.clock());
+    const slider = renewed ? { ...asked, renewed } : asked;
     return new Refusal("challenge", { detail: "one more question", slider });
   }
 }

@@ -129,6 +129,42 @@ describe("the right place", () => {
     edge.now_ms += 120_000;
     expect((await enter(place(token, x))).status).toBe(403);
   });
+
+  test("too late is no try: it gets a new picture and no work, once, and within the hour", async () => {
+    let { token } = await slider_of(await try_with(NOBODY));
+    for (let late = 0; late < 4; late += 1) {
+      edge.now_ms += 120_000;
+      const renewed = await slider_of(await enter(place(token, await place_of(token))));
+      expect(renewed).toMatchObject({ renewed: true, lasts_ms: 120_000 });
+      const again = (await (await enter(place(token, 0))).json()) as object;
+      expect(again).not.toHaveProperty("slider");
+      token = renewed.token;
+    }
+    expect((await enter(place(token, await place_of(token)))).status).toBe(200);
+  });
+
+  test("too late does not forget the tries before", async () => {
+    let { token } = await slider_of(await try_with(NOBODY));
+    ({ token } = await slider_of(await enter(place(token, 0))));
+    ({ token } = await slider_of(await enter(place(token, 0))));
+    edge.now_ms += 120_000;
+    ({ token } = await slider_of(await enter(place(token, 0))));
+    const third = (await (await enter(place(token, 0))).json()) as object;
+    expect(third).toMatchObject({ detail: "the puzzle was not solved" });
+  });
+
+  test("an hour too late begins anew", async () => {
+    const end_ms = NOW_MS + 9 * 3_600_000;
+    const switches = { sale_enabled: true };
+    const items = { "7": item({ end_ms }) };
+    edge.control_plane = control_plane_with(document({ switches, items }));
+    const { token: other } = await slider_of(await try_with(NOBODY));
+    edge.now_ms += 120_000 + 3_600_000;
+    const lost = await enter(place(other, 0), session({}, edge.now_ms));
+    expect(await lost.json()).toEqual(
+      expect.objectContaining({ detail: "the puzzle was used or has expired" }),
+    );
+  });
 });
 
 describe("a wrong place", () => {
@@ -179,6 +215,7 @@ test("the refusal does not tell the place", async () => {
     "background",
     "expires_ms",
     "instead",
+    "lasts_ms",
     "piece",
     "piece_y",
     "token",

@@ -13,6 +13,8 @@ import { make_puzzle, TOLERANCE_PX, WIDTH } from "./puzzle.ts";
 import { Seal } from "./seal.ts";
 
 const SLIDER_MS = 120_000;
+/** Whoever comes back to a page within this gets a new picture, and need not do the work again. */
+const RENEWABLE_MS = 3_600_000;
 /** A wrong answer gets another picture so often; then the check begins anew, with its work. */
 export const TRIES_MAX = 3;
 
@@ -25,9 +27,13 @@ interface Sealed extends Binding {
   tried: number;
 }
 
-/** `score`: what it was when the puzzle was asked for. `tried`: how often, this one included. */
+/**
+ * `score`: what it was when the puzzle was asked for. `tried`: how often, this one included, unless its
+ * time was up (`expired`): then nobody looks whether it was right, and it was no try.
+ */
 export interface Verdict {
   passed: boolean;
+  expired: boolean;
   id: string;
   score: number;
   tried: number;
@@ -61,18 +67,24 @@ export class Slider {
       piece: base64(piece),
       instead,
       expires_ms,
+      lasts_ms: SLIDER_MS,
     };
   }
 
-  /** Null: not a question of ours to this visitor, or too late. */
+  /** Null: not a question of ours to this visitor, or far too late. */
   async judge(answer: SliderAnswer, bound: Bound, now_ms: number): Promise<Verdict | null> {
     const opened = await this.#seal.open(answer.token);
-    if (opened === null || !holds(opened.value, bound, "slider", now_ms)) return null;
+    if (opened === null || !holds(opened.value, bound, "slider", now_ms - RENEWABLE_MS))
+      return null;
     const { x, score, tried } = opened.value as Sealed;
+    const { id } = opened;
+    if (!holds(opened.value, bound, "slider", now_ms)) {
+      return { passed: false, expired: true, id, score, tried };
+    }
     const passed =
       "x" in answer
         ? Math.abs(answer.x - x) <= TOLERANCE_PX
-        : (await this.#work.accept(answer.payload, bound, opened.id, now_ms)) !== null;
-    return { passed, id: opened.id, score, tried: tried + 1 };
+        : (await this.#work.accept(answer.payload, bound, id, now_ms)) !== null;
+    return { passed, expired: false, id, score, tried: tried + 1 };
   }
 }

@@ -1,5 +1,6 @@
 """The gateway is down, the visitor is offline, answers are lost: calm words, and one order."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,29 @@ def test_the_gateway_goes_down_and_comes_back(
         shop.shoot("busy")
     shop.expect_state("confirmed")
     assert len({one.headers["idempotency-key"] for one in shop.purchases()}) == 1
+
+
+def test_a_page_waits_as_long_as_a_busy_edge_has_asked_it_to(
+    put_up: PutUp, visit: Visit, new_visitor: Callable[..., BrowserContext]
+) -> None:
+    campaign = put_up("Patience", units=5, starts_in_s=7200)
+    visitor = new_visitor()
+    visitor.clock.install()
+    asked: list[str] = []
+
+    def be_busy(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, json={"code": "busy", "retry_after_ms": 600_000})
+
+    visitor.route(re.compile(r"/v1/items/\d+$"), be_busy)
+    shop = visit(campaign, visitor)
+    phase = shop.sale.locator("[part=phase]")
+    expect(phase).to_have_text("Very busy right now. We keep trying for you.")
+    shop.page.clock.fast_forward(300_000)
+    shop.page.clock.run_for(1000)
+    assert len(asked) == 1
+    with shop.page.expect_request(lambda request: request.url == asked[0]):
+        shop.page.clock.fast_forward(300_000)
 
 
 def test_who_was_offline_goes_on_when_he_is_back(
