@@ -23,7 +23,11 @@ from workers.runtime.membership import position_of
 GROUP = "compensator"
 BATCH_MAX = 100
 OUTBOX_SUFFIX = ":outbox"
-_NUMBER_DIGITS_MAX = 18
+# What the retry table has room for; Kafka's names and partitions are within it.
+NAME_CHARACTERS_MAX = 249
+PARTITION_MAX = 2**31 - 1
+OFFSET_MAX = 2**63 - 1
+_DIGITS_MAX = 19
 
 _log = logging.getLogger("workers.compensator")
 
@@ -40,17 +44,18 @@ class CompensationHandler:
         headers = _headers(message)
         place = position_of(message)
         source_name = headers.get("source_topic", b"").decode(errors="replace").replace("\0", "")
-        partition = _number(headers.get("source_partition"))
-        offset = _number(headers.get("source_offset"))
+        partition = _number(headers.get("source_partition"), PARTITION_MAX)
+        offset = _number(headers.get("source_offset"), OFFSET_MAX)
         topic = source_name
-        if partition is None or offset is None or not source_name:
+        is_named = 0 < len(source_name) <= NAME_CHARACTERS_MAX
+        if partition is None or offset is None or not is_named:
             # From an outbox, or from nobody knows where: then its own place names it.
             topic, partition, offset = place.topic, place.partition, place.offset
         value = message.value()
         kind = headers.get("error_kind", b"").decode(errors="replace")
         return Letter(
             source=self._source(source_name),
-            source_name=source_name,
+            source_name=source_name[:NAME_CHARACTERS_MAX],
             topic=topic,
             partition=partition,
             offset=offset,
@@ -89,8 +94,9 @@ def _headers(message: Message) -> dict[str, bytes]:
     }
 
 
-def _number(text: bytes | None) -> int | None:
-    if text is None or not text.isdigit() or len(text) > _NUMBER_DIGITS_MAX:
+def _number(text: bytes | None, most: int) -> int | None:
+    """None for what is no number, or none of ours: a column has no room for it."""
+    if text is None or not text.isdigit() or len(text) > _DIGITS_MAX or int(text) > most:
         return None
     return int(text)
 

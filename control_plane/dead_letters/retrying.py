@@ -7,8 +7,9 @@ from enum import StrEnum
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from redis import RedisError
 
-from control_plane.dead_letters import keeping
+from control_plane.dead_letters import keeping, telling
 from control_plane.dead_letters.models import (
     DeadLetter,
     ErrorKind,
@@ -17,7 +18,6 @@ from control_plane.dead_letters.models import (
     Step,
 )
 from control_plane.dead_letters.reading import NoRetry, Unreadable, intent_of
-from control_plane.orders import projection
 from control_plane.orders import services as orders
 
 CONFIRMED = "confirmed"
@@ -45,7 +45,7 @@ class Result(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
-    # The database cannot do it now: every other attempt would cost a time-out too.
+    # Database or work Redis cannot do it now: every other attempt would cost a time-out too.
     UNAVAILABLE = "unavailable"
 
 
@@ -68,7 +68,7 @@ def retry_due(now: datetime) -> Result | None:
         return _unanswered(letter, str(error).strip(), now)
     except DatabaseError as error:
         return _failed(letter, ErrorKind.REFUSED, str(error).strip())
-    return _decided(letter, landed)
+    return _decided(letter, landed, now)
 
 
 def _claim(now: datetime) -> DeadLetter | None:
@@ -80,8 +80,22 @@ def _claim(now: datetime) -> DeadLetter | None:
     return DeadLetter.objects.get(pk=row[0]) if row else None
 
 
-def _decided(letter: DeadLetter, landed: orders.Landed) -> Result:
-    """Order or rejection, by this attempt or long before: both stand for ever."""
+def _decided(letter: DeadLetter, landed: orders.Landed, now: datetime) -> Result:
+    """Order or rejection, by this attempt or long before: both stand for ever.
+
+    Done is who has been told: until its shopper can see a rejection, the letter waits.
+    """
+    if landed.reason and landed.fresh:
+        # A RESERVED that is refused is a broken promise: an operator must see each one.
+        log.error(
+            "reservation rejected: %s",
+            landed.reason,
+            extra={"item": landed.item, "reservation_id": landed.reservation_id},
+        )
+    try:
+        telling.show(landed)
+    except RedisError as error:
+        return _unanswered(letter, f"status not written: {error}", now)
     with transaction.atomic():
         done = _ours(letter).update(
             state=LetterState.DONE,
@@ -90,19 +104,9 @@ def _decided(letter: DeadLetter, landed: orders.Landed) -> Result:
             shopper=landed.shopper,
             finished_at=timezone.now(),
         )
-        if landed.order_id is not None:
-            orders.tell_landed(landed)
         if done:
-            text = landed.reason or landed.number
-            _note(letter, Step.DONE, text)
-        projection.write_after_commit([landed])
-    if landed.reason and landed.fresh:
-        # A RESERVED that is refused is a broken promise: an operator must see each one.
-        log.error(
-            "reservation rejected: %s",
-            landed.reason,
-            extra={"item": landed.item, "reservation_id": landed.reservation_id},
-        )
+            _note(letter, Step.DONE, landed.reason or landed.number)
+        telling.tell(landed, now)
     return Result.DONE
 
 

@@ -78,6 +78,11 @@ def write_or_log(work_redis: "redis.Redis", outcomes: Iterable[Landed]) -> None:
         log.warning("statuses not written: %s", error)
 
 
+def write_now(outcomes: Iterable[Landed]) -> None:
+    """As `write`, for whoever repeats it until it is written. Not inside a transaction."""
+    write(_work_redis(), outcomes)
+
+
 def write_after_commit(outcomes: Sequence[Landed]) -> None:
     """As `write_or_log`, once the transaction that changed the orders is committed."""
     transaction.on_commit(lambda: write_or_log(_work_redis(), outcomes))

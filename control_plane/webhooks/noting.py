@@ -1,6 +1,7 @@
 """What happened to orders becomes deliveries: one for each endpoint that asked for it.
 
-Called with what stands in topic `order-events`, in the topic's order, and perhaps more than once.
+Called with what stands in topic `order-events`, in the topic's order, and perhaps more than once;
+and for a rejection that no order consumer decides with what would stand there.
 """
 
 import json
@@ -34,7 +35,8 @@ SELECT item.id, campaign.slug, endpoint.id, endpoint.events, endpoint.created_at
  ORDER BY item.id, endpoint.id
 """
 # Numbered in the order of the batch: the ids are the order in which they go out. Two consumers
-# cannot have one shopper's events at once, since those stand in one partition.
+# cannot have one shopper's events at once, since those stand in one partition; a rejection from
+# elsewhere is its reservation's only event.
 _NOTE = """
 INSERT INTO webhooks_delivery (endpoint_id, event_id, type, subject, order_number, body, state,
                                attempts_made, attempts_before, next_try_at, created_at)
@@ -76,7 +78,9 @@ class _Listener(NamedTuple):
 
 
 def note(told: Sequence[Told], now: datetime) -> int:
-    """Write what endpoints want to hear, and commit; returns how many are new. A repeat adds none.
+    """Write what endpoints want to hear; returns how many are new. A repeat adds none.
+
+    Commits, where the caller has no transaction.
 
     An order's end may stand in the topic before its beginning (two processes write there). So
     whatever is told of an order has its `order.confirmed` written first. Raises Django's

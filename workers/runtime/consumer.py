@@ -206,8 +206,13 @@ class ConsumerLoop(Generic[D, R]):
                 return []
             _log.warning("%d messages are taken apart: %s", len(part), error)
         middle = len(part) // 2
-        halves = part[:middle], part[middle:]
-        return [one for half in halves for one in self._apply_part(half, dead_letters)]
+        applied: list[R] = []
+        for half in (part[:middle], part[middle:]):
+            # Thousands of transactions may follow: one that does not poll is thrown out of its
+            # group, and who has the partition next begins anew.
+            self._member.stand_still(0)
+            applied += self._apply_part(half, dead_letters)
+        return applied
 
     def _submit(self, applied: list[R], dead_letters: list[DeadLetter]) -> "Future[None]":
         return self._thread.submit(self._announce, applied, dead_letters)

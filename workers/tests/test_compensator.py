@@ -152,6 +152,44 @@ def test_a_line_of_an_outbox_and_what_is_no_reservation_are_told_apart(
     assert Order.objects.get().shopper == "ann"
 
 
+@pytest.mark.parametrize(
+    ("name", "partition", "offset", "is_own_place"),
+    [
+        (b"elsewhere", b"2147483647", b"9223372036854775807", False),
+        (b"elsewhere", b"2147483648", b"5", True),
+        (b"elsewhere", b"5", b"9223372036854775808", True),
+        (b"elsewhere", b"9" * 5000, b"5", True),
+        (b"elsewhere", b"-1", b"5", True),
+        (b"elsewhere", b"\xd9\xa1", b"5", True),
+        (b"x" * 249, b"5", b"5", False),
+        (b"x" * 250, b"5", b"5", True),
+        (b"\xff" * 250, b"5", b"5", True),
+    ],
+)
+def test_headers_that_no_column_has_room_for_give_way_to_its_own_place(
+    compensate, broker, item, name, partition, offset, is_own_place
+):
+    headers = [
+        ("source_topic", name),
+        ("source_partition", partition),
+        ("source_offset", offset),
+    ]
+    producer = broker.producer()
+    producer.produce(broker.names.dead_letters, b"rubbish", headers=headers)
+    assert producer.flush(10) == 0
+    with compensate():
+        _all_kept(broker, 1)
+    kept = DeadLetter.objects.get()
+    assert kept.source_name == name.decode(errors="replace")[:249]
+    if is_own_place:
+        (message,) = broker.read(broker.names.dead_letters)
+        own = (message.topic(), message.partition(), message.offset())
+        assert (kept.topic, kept.partition, kept.offset) == own
+    else:
+        own = (name.decode(), int(partition), int(offset))
+        assert (kept.topic, kept.partition, kept.offset) == own
+
+
 def test_what_is_owed_is_counted(broker, item, clock, consume, compensate):
     with consume(), compensate():
         broker.put(broker.names.reservations, [("ann", b"rubbish"), ("bob", b"rubbish")])

@@ -166,6 +166,24 @@ def test_of_a_batch_that_the_database_refuses_only_the_culprits_are_dead_letters
     assert consumer.commits == [{0: 9}]
 
 
+@pytest.mark.parametrize("culprit", [0, 63])
+def test_it_stays_in_the_group_while_a_batch_is_taken_apart(loop, consumer, notes, culprit):
+    """Each part may take as long as a batch: one that does not poll meanwhile is thrown out."""
+    _refuse(notes, bytes([culprit]))
+    polls, apply = [], notes.apply
+
+    def counting(batch):
+        polls.append(consumer.polls_while_paused)
+        return apply(batch)
+
+    notes.apply = counting
+    consumer.batches += [_batch(0, *[bytes([one]) for one in range(64)]), _batch(64, b"next")]
+    loop.run()
+    # Six times in two, and each part behind a poll that takes nothing.
+    assert polls[:13] == sorted(set(polls[:13]))
+    assert consumer.commits[0] == {0: 64}
+
+
 def test_a_database_that_refuses_all_stops_the_loop_and_sends_no_dead_letter(loop, consumer, notes):
     consumer.batches.append(_batch(0, *[b"a"] * 200))
     _refuse(notes, b"a")

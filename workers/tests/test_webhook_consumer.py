@@ -6,14 +6,20 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
+from control_plane.dead_letters.models import DeadLetter
+from control_plane.dead_letters.services import Letter, discard, keep
+from control_plane.orders.services import land, read_intent
 from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
 from tests.redis.waiting import until
+from workers import order_events
 from workers.runtime import kafka
 from workers.runtime.consumer import ConsumerLoop
 from workers.runtime.readiness import Readiness
 from workers.standing_figures import StandingFigures
+from workers.tests.messages import intent
 from workers.tests.running import in_thread
 from workers.webhook_consumer import GROUP, WebhookHandler, run
 
@@ -94,6 +100,24 @@ def test_what_happens_to_orders_is_noted_once_however_often_it_is_read(
     with listening():
         _consumed(broker, len(told))
     assert list(Delivery.objects.order_by("pk").values_list("type", "subject", "body")) == noted
+
+
+def test_a_rejection_told_by_its_discard_is_the_one_that_the_topic_tells(
+    listening, broker, item, endpoint, allocation, clock
+):
+    payload = intent(item.pk, "ann")
+    kept = Letter("reservations", "reservations", "reservations", 0, 0, payload, "refused", "no")
+    keep([kept], clock.now())
+    zoe = User.objects.create(username="zoe", is_staff=True)
+    assert discard(DeadLetter.objects.get().pk, "no longer wanted", zoe, clock.now())
+    before = Delivery.objects.values().get()
+    # The message is read again, and its consumer tells what became of it.
+    (landed,) = land([read_intent(payload)], clock.now())
+    broker.put(broker.names.order_events, [("ann", order_events.decided(landed))])
+    with listening():
+        _consumed(broker, 1)
+    assert Delivery.objects.values().get() == before
+    assert before["type"] == "order.rejected"
 
 
 def test_a_message_that_nobody_can_read_is_passed_by_alone(listening, broker, campaign, endpoint):
