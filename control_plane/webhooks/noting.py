@@ -26,12 +26,14 @@ TYPES = {
     "order.cancelled": WebhookType.CANCELLED,
     "reservation.rejected": WebhookType.REJECTED,
 }
+# What was switched off for failing hears the rest once it is on again; what people switched off
+# does not want it.
 _LISTENERS = """
 SELECT item.id, campaign.slug, endpoint.id, endpoint.events, endpoint.created_at
   FROM campaigns_item item
   JOIN campaigns_campaign campaign ON campaign.id = item.campaign_id
   JOIN webhooks_endpoint endpoint ON endpoint.merchant_id = campaign.merchant_id
- WHERE item.id = ANY(%s) AND endpoint.active
+ WHERE item.id = ANY(%s) AND (endpoint.active OR endpoint.off_reason IN ('failing', 'gone'))
  ORDER BY item.id, endpoint.id
 """
 # Numbered in the order of the batch: the ids are the order in which they go out. Two consumers

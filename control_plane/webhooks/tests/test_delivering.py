@@ -225,10 +225,18 @@ def test_an_endpoint_that_fails_for_days_is_switched_off_and_nothing_is_lost(
     assert switch_off_failing(now + five, five) == 1
     assert switch_off_failing(now + five, five) == 0
     assert Endpoint.objects.get().off_reason == "failing"
+    tell("order.confirmed", number=2)
     assert deliver(five.total_seconds()) == 0
     Endpoint.objects.update(active=True, off_reason="", failures=0, not_before=None)
     shop.answer = lambda _: 200
-    assert deliver(five.total_seconds()) == 1
+    assert deliver(five.total_seconds()) == 2
+
+
+def test_what_people_switched_off_is_told_nothing_of_that_time(tell, deliver, shop, endpoint):
+    Endpoint.objects.update(active=False, off_reason="people")
+    tell("order.confirmed")
+    Endpoint.objects.update(active=True, off_reason="")
+    assert deliver() == 0
 
 
 def test_a_server_that_is_gone_for_good_is_asked_no_more(tell, deliver, shop, endpoint):
