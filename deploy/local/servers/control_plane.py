@@ -129,7 +129,7 @@ CELERY_WEBHOOKS = Process(
     name="celery-webhooks",
     command=lambda site: _celery(
         *("worker", "-Q", "webhooks", "-n", WEBHOOKS_NODE),
-        *("--pool", "threads", "--concurrency", "1", "--loglevel", "info"),
+        *("--pool", "threads", "--concurrency", "2", "--loglevel", "info"),
     ),
     healthy=webhooks_answer,
     sources=SOURCES,
