@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.e2e.conftest import JsonObject
 from tests.e2e.storefront.shop import PATIENCE_MS, Shop
+from tests.redis.waiting import until
 
 Visit = Callable[..., Shop]
 PutUp = Callable[..., JsonObject]
@@ -51,10 +52,16 @@ def test_who_comes_too_late_hears_sold_out(
     looks.expect_open()
     late.buy()
     late.expect_state("sold_out")
-    looks.page.reload()
-    # Who opens the page now reads it before he presses, and may try: a unit may come back.
     stock = looks.sale.locator("[part=stock]")
-    expect(stock).to_have_text("Sold out for now · 1 unit · 1 per person")
+
+    def says_so() -> bool:
+        looks.page.reload()
+        looks.expect_open()
+        return stock.text_content() == "Sold out for now · 1 unit · 1 per person"
+
+    # Who opens the page now reads it before he presses, and may try: a unit may come back. Again,
+    # because a browser keeps what it read for 2 s.
+    until(says_so, "the page says that it is sold out", pause_s=0.3)
     expect(looks.button).to_have_text("Buy now")
     expect(late.headline).to_have_text("Sold out")
     expect(late.spoken).to_contain_text("Sold out")
