@@ -30,18 +30,13 @@ _log = logging.getLogger(__name__)
 class OwedWatch(SideThread):
     """Dead letters, exception orders, and orders the warehouse has not answered."""
 
+    ends_both = True
+
     def __init__(self, clock: Clock, stop: Event, readiness: Readiness) -> None:
         super().__init__("owed", stop)
         self._clock = clock
         self._readiness = readiness
         self._mark = Mark()
-
-    def run(self) -> None:
-        """Turns until stopped; a failure stops the other thread too."""
-        try:
-            super().run()
-        finally:
-            self._stop_asked.set()
 
     def turn(self) -> float:
         """One look."""

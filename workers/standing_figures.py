@@ -33,17 +33,12 @@ _log = logging.getLogger("workers.standing_figures")
 class StandingFigures(SideThread):
     """Looks every ten seconds; an older figure stands while the database is away."""
 
+    ends_both = True
+
     def __init__(self, clock: Clock, stop: Event, readiness: Readiness) -> None:
         super().__init__("standing-figures", stop)
         self._clock = clock
         self._readiness = readiness
-
-    def run(self) -> None:
-        """Turns until stopped; a failure stops the other thread too."""
-        try:
-            super().run()
-        finally:
-            self._stop_asked.set()
 
     def turn(self) -> float:
         """One look."""

@@ -9,6 +9,9 @@ from django.db import connections
 class SideThread(Thread):
     """Calls `turn` until stopped; `check` raises what is no outage, in the thread that asks."""
 
+    # Whether its end, by a failure too, asks the main loop to stop; else who asks `check` hears it.
+    ends_both = False
+
     def __init__(self, name: str, stop: Event) -> None:
         super().__init__(name=name, daemon=True)
         self._stop_asked = stop
@@ -24,6 +27,8 @@ class SideThread(Thread):
             self._failure = failure
         finally:
             connections.close_all()
+            if self.ends_both:
+                self._stop_asked.set()
 
     def check(self) -> None:
         """Raise what ended the thread, if anything did."""

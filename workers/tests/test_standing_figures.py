@@ -15,6 +15,7 @@ from control_plane.payments.models import PaymentException, Refund
 from control_plane.payments.services import create_payment
 from control_plane.reconciliation.services import reconcile_due
 from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
+from workers.owed import OWED, OwedWatch
 from workers.runtime.readiness import Readiness
 from workers.standing_figures import PART, StandingFigures
 
@@ -129,3 +130,17 @@ def test_books_that_do_not_balance_or_were_not_compared(figures, campaign):
     assert reconcile_due(NOW(), timedelta(hours=24)) == 1
     assert figures("sluice_reconciliation_overdue") == 0
     assert figures("sluice_reconciliation_unbalanced") == 1
+
+
+@pytest.mark.parametrize(("watch", "part"), [(StandingFigures, PART), (OwedWatch, OWED)])
+def test_a_failure_that_is_no_outage_ends_the_process(clock, watch, part, monkeypatch):
+    def fail(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(watch, "look", fail)
+    stop = threading.Event()
+    side = watch(clock, stop, Readiness(clock, [part]))
+    side.run()
+    assert stop.is_set()
+    with pytest.raises(ZeroDivisionError):
+        side.check()
