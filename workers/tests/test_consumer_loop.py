@@ -1,10 +1,12 @@
 """What the loop does with each verdict. Kafka itself is in test_order_consumer and tests/race."""
 
 import threading
+from collections import deque
 from datetime import UTC, datetime
 
 import pytest
 
+from tests.redis.waiting import until
 from workers.runtime import consumer as loop_module
 from workers.runtime import metrics
 from workers.runtime.consumer import ConsumerLoop
@@ -71,6 +73,7 @@ def notes(stop):
 @pytest.fixture
 def loop(consumer, notes, stop, monkeypatch):
     monkeypatch.setattr(loop_module, "FINISH_S", 5.0)
+    monkeypatch.setattr(loop_module, "STEP_S", 0.05)
     return ConsumerLoop(consumer, "topic", notes, clock=StepClock(), stop=stop)
 
 
@@ -166,22 +169,98 @@ def test_of_a_batch_that_the_database_refuses_only_the_culprits_are_dead_letters
     assert consumer.commits == [{0: 9}]
 
 
-@pytest.mark.parametrize("culprit", [0, 63])
-def test_it_stays_in_the_group_while_a_batch_is_taken_apart(loop, consumer, notes, culprit):
-    """Each part may take as long as a batch: one that does not poll meanwhile is thrown out."""
-    _refuse(notes, bytes([culprit]))
-    polls, apply = [], notes.apply
+def test_it_stays_in_the_group_while_a_batch_takes_long(loop, consumer, notes, monkeypatch):
+    """Taking one apart may take thousands of transactions; who does not poll is thrown out."""
+    monkeypatch.setattr(loop_module, "STEP_S", 0.01)
+    _refuse(notes, b"culprit")
+    apply = notes.apply
 
-    def counting(batch):
-        polls.append(consumer.polls_while_paused)
+    def waiting_for_three_polls(batch):
+        before = consumer.polls_while_paused
+        until(lambda: consumer.polls_while_paused >= before + 3, "it polls and takes nothing")
         return apply(batch)
 
-    notes.apply = counting
-    consumer.batches += [_batch(0, *[bytes([one]) for one in range(64)]), _batch(64, b"next")]
+    notes.apply = waiting_for_three_polls
+    consumer.batches += [_batch(0, b"a", b"culprit", b"b", b"c"), _batch(4, b"next")]
     loop.run()
-    # Six times in two, and each part behind a poll that takes nothing.
-    assert polls[:13] == sorted(set(polls[:13]))
-    assert consumer.commits[0] == {0: 64}
+    assert notes.applied[:2] == [[b"a"], [b"b", b"c"]]
+    assert consumer.commits[0] == {0: 4}
+
+
+@pytest.fixture
+def by_twos(consumer, notes, stop, monkeypatch):
+    """A loop that takes two messages at a time, so that more are waiting."""
+    monkeypatch.setattr(loop_module, "STEP_S", 0.05)
+    notes._stop_after = 99
+    consumer.batches += [_batch(first, b"a%d" % first, b"b%d" % first) for first in (0, 2, 4)]
+    return ConsumerLoop(
+        consumer, "topic", notes, clock=StepClock(), stop=stop, batch_max=2, halt_s=0
+    )
+
+
+def test_the_next_batch_is_read_and_decoded_while_one_is_applied(by_twos, consumer, notes, stop):
+    decoded, decode, apply = [], notes.decode, notes.apply
+
+    def noting(message):
+        decoded.append(message.value())
+        return decode(message)
+
+    def waiting(batch):
+        if batch == [b"a0", b"b0"]:
+            until(lambda: b"b2" in decoded, "the next one is decoded")
+            # And no further than that: two batches would be lost to a crash already.
+            assert b"a4" not in decoded
+        return apply(batch)
+
+    notes.decode, notes.apply = noting, waiting
+    consumer.on_poll = _stop_when(notes, lambda: len(consumer.commits) == 3)
+    by_twos.run()
+    assert notes.applied == [[b"a0", b"b0"], [b"a2", b"b2"], [b"a4", b"b4"]]
+    assert [applied for applied, _ in notes.announced] == [["a0", "b0"], ["a2", "b2"], ["a4", "b4"]]
+    assert consumer.commits == [{0: 2}, {0: 4}, {0: 6}]
+
+
+def test_a_batch_read_ahead_waits_until_the_one_before_is_applied(by_twos, consumer, notes):
+    """Or a barrier could be committed before what stands in front of it."""
+    notes.apply_failures = [Unavailable("down")] * 3
+    consumer.on_poll = _stop_when(notes, lambda: len(consumer.commits) == 3)
+    by_twos.run()
+    assert notes.applied == [[b"a0", b"b0"], [b"a2", b"b2"], [b"a4", b"b4"]]
+
+
+def test_what_was_applied_is_announced_before_a_halt_at_the_batch_behind_it(
+    by_twos, consumer, notes
+):
+    bad = _batch(6, *[b"bad"] * 200)
+    consumer.batches = deque([*list(consumer.batches)[:2], bad])
+    with pytest.raises(TooManyDeadLetters):
+        by_twos.run()
+    assert [applied for applied, _ in notes.announced] == [["a0", "b0"], ["a2", "b2"]]
+    assert consumer.commits == [{0: 2}, {0: 4}]
+
+
+def test_what_was_read_ahead_of_a_lost_partition_is_not_committed(by_twos, consumer, notes):
+    """The next owner has it, from the last commit on."""
+    apply = notes.apply
+    lost = threading.Event()
+
+    def waiting(batch):
+        if batch == [b"a0", b"b0"]:
+            until(lost.is_set, "the partition is lost")
+        return apply(batch)
+
+    def poll(one):
+        # While the first one is applied, and with the second one read.
+        if not lost.is_set() and one.paused:
+            one.rebalance("on_lost", 0)
+            one.rebalance("on_assign", 0)
+            lost.set()
+        if len(notes.announced) == 3:
+            notes._stop.set()
+
+    notes.apply, consumer.on_poll = waiting, poll
+    by_twos.run()
+    assert consumer.commits == [{0: 6}]
 
 
 def test_a_database_that_refuses_all_stops_the_loop_and_sends_no_dead_letter(loop, consumer, notes):

@@ -89,7 +89,9 @@ def test_two_tabs_make_one_reservation(
         tab.button.click(no_wait_after=True)
     for tab in tabs:
         tab.expect_state("confirmed")
-    assert sum(len(tab.purchases()) for tab in tabs) == 1
+    # On a busy machine an answer may be late and asked for again, which is the same purchase.
+    keys = {one.headers["idempotency-key"] for tab in tabs for one in tab.purchases()}
+    assert len(keys) == 1
     assert tabs[0].order_number.inner_text() == tabs[1].order_number.inner_text()
 
 
