@@ -16,6 +16,7 @@ from threading import Event
 from typing import Generic, Protocol, TypeVar
 
 from confluent_kafka import Consumer, Message
+from django.db import connections
 
 from workers.runtime import metrics
 from workers.runtime.clock import Clock, to_ms
@@ -162,8 +163,10 @@ class ConsumerLoop(Generic[D, R]):
             # Also ends an announcement that waits for Kafka: a crash must not hang in its thread.
             self._stop.set()
             self._ahead = self._applying = self._applied = self._announcing = None
-            for thread in (self._appliers, self._announcers):
-                thread.shutdown(wait=False, cancel_futures=True)
+            self._announcers.shutdown(wait=False, cancel_futures=True)
+            # Connections are their thread's own.
+            wait([self._appliers.submit(connections.close_all)], FINISH_S)
+            self._appliers.shutdown(wait=False)
             self._member.leave()
 
     def _halt(self, error: TooManyDeadLetters) -> None:
