@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from confluent_kafka import Consumer, Message
 
 from workers.runtime import metrics
+from workers.runtime.apart import apply_apart
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.membership import PAUSED_POLL_S, Membership, Offsets, Partitions, next_offsets
 from workers.runtime.readiness import Readiness
@@ -185,33 +186,29 @@ class ConsumerLoop(Generic[D, R]):
         metrics.CONSUMED.labels(self._topic).inc(len(messages))
         metrics.BATCH_SIZE.labels(self._topic).observe(len(messages))
         # Before anything is applied or sent: a consumer that is wrong about everything stops here.
-        self._cap.check(len(messages), len(dead_letters))
+        # Others' messages in the topic do not make it any more right.
+        self._cap.check(len(decoded) + len(dead_letters), len(dead_letters))
         return decoded, dead_letters
 
     def _apply(self, decoded: list[tuple[Message, D]], dead_letters: list[DeadLetter]) -> list[R]:
-        started = self._clock.monotonic()
-        applied = self._apply_part(decoded, dead_letters)
-        metrics.APPLY_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
-        return applied
-
-    def _apply_part(self, part: list[tuple[Message, D]], dead_letters: list[DeadLetter]) -> list[R]:
         """The whole of it, or what is left when those are found that the database refuses."""
-        try:
-            return [self._insist(lambda: self._handler.apply([content for _, content in part]))]
-        except NotApplied as error:
-            if len(part) == 1:
-                dead_letters.append(DeadLetter(part[0][0], str(error), REFUSED))
-                # Before any of them is sent, as above. What was applied is announced by a replay.
-                self._cap.check_more(1)
-                return []
-            _log.warning("%d messages are taken apart: %s", len(part), error)
-        middle = len(part) // 2
-        applied: list[R] = []
-        for half in (part[:middle], part[middle:]):
-            # Thousands of transactions may follow: one that does not poll is thrown out of its
-            # group, and who has the partition next begins anew.
+
+        def apply(part: Sequence[tuple[Message, D]]) -> R:
+            return self._insist(lambda: self._handler.apply([content for _, content in part]))
+
+        def refused(one: tuple[Message, D], error: NotApplied) -> None:
+            dead_letters.append(DeadLetter(one[0], str(error), REFUSED))
+            # Before any of them is sent, as above. What was applied is announced by a replay.
+            self._cap.check_more(1)
+
+        def poll() -> None:
+            # One that does not poll is thrown out of its group, and who has the partition next
+            # begins anew.
             self._member.stand_still(0)
-            applied += self._apply_part(half, dead_letters)
+
+        started = self._clock.monotonic()
+        applied = apply_apart(decoded, apply, refused, poll)
+        metrics.APPLY_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
         return applied
 
     def _submit(self, applied: list[R], dead_letters: list[DeadLetter]) -> "Future[None]":

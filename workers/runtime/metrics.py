@@ -72,6 +72,10 @@ RESTORED = Counter(
 # Order courier -------------------------------------------------------------------------------
 
 ORDER_EVENTS_SENT = Counter("sluice_order_events_sent", "Events of the outbox Kafka acknowledged.")
+ORDER_EVENTS_PUT_ASIDE = Counter(
+    "sluice_order_events_put_aside",
+    "Times that an event of the outbox was put aside, because it alone could not be sent.",
+)
 STOCK_ANSWERS = Counter(
     "sluice_stock_answers", "Answers of the warehouse kept beside the orders.", ["outcome"]
 )
@@ -87,6 +91,10 @@ EXCEPTION_ORDERS = Gauge(
     "sluice_exception_orders",
     "Dead letters that every attempt failed for and nobody has looked at: P1, somebody was told"
     " that he has his unit.",
+)
+ORDER_EVENTS_ASIDE = Gauge(
+    "sluice_order_events_aside",
+    "Events of orders that could not be sent and wait for another attempt. Alert above 0.",
 )
 ORDERS_UNANSWERED = Gauge(
     "sluice_orders_unanswered",
