@@ -40,6 +40,7 @@ class StandingFigures(Figures):
         metrics.BOOKS_UNBALANCED.set(books.unbalanced)
         metrics.BOOKS_OVERDUE.set(books.overdue)
         metrics.CAMPAIGNS_COLD.set(cold_campaigns(now, timedelta(seconds=env.arm_lead_s)))
-        metrics.ORDERS_OVERDUE.set(overdue(now - EXPIRY_TAKES))
+        grace = timedelta(seconds=env.late_money_grace_s)
+        metrics.ORDERS_OVERDUE.set(overdue(now - grace - EXPIRY_TAKES))
         metrics.REFUNDS_STUCK.set(stuck_refunds(now))
         metrics.PAYMENT_EXCEPTIONS.set(open_exceptions())

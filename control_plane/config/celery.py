@@ -17,7 +17,14 @@ TASK_LIMIT_S = 30
 REDELIVERY_AFTER_S = 120
 assert TASK_SOFT_LIMIT_S < TASK_LIMIT_S < REDELIVERY_AFTER_S
 
-TICKS, WAITED_FOR, WEBHOOKS = "celery", "waited-for", "webhooks"
+TICKS, WAITED_FOR, WEBHOOKS, SLOW = "celery", "waited-for", "webhooks", "slow"
+# What may take seconds: orders must not end late for it. None of these runs beside itself.
+SLOW_TASKS = (
+    "campaigns.settle_campaigns",
+    "dead_letters.retry_due",
+    "payments.refund_due",
+    "reconciliation.reconcile",
+)
 
 app = Celery("sluice")
 app.conf.update(
@@ -34,11 +41,13 @@ app.conf.update(
         Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
         for name in (TICKS, WAITED_FOR)
     ),
-    # WEBHOOKS is none of the default worker's: a run waits for other people's servers. It is taken
-    # by a worker of its own (`-Q webhooks`); where there is none, webhooks wait.
+    # WEBHOOKS and SLOW are none of the default worker's: a run waits for other people's servers, or
+    # reads a whole sale. They are taken by a worker of their own (`-Q webhooks,slow`), in threads,
+    # one for each run there can be at once; where there is none, all that waits.
     task_routes={
         "payments.demo_collect": {"queue": WAITED_FOR},
         "webhooks.*": {"queue": WEBHOOKS},
+        **{name: {"queue": SLOW} for name in SLOW_TASKS},
     },
     task_ignore_result=True,
     # Tasks are idempotent: run again after a crash rather than lose one.

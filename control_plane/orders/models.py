@@ -232,10 +232,10 @@ class StockAnswer(models.Model):
 
 
 class HoldRelease(models.Model):
-    """A reservation whose shard is yet to hear what counts of it against its shopper's limit.
+    """A reservation whose shard is yet to hear that it counts no more against its shopper's limit.
 
-    `qty` is 0 for an order that ended and, without an order, for a rejection: they count no more.
-    Until `told_at` the shard of `epoch`, which was armed then, certainly counts it as it was.
+    Of an order that ended or, without an order, of a rejection. Until `told_at` the shard of
+    `epoch`, which was armed then, certainly counts it as it was.
     """
 
     reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
@@ -249,7 +249,6 @@ class HoldRelease(models.Model):
     item_id = models.BigIntegerField(_("item"))
     shard = models.PositiveSmallIntegerField(_("shard"))
     shopper = models.CharField(_("shopper"), max_length=64)
-    qty = models.PositiveIntegerField(_("quantity"), default=0, db_default=0)
     created_at = models.DateTimeField(_("created at"))
     epoch = models.PositiveIntegerField(_("epoch"), null=True)
     # Before the shard is told; whether it heard is not known from here on.

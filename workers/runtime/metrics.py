@@ -160,7 +160,12 @@ RELAY_TRIMMED = Counter(
 )
 RELAY_UNDECIDED_SECONDS = Gauge(
     "sluice_relay_undecided_seconds",
-    "Age of the oldest outbox entry that PostgreSQL has not decided, or Kafka not acknowledged.",
+    "Age of the oldest outbox entry that PostgreSQL has not decided, or Kafka not acknowledged, and"
+    " that is no dead letter.",
+)
+RELAY_DEAD_LETTER_SECONDS = Gauge(
+    "sluice_relay_dead_letter_seconds",
+    "Age of the oldest outbox entry that waits for an attempt at a dead letter, or for a person.",
 )
 RELAY_UNREACHABLE = Gauge(
     "sluice_relay_outboxes_unreachable", "Outboxes whose stock node does not answer."

@@ -46,6 +46,10 @@ class Migration(migrations.Migration):
                 verbose_name="type",
             ),
         ),
+        migrations.RemoveField(
+            model_name="holdrelease",
+            name="qty",
+        ),
         migrations.AddConstraint(
             model_name="orderevent",
             constraint=models.UniqueConstraint(
