@@ -1,14 +1,16 @@
 """Celery: `celery -A control_plane.config worker` and `… beat`."""
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.conf import settings
+from django.db.backends.signals import connection_created
 
 TASK_SOFT_LIMIT_S = 20
 TASK_LIMIT_S = 30
@@ -79,6 +81,17 @@ app.autodiscover_tasks(
         "control_plane.webhooks",
     ]
 )
+
+
+@worker_init.connect
+def bound_statements(**_: object) -> None:
+    """A thread cannot be ended as a process can; so PostgreSQL ends what has hung for that long."""
+    connection_created.connect(_bound_statements, weak=False, dispatch_uid="bound_statements")
+
+
+def _bound_statements(connection: Any, **_: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = %s", [TASK_LIMIT_S * 1000])
 
 
 @setup_logging.connect

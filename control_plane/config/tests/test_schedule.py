@@ -1,6 +1,8 @@
 """The clock's schedule stands in PostgreSQL, is edited in the admin, and is in force at once."""
 
 import pytest
+from django.db import connection
+from django.db.backends.signals import connection_created
 from django.db.models import ProtectedError
 from django_celery_beat.models import (
     CrontabSchedule,
@@ -11,7 +13,16 @@ from django_celery_beat.models import (
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from control_plane.config import schedule
-from control_plane.config.celery import SLOW, SLOW_TASKS, TICKS, WAITED_FOR, WEBHOOKS, app
+from control_plane.config.celery import (
+    SLOW,
+    SLOW_TASKS,
+    TASK_LIMIT_S,
+    TICKS,
+    WAITED_FOR,
+    WEBHOOKS,
+    app,
+    bound_statements,
+)
 from control_plane.webhooks.tasks import DELIVER_LOCKS
 from deploy.local.servers.control_plane import CELERY_WEBHOOKS
 from deploy.local.site import Site
@@ -68,6 +79,19 @@ def test_the_worker_of_what_takes_long_has_a_thread_for_each_run_there_can_be():
     assert set(queues.split(",")) == {WEBHOOKS, SLOW}
     to_merchants = len(DELIVER_LOCKS) + 1
     assert int(threads) >= to_merchants + len(SLOW_TASKS)
+
+
+def test_a_statement_that_hangs_is_ended_where_no_process_is():
+    """The tasks in threads have no time limit of Celery's."""
+    bound_statements()
+    try:
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == (f"{TASK_LIMIT_S}s",)
+    finally:
+        connection_created.disconnect(dispatch_uid="bound_statements")
+        connection.close()
 
 
 def test_a_tick_is_worthless_before_the_second_one_after_it():
