@@ -2,23 +2,26 @@
 
     python -m workers.compensator
 
-Slow on purpose, and alone with it: dead letters must never cost a sale anything. The attempts are
-the clock's (`control_plane/dead_letters`). Its second thread counts what waits for somebody.
+Slow on purpose, and alone with it: dead letters must never cost a sale anything. The attempts at
+reservations are the clock's (`control_plane/dead_letters`); those at order events are its second
+thread's, which has the consumers' own hands. The third counts what waits for somebody.
 """
 
 import logging
 from collections.abc import Sequence
-from threading import Event
 
 from confluent_kafka import Message
 
 from control_plane.dead_letters.services import ErrorKind, Letter, Source, keep
+from workers import replays
 from workers.owed import OWED, OwedWatch
+from workers.replays import REPLAYS, Replays
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
 from workers.runtime.database import unavailable_when_down
 from workers.runtime.membership import position_of
+from workers.runtime.side_thread import run_beside
 
 GROUP = "compensator"
 BATCH_MAX = 100
@@ -53,8 +56,11 @@ class CompensationHandler:
             topic, partition, offset = place.topic, place.partition, place.offset
         value = message.value()
         kind = headers.get("error_kind", b"").decode(errors="replace")
+        consumer = headers.get("consumer", b"").decode(errors="replace")
+        if source_name != self._names.order_events or consumer not in replays.CONSUMERS:
+            consumer = ""
         return Letter(
-            source=self._source(source_name),
+            source=self._source(source_name, consumer),
             source_name=source_name[:NAME_CHARACTERS_MAX],
             topic=topic,
             partition=partition,
@@ -62,6 +68,7 @@ class CompensationHandler:
             payload=value.encode() if isinstance(value, str) else value or b"",
             error_kind=kind if kind in ErrorKind.values else ErrorKind.INVALID,
             error=headers.get("error", b"").decode(errors="replace"),
+            consumer=consumer,
         )
 
     def apply(self, batch: list[Letter]) -> int:
@@ -78,9 +85,11 @@ class CompensationHandler:
     def announce(self, applied: int | None, dead: Sequence[DeadLetter]) -> None:
         """Nobody waits for it."""
 
-    def _source(self, name: str) -> str:
+    def _source(self, name: str, consumer: str) -> str:
         if name == self._names.reservations:
             return Source.RESERVATIONS
+        if consumer:
+            return Source.ORDER_EVENTS
         return Source.OUTBOX if name.endswith(OUTBOX_SUFFIX) else Source.OTHER
 
 
@@ -101,20 +110,9 @@ def _number(text: bytes | None, most: int) -> int | None:
     return int(text)
 
 
-def run(loop: "ConsumerLoop[Letter, int]", watch: OwedWatch, stop: Event) -> None:
-    """Both until stopped; a failure of either ends the process."""
-    watch.start()
-    try:
-        loop.run()
-    finally:
-        stop.set()
-        watch.join()
-    watch.check()
-
-
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(parts=[TURN, OWED], kafka=True)
+    started = process.start(parts=[TURN, OWED, REPLAYS], kafka=True)
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers
     settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
@@ -127,7 +125,11 @@ def main() -> None:
         batch_max=BATCH_MAX,
         readiness=started.readiness,
     )
-    run(loop, OwedWatch(started.clock, started.stop, started.readiness), started.stop)
+    watch = OwedWatch(started.clock, started.stop, started.readiness)
+    producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))
+    handlers = replays.handlers(producer, started.clock, started.stop, names)
+    again = Replays(handlers, started.clock, started.stop, started.readiness)
+    run_beside(loop.run, [watch, again], started.stop)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """A message nobody could use, on its way to the dead letters with its source and the reason."""
 
+import logging
+from collections.abc import Iterable
+
 from confluent_kafka import Message
 
 from workers.runtime.consumer import DeadLetter
@@ -10,8 +13,21 @@ from workers.runtime.membership import position_of
 VALUE_BYTES_MAX = 512 * 1024
 ERROR_CHARACTERS_MAX = 500
 
+_log = logging.getLogger(__name__)
 
-def outgoing(dead_letter: DeadLetter, topic: str) -> Outgoing:
+
+def outgoing(dead: Iterable[DeadLetter], topic: str, group: str) -> list[Outgoing]:
+    """A message of `topic` for each, and a line of the log; `group` is who could not use it."""
+    messages = []
+    for letter in dead:
+        at = position_of(letter.message)
+        source = f"{at.topic}/{at.partition}/{at.offset}"
+        _log.error("dead letter: %s", letter.error, extra={"source": source, "group": group})
+        messages.append(_outgoing(letter, topic, group))
+    return messages
+
+
+def _outgoing(dead_letter: DeadLetter, topic: str, group: str) -> Outgoing:
     """Original key, value and headers, error and source; an oversize value is cut and says so."""
     message = dead_letter.message
     source = position_of(message)
@@ -20,6 +36,7 @@ def outgoing(dead_letter: DeadLetter, topic: str) -> Outgoing:
         *_headers(message),
         ("error", dead_letter.error[:ERROR_CHARACTERS_MAX].encode()),
         ("error_kind", dead_letter.kind.encode()),
+        ("consumer", group.encode()),
         ("source_topic", source.topic.encode()),
         ("source_partition", str(source.partition).encode()),
         ("source_offset", str(source.offset).encode()),

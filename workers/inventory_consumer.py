@@ -3,7 +3,6 @@
 python -m workers.inventory_consumer
 """
 
-import logging
 from collections.abc import Sequence
 from threading import Event
 
@@ -15,12 +14,10 @@ from workers import dead_letters, order_events
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
-from workers.runtime.database import unavailable_when_down
+from workers.runtime.database import not_applied_when_refused
 
 GROUP = "inventory-consumer"
 BATCH_MAX = 2000
-
-_log = logging.getLogger("workers.inventory_consumer")
 
 
 class WarehouseHandler:
@@ -43,8 +40,8 @@ class WarehouseHandler:
         return order_events.read_movement(message.value())
 
     def apply(self, batch: list[Movement]) -> list[Moved]:
-        """Move and commit the batch; raises Unavailable."""
-        with unavailable_when_down(WAREHOUSE_DATABASE):
+        """Move and commit the batch; raises Unavailable, NotApplied."""
+        with not_applied_when_refused(WAREHOUSE_DATABASE):
             moved = move(batch, self._clock.now())
         for kind, counter in ((DEDUCT, metrics.DEDUCTED), (RESTORE, metrics.RESTORED)):
             fresh = [one.fresh for one in moved if one.kind == kind]
@@ -58,9 +55,7 @@ class WarehouseHandler:
             kafka.Outgoing(self._names.order_events, one.shopper.encode(), order_events.moved(one))
             for one in applied or ()
         ]
-        for letter in dead:
-            _log.error("dead letter: %s", letter.error)
-            outgoing.append(dead_letters.outgoing(letter, self._names.dead_letters))
+        outgoing += dead_letters.outgoing(dead, self._names.dead_letters, GROUP)
         kafka.deliver(self._producer, outgoing, self._stop)
 
 

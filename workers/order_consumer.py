@@ -82,9 +82,7 @@ class OrderHandler:
             )
             for one in applied or ()
         ]
-        for letter in dead:
-            _log.error("dead letter: %s", letter.error, extra={"source": _source(letter.message)})
-            outgoing.append(dead_letters.outgoing(letter, self._names.dead_letters))
+        outgoing += dead_letters.outgoing(dead, self._names.dead_letters, GROUP)
         kafka.deliver(self._producer, outgoing, self._stop)
         try:
             projection.write(self._work_redis, applied or ())
@@ -120,10 +118,6 @@ def _count(outcomes: list[Landed]) -> None:
     confirmed = sum(1 for one in outcomes if one.fresh and not one.reason)
     metrics.LANDED.labels("confirmed").inc(confirmed)
     metrics.REPEATED.inc(sum(1 for one in outcomes if not one.fresh))
-
-
-def _source(message: Message) -> str:
-    return f"{message.topic()}/{message.partition()}/{message.offset()}"
 
 
 def main() -> None:

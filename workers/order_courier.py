@@ -21,17 +21,19 @@ from control_plane.orders.services import (
     Landed,
     Unsent,
     mark_sent,
+    put_aside,
     record_answers,
     unsent_events,
 )
 from workers import dead_letters, order_events
 from workers.leadership import Leadership
 from workers.runtime import kafka, metrics, process
-from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
-from workers.runtime.database import unavailable_when_down
+from workers.runtime.apart import apply_apart
+from workers.runtime.consumer import HALT_S, TURN, ConsumerLoop, DeadLetter
+from workers.runtime.database import not_applied_when_refused, unavailable_when_down
 from workers.runtime.readiness import Readiness
-from workers.runtime.side_thread import SideThread
-from workers.runtime.verdicts import Unavailable
+from workers.runtime.side_thread import SideThread, run_beside
+from workers.runtime.verdicts import DeadLetterCap, NotApplied, TooManyDeadLetters, Unavailable
 
 GROUP = "order-courier"
 BATCH_MAX = 2000
@@ -58,18 +60,15 @@ class AnswerHandler:
         return order_events.read_answer(message.value())
 
     def apply(self, batch: list[Answer]) -> None:
-        """Commit the batch; raises Unavailable."""
-        with unavailable_when_down("default"):
+        """Commit the batch; raises Unavailable, NotApplied."""
+        with not_applied_when_refused("default"):
             fresh = record_answers(batch)
         metrics.STOCK_ANSWERS.labels("fresh").inc(fresh)
         metrics.STOCK_ANSWERS.labels("repeated").inc(len(batch) - fresh)
 
     def announce(self, applied: None, dead: Sequence[DeadLetter]) -> None:
-        """Dead letters of answers; those of the sale's own events are the inventory consumer's."""
-        outgoing = []
-        for letter in dead:
-            _log.error("dead letter: %s", letter.error)
-            outgoing.append(dead_letters.outgoing(letter, self._names.dead_letters))
+        """Send dead letters; raises Unavailable."""
+        outgoing = dead_letters.outgoing(dead, self._names.dead_letters, GROUP)
         kafka.deliver(self._producer, outgoing, self._stop)
 
 
@@ -97,6 +96,9 @@ class OutboxSender(SideThread):
         self._idle_s = IDLE_FIRST_S
         # What Kafka has while the work Redis is away: it need not hear it every second.
         self._delivered = set[int]()
+        # What the database takes no mark for, not even that of what is put aside.
+        self._unmarkable = set[int]()
+        self._cap = DeadLetterCap()
 
     def run(self) -> None:
         """Turns until stopped; a failure stops the other thread too."""
@@ -117,27 +119,51 @@ class OutboxSender(SideThread):
             _log.warning("order events not sent: %s", error)
             self._readiness.report(OUTBOX, str(error))
             return AFTER_FAILURE_S
+        except TooManyDeadLetters as error:
+            _log.critical("halted, nothing is put aside: %s", error)
+            self._readiness.report(OUTBOX, str(error))
+            metrics.HALTED.labels(OUTBOX).set(1)
+            return HALT_S
         self._readiness.report(OUTBOX)
+        metrics.HALTED.labels(OUTBOX).set(0)
         self._idle_s = IDLE_FIRST_S if sent else min(self._idle_s * 2, IDLE_MAX_S)
         return 0 if sent else self._idle_s
 
     def send(self) -> int:
-        """One batch: Kafka, the shoppers' statuses, then the mark; how many. Raises Unavailable.
+        """One batch: Kafka, the shoppers' statuses, then the mark; how many were looked at.
+
+        What the database, or our own writing, refuses for its content is put aside, and the others
+        are sent. Raises Unavailable; TooManyDeadLetters, when it is most of them, and then nothing
+        is put aside.
+        """
+        with unavailable_when_down("default"):
+            events = unsent_events(BATCH_MAX, self._unmarkable)
+        if not events:
+            return 0
+        refused: list[tuple[Unsent, NotApplied]] = []
+        apply_apart([events], self._send, lambda one, error: refused.append((one, error)))
+        self._cap.check(len(events), len(refused))
+        for one, error in refused:
+            self._put_aside(one, error)
+        self._delivered.clear()
+        return len(events)
+
+    def _send(self, events: Sequence[Unsent]) -> None:
+        """Kafka, the shoppers' statuses, then the mark; raises Unavailable, NotApplied.
 
         Without the work Redis a batch waits for its mark, so that no status is forgotten; a full
         one does not, because Kafka must not wait for a cache.
         """
-        with unavailable_when_down("default"):
-            events = unsent_events(BATCH_MAX)
-        if not events:
-            return 0
-        messages = [
-            kafka.Outgoing(
-                self._names.order_events, one.order.shopper.encode(), order_events.changed(one)
-            )
-            for one in events
-            if one.id not in self._delivered
-        ]
+        try:
+            messages = [
+                kafka.Outgoing(
+                    self._names.order_events, one.order.shopper.encode(), order_events.changed(one)
+                )
+                for one in events
+                if one.id not in self._delivered
+            ]
+        except (ValueError, OverflowError) as error:
+            raise NotApplied(f"cannot be written: {error}") from error
         kafka.deliver(self._producer, messages, self._stop_asked)
         metrics.ORDER_EVENTS_SENT.inc(len(messages))
         self._delivered.update(one.id for one in events)
@@ -148,30 +174,31 @@ class OutboxSender(SideThread):
             if len(events) < BATCH_MAX:
                 raise Unavailable(f"statuses: {error}") from error
             _log.warning("statuses not written: %s", error)
-        with unavailable_when_down("default"):
+        with not_applied_when_refused("default"):
             mark_sent([one.id for one in events])
-        self._delivered.clear()
-        return len(events)
+
+    def _put_aside(self, one: Unsent, error: NotApplied) -> None:
+        """In the outbox; where not even that can be written, here, until the process ends."""
+        _log.error(
+            "order event put aside: %s",
+            error,
+            extra={"event": one.id, "reservation_id": one.order.reservation_id},
+        )
+        try:
+            with not_applied_when_refused("default"):
+                put_aside(one.id, str(error))
+        except NotApplied:
+            self._unmarkable.add(one.id)
+        metrics.ORDER_EVENTS_PUT_ASIDE.inc()
 
 
-def _statuses(events: list[Unsent]) -> list[Landed]:
+def _statuses(events: Sequence[Unsent]) -> list[Landed]:
     """Each order once, as it stands now; a successor's also under the reservation he knows."""
     orders = {one.order.reservation_id: one.order for one in events}
     for one in events:
         if one.replaced:
             orders[one.replaced] = one.order._replace(reservation_id=one.replaced)
     return list(orders.values())
-
-
-def run(loop: "ConsumerLoop[Answer, None]", sender: OutboxSender, stop: Event) -> None:
-    """Both until stopped; a failure of either ends the process."""
-    sender.start()
-    try:
-        loop.run()
-    finally:
-        stop.set()
-        sender.join()
-    sender.check()
 
 
 def main() -> None:
@@ -199,7 +226,7 @@ def main() -> None:
         batch_max=BATCH_MAX,
         readiness=started.readiness,
     )
-    run(loop, sender, started.stop)
+    run_beside(loop.run, [sender], started.stop)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,8 @@ def decided(landed: Landed) -> bytes:
 
 def changed(event: Unsent) -> bytes:
     """An event of the outbox; the same bytes for every repeat."""
+    if event.order.order_id is None:
+        return decided(event.order)
     return _about_order(event.type, event.order, to_ms(event.at))
 
 
@@ -95,15 +97,8 @@ def read_movement(value: bytes | None) -> Movement | None:
 
 
 def read_answer(value: bytes | None) -> Answer | None:
-    """What the warehouse answers; None for all else, also for what nobody can read.
-
-    That is a dead letter of the inventory consumer already. Raises InvalidMessage for an answer
-    that is wrong.
-    """
-    try:
-        event = _event(value)
-    except InvalidMessage:
-        return None
+    """What the warehouse answers; None for all else. Raises InvalidMessage as `read_movement`."""
+    event = _event(value)
     kind = _ANSWERED.get(event["type"])
     if kind is None:
         return None

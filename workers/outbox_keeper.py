@@ -12,17 +12,17 @@ from typing import Any
 
 import redis
 
-from control_plane.orders.services import decided, forget_decided_intents
+from control_plane.orders.services import forget_decided_intents
+from workers.outbox_entries import decided_prefix, first_without_letter, ms
 from workers.runtime import metrics
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.database import DatabaseUnavailable, unavailable_when_down
 from workers.runtime.readiness import Readiness
 from workers.runtime.side_thread import SideThread
-from workers.runtime.verdicts import InvalidMessage, Unavailable
+from workers.runtime.verdicts import Unavailable
 from workers.stock import scripts
 from workers.stock.cluster import NoReplicas, StockClusters, is_refusal
 from workers.stock.keys import RELAY_GROUP, Shard
-from workers.stock.outbox import lines_of, request_of
 from workers.stock.sale_items import Outbox, outboxes
 
 LIST_EVERY_S = 0.2
@@ -41,6 +41,9 @@ LOOK_AGAIN_S = 10.0
 # One read of a trim: sixteen entries of a full batch are half a megabyte.
 TRIM_ENTRIES = 16
 TRIM_READS_MAX = 64
+# Behind an entry that a dead letter keeps this many more reads look for one that waits for no
+# reason; with that many dead letters in one outbox somebody has to look anyway.
+AGE_READS_MAX = 16
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +73,9 @@ class OutboxKeeper(SideThread):
         # Closed epochs whose keys are gone; nobody has to read their outboxes.
         self._forgotten: set[Shard] = set()
         self._looked_again_at = float("-inf")
-        # When the first entry that has to stay was written, of each outbox that has one.
+        # When the first entry that has to stay was written, of each outbox that has one: because a
+        # dead letter waits, and for any other reason.
+        self._lettered_ms: list[int] = []
         self._oldest_ms: list[int] = []
         # Why the last trim left some of them out.
         self._silent: str | None = None
@@ -114,7 +119,7 @@ class OutboxKeeper(SideThread):
 
     def _tidy_all(self, found: list[Outbox]) -> str | None:
         """Trim every outbox whose node answers; what is wrong with the others."""
-        self._oldest_ms = []
+        self._oldest_ms, self._lettered_ms = [], []
         problem = None
         look_again = self._clock.monotonic() - self._looked_again_at >= LOOK_AGAIN_S
         if look_again:
@@ -130,8 +135,11 @@ class OutboxKeeper(SideThread):
             except Unavailable as error:
                 problem = str(error)
         now_ms = to_ms(self._clock.now())
-        age_ms = now_ms - min(self._oldest_ms, default=now_ms)
-        metrics.RELAY_UNDECIDED_SECONDS.set(max(age_ms, 0) / 1000)
+        for gauge, times_ms in (
+            (metrics.RELAY_UNDECIDED_SECONDS, self._oldest_ms),
+            (metrics.RELAY_DEAD_LETTER_SECONDS, self._lettered_ms),
+        ):
+            gauge.set(max(now_ms - min(times_ms, default=now_ms), 0) / 1000)
         return problem
 
     def _look_at_kafka(self) -> None:
@@ -183,23 +191,45 @@ class OutboxKeeper(SideThread):
         dropped = 0
         for _ in range(TRIM_READS_MAX):
             entries, oldest_pending = self._look(shard)
-            ids = _decided_prefix(shard, entries, oldest_pending)
+            ids = decided_prefix(shard, entries, oldest_pending)
             if ids:
                 dropped += self._drop_through(shard, ids[-1])
             if len(ids) < len(entries):
-                self._oldest_ms.append(int(entries[len(ids)][0].split(b"-")[0]))
+                self._note_ages(shard, entries[len(ids) :], oldest_pending)
             if len(ids) < TRIM_ENTRIES:
                 break
         metrics.RELAY_TRIMMED.inc(dropped)
         return dropped
 
-    def _look(self, shard: Shard) -> tuple[list[tuple[bytes, Any]], bytes | None]:
+    def _note_ages(
+        self, shard: Shard, entries: list[tuple[bytes, Any]], oldest_pending: bytes | None
+    ) -> None:
+        """Of the first entry, which has to stay, and of the first that no dead letter explains."""
+        first = entries[0][0]
+        waits: bytes | None = None
+        for _ in range(AGE_READS_MAX):
+            waits = first_without_letter(shard, entries, oldest_pending)
+            last = entries[-1][0]
+            entries, oldest_pending = self._look(shard, after=last) if waits is None else ([], None)
+            if not entries:
+                break
+        else:
+            waits = last
+        if waits is not None:
+            self._oldest_ms.append(ms(waits))
+        if waits != first:
+            self._lettered_ms.append(ms(first))
+
+    def _look(
+        self, shard: Shard, after: bytes | None = None
+    ) -> tuple[list[tuple[bytes, Any]], bytes | None]:
         cluster = self._clusters.of(shard)
         node = cluster.node_of(shard)
         try:
             pipeline = node.pipeline(transaction=False)
             pipeline.xpending(shard.outbox, RELAY_GROUP)
-            pipeline.xrange(shard.outbox, count=TRIM_ENTRIES)
+            start = "-" if after is None else b"(" + after
+            pipeline.xrange(shard.outbox, min=start, count=TRIM_ENTRIES)
             pending, entries = pipeline.execute(raise_on_error=False)
         except redis.RedisError as error:
             raise cluster.failed(error, node) from error
@@ -231,35 +261,3 @@ class OutboxKeeper(SideThread):
             # time.
             _log.info("%s not trimmed: %s", shard.outbox, error)
             return 0
-
-
-def _decided_prefix(
-    shard: Shard, entries: list[tuple[bytes, Any]], oldest_pending: bytes | None
-) -> list[bytes]:
-    """Ids from the first entry up to the first that is pending or not wholly decided."""
-    prefix: list[tuple[bytes, list[str]]] = []
-    for entry_id, fields in entries:
-        reservations = _reservation_ids(shard, lines_of(fields))
-        if reservations is None or (oldest_pending and not _before(entry_id, oldest_pending)):
-            break
-        prefix.append((entry_id, reservations))
-    with unavailable_when_down("default"):
-        known = decided([one for _, reservations in prefix for one in reservations])
-    ids = []
-    for entry_id, reservations in prefix:
-        if not known.issuperset(reservations):
-            break
-        ids.append(entry_id)
-    return ids
-
-
-def _reservation_ids(shard: Shard, lines: list[bytes]) -> list[str] | None:
-    """None when one cannot be read: such an entry is evidence and stays."""
-    try:
-        return [request_of(shard, line).reservation_id for line in lines]
-    except InvalidMessage:
-        return None
-
-
-def _before(entry_id: bytes, other: bytes) -> bool:
-    return [int(part) for part in entry_id.split(b"-")] < [int(part) for part in other.split(b"-")]

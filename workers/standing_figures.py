@@ -1,12 +1,10 @@
-"""Figures that stand in PostgreSQL and nowhere else, shown as metrics.
+"""Figures that Celery's tasks leave in PostgreSQL and nowhere else.
 
-Celery's tasks end before anybody could ask them, so this process asks the database for what they
-left. Several of these say the same.
+The tasks end before anybody could ask them, so this process asks the database for what they left.
+Several of these say the same.
 """
 
-import logging
 from datetime import timedelta
-from threading import Event
 
 from django.conf import settings
 
@@ -16,41 +14,18 @@ from control_plane.payments.services import open_exceptions, stuck_refunds
 from control_plane.reconciliation import services as reconciliation
 from control_plane.webhooks import services as webhooks
 from workers.runtime import metrics
-from workers.runtime.clock import Clock
-from workers.runtime.database import unavailable_when_down
-from workers.runtime.readiness import Readiness
-from workers.runtime.side_thread import SideThread
-from workers.runtime.verdicts import Unavailable
+from workers.runtime.figures import Figures
 
 PART = "figures"
-EVERY_S = 10.0
 # The clock ends 500 orders at a time, once a second.
 EXPIRY_TAKES = timedelta(minutes=1)
 
-_log = logging.getLogger("workers.standing_figures")
 
+class StandingFigures(Figures):
+    """How webhooks, books, campaigns and money are doing."""
 
-class StandingFigures(SideThread):
-    """Looks every ten seconds; an older figure stands while the database is away."""
-
-    ends_both = True
-
-    def __init__(self, clock: Clock, stop: Event, readiness: Readiness) -> None:
-        super().__init__("standing-figures", stop)
-        self._clock = clock
-        self._readiness = readiness
-
-    def turn(self) -> float:
-        """One look."""
-        try:
-            with unavailable_when_down("default"):
-                self.look()
-        except Unavailable as error:
-            _log.warning("figures not read: %s", error)
-            self._readiness.report(PART, str(error))
-        else:
-            self._readiness.report(PART)
-        return EVERY_S
+    part = PART
+    every_s = 10.0
 
     def look(self) -> None:
         """Set every gauge."""
@@ -65,6 +40,7 @@ class StandingFigures(SideThread):
         metrics.BOOKS_UNBALANCED.set(books.unbalanced)
         metrics.BOOKS_OVERDUE.set(books.overdue)
         metrics.CAMPAIGNS_COLD.set(cold_campaigns(now, timedelta(seconds=env.arm_lead_s)))
-        metrics.ORDERS_OVERDUE.set(overdue(now - EXPIRY_TAKES))
+        grace = timedelta(seconds=env.late_money_grace_s)
+        metrics.ORDERS_OVERDUE.set(overdue(now - grace - EXPIRY_TAKES))
         metrics.REFUNDS_STUCK.set(stuck_refunds(now))
         metrics.PAYMENT_EXCEPTIONS.set(open_exceptions())

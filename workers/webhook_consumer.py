@@ -6,61 +6,47 @@ It only writes rows; Celery sends them. Its second thread shows figures that sta
 how webhooks are doing, and which books do not balance.
 """
 
-import logging
 from collections.abc import Sequence
 from threading import Event
 
-from confluent_kafka import Message
+from confluent_kafka import Message, Producer
 
 from control_plane.webhooks.services import Told, note
-from workers import order_events
+from workers import dead_letters, order_events
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
-from workers.runtime.database import unavailable_when_down
+from workers.runtime.database import not_applied_when_refused
+from workers.runtime.side_thread import run_beside
 from workers.standing_figures import PART, StandingFigures
 
 GROUP = "webhook-consumer"
 BATCH_MAX = 1000
 
-_log = logging.getLogger("workers.webhook_consumer")
-
 
 class WebhookHandler:
-    """Notes what endpoints want to hear; there is nothing to announce."""
+    """Notes what endpoints want to hear; there is nothing to announce but dead letters."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, producer: Producer, clock: Clock, stop: Event, names: kafka.Names) -> None:
+        self._producer = producer
         self._clock = clock
+        self._stop = stop
+        self._names = names
 
     def decode(self, message: Message) -> Told | None:
         """What a merchant may hear; None for other events; raises InvalidMessage."""
         return order_events.read_told(message.value())
 
     def apply(self, batch: list[Told]) -> None:
-        """Commit the batch; raises Unavailable."""
-        with unavailable_when_down("default"):
+        """Commit the batch; raises Unavailable, NotApplied."""
+        with not_applied_when_refused("default"):
             fresh = note(batch, self._clock.now())
         metrics.WEBHOOKS_NOTED.inc(fresh)
 
     def announce(self, applied: None, dead: Sequence[DeadLetter]) -> None:
-        """Say which messages nobody could read. The dead letter is the inventory consumer's.
-
-        The loop counts them, and stands still when it understands nothing any more.
-        """
-        for letter in dead:
-            at = f"{letter.message.partition()} {letter.message.offset()}"
-            _log.error("no webhook of message %s: %s", at, letter.error)
-
-
-def run(loop: "ConsumerLoop[Told, None]", figures: StandingFigures, stop: Event) -> None:
-    """Both until stopped; a failure of either ends the process."""
-    figures.start()
-    try:
-        loop.run()
-    finally:
-        stop.set()
-        figures.join()
-    figures.check()
+        """Send dead letters; raises Unavailable."""
+        outgoing = dead_letters.outgoing(dead, self._names.dead_letters, GROUP)
+        kafka.deliver(self._producer, outgoing, self._stop)
 
 
 def main() -> None:
@@ -68,18 +54,24 @@ def main() -> None:
     started = process.start(parts=[TURN, PART], kafka=True)
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers
+    handler = WebhookHandler(
+        kafka.connect_producer(kafka.producer_settings(env.kafka_brokers)),
+        started.clock,
+        started.stop,
+        names,
+    )
     settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
     loop: ConsumerLoop[Told, None] = ConsumerLoop(
         kafka.connect_consumer(settings),
         names.order_events,
-        WebhookHandler(started.clock),
+        handler,
         clock=started.clock,
         stop=started.stop,
         batch_max=BATCH_MAX,
         readiness=started.readiness,
     )
     figures = StandingFigures(started.clock, started.stop, started.readiness)
-    run(loop, figures, started.stop)
+    run_beside(loop.run, [figures], started.stop)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """Celery: `celery -A control_plane.config worker` and `… beat`."""
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.conf import settings
+from django.db.backends.signals import connection_created
 
 TASK_SOFT_LIMIT_S = 20
 TASK_LIMIT_S = 30
@@ -17,7 +19,14 @@ TASK_LIMIT_S = 30
 REDELIVERY_AFTER_S = 120
 assert TASK_SOFT_LIMIT_S < TASK_LIMIT_S < REDELIVERY_AFTER_S
 
-TICKS, WAITED_FOR, WEBHOOKS = "celery", "waited-for", "webhooks"
+TICKS, WAITED_FOR, WEBHOOKS, SLOW = "celery", "waited-for", "webhooks", "slow"
+# What may take seconds: orders must not end late for it. None of these runs beside itself.
+SLOW_TASKS = (
+    "campaigns.settle_campaigns",
+    "dead_letters.retry_due",
+    "payments.refund_due",
+    "reconciliation.reconcile",
+)
 
 app = Celery("sluice")
 app.conf.update(
@@ -34,11 +43,13 @@ app.conf.update(
         Queue(name, routing_key=name)  # type: ignore[no-untyped-call]
         for name in (TICKS, WAITED_FOR)
     ),
-    # WEBHOOKS is none of the default worker's: a run waits for other people's servers. It is taken
-    # by a worker of its own (`-Q webhooks`); where there is none, webhooks wait.
+    # WEBHOOKS and SLOW are none of the default worker's: a run waits for other people's servers, or
+    # reads a whole sale. They are taken by a worker of their own (`-Q webhooks,slow`), in threads,
+    # one for each run there can be at once; where there is none, all that waits.
     task_routes={
         "payments.demo_collect": {"queue": WAITED_FOR},
         "webhooks.*": {"queue": WEBHOOKS},
+        **{name: {"queue": SLOW} for name in SLOW_TASKS},
     },
     task_ignore_result=True,
     # Tasks are idempotent: run again after a crash rather than lose one.
@@ -70,6 +81,17 @@ app.autodiscover_tasks(
         "control_plane.webhooks",
     ]
 )
+
+
+@worker_init.connect
+def bound_statements(**_: object) -> None:
+    """A thread cannot be ended as a process can; so PostgreSQL ends what has hung for that long."""
+    connection_created.connect(_bound_statements, weak=False, dispatch_uid="bound_statements")
+
+
+def _bound_statements(connection: Any, **_: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = %s", [TASK_LIMIT_S * 1000])
 
 
 @setup_logging.connect

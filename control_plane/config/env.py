@@ -22,6 +22,8 @@ MINUTES_MAX = 24 * 60
 DAYS_MAX = 30
 DAY_S = 24 * 3600
 RECONCILE_AFTER_H_MAX = 7 * 24
+# Units that nobody pays for stand idle meanwhile.
+GRACE_S_MAX = 600
 
 T = TypeVar("T")
 
@@ -89,6 +91,8 @@ class Env:
     arm_lead_s: int
     # How long after its end a campaign's books are compared.
     reconcile_after_h: int
+    # An order that was not paid in time ends so much later, for money that is on its way.
+    late_money_grace_s: int
     # Whether webhooks may go over http and to addresses of our own network: demos and tests.
     webhooks_private: bool
     # An endpoint at which nothing arrived for so long is switched off.
@@ -134,6 +138,9 @@ def read(environ: Mapping[str, str]) -> Env:
         arm_lead_s=reader.take("SLUICE_ARM_LEAD_S", _number("seconds", 0, DAY_S), "60"),
         reconcile_after_h=reader.take(
             "SLUICE_RECONCILE_AFTER_H", _number("hours", 1, RECONCILE_AFTER_H_MAX), "24"
+        ),
+        late_money_grace_s=reader.take(
+            "SLUICE_LATE_MONEY_GRACE_S", _number("seconds", 0, GRACE_S_MAX), "0"
         ),
         webhooks_private=reader.take("SLUICE_WEBHOOKS_PRIVATE", _flag, "0"),
         webhooks_off_after_days=reader.take(

@@ -16,12 +16,19 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, ReasonForm, Refusal, ask, staff
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, ReadOnlyInline
 from control_plane.dead_letters import services
-from control_plane.dead_letters.models import OPEN_STATES, DeadLetter, HistoryEntry, LetterState
+from control_plane.dead_letters.models import (
+    OPEN_STATES,
+    DeadLetter,
+    HistoryEntry,
+    LetterState,
+    Source,
+)
 from control_plane.orders.models import Order
 
 RETRY = "dead_letters.retry_deadletter"
@@ -60,7 +67,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     """Found by reservation or shopper, each complete."""
 
     list_display = ("name", "state", "shopper", "short_error", "attempts", "next_attempt")
-    list_filter = ("state", "error_kind", "source")
+    list_filter = ("state", "error_kind", "source", "consumer")
     search_fields = ("=reservation_id", "=shopper")
     search_help_text = _("Reservation or shopper, complete.")
     ordering = ("-pk",)
@@ -80,6 +87,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         "shown_payload",
         "source",
         "source_name",
+        "consumer",
         "created_at",
         "finished_at",
     )
@@ -150,8 +158,8 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Retry now"),
             warning=_(
-                "Each is landed once, however often it is tried. An exception order has one more "
-                "attempt; mend first what kept it from landing."
+                "Each counts once, however often it is tried. An exception order has one more "
+                "attempt; mend first what the error says."
             ),
             permission=RETRY,
             subjects=[_subject(one) for one in letters],
@@ -180,12 +188,21 @@ class DeadLetterAdmin(ReadOnlyAdmin):
                 raise Refusal(_("None of them waits any more."))
             return _("Dead letters discarded: %(count)s.") % {"count": discarded}
 
+        promised = _(
+            "The shopper was told that he has his unit and will not get it: his reservation "
+            "is rejected, the unit goes back on sale. Nobody can take this back."
+        )
+        missed = _(
+            "Order and units stay as they are, but who could not use this event never hears of it: "
+            "warehouse, order or merchant."
+        )
+        of_orders = [one.source == Source.ORDER_EVENTS for one in letters]
+        warning = missed if all(of_orders) else promised
+        if any(of_orders) and not all(of_orders):
+            warning = format_lazy("{} {}", promised, missed)
         question = Question(
             title=_("Discard"),
-            warning=_(
-                "The shopper was told that he has his unit and will not get it: his reservation "
-                "is rejected, the unit goes back on sale. Nobody can take this back."
-            ),
+            warning=warning,
             permission=DISCARD,
             subjects=[_subject(one) for one in letters],
             back=_back(letters),

@@ -1,13 +1,11 @@
 """What a person may do with a dead letter: try it at once, or give it up."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models.functions import Least
-from redis import RedisError
 
 from control_plane.dead_letters import keeping, telling
 from control_plane.dead_letters.models import (
@@ -23,8 +21,6 @@ from control_plane.orders import services as orders
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)  # not frozen: a context it leaves sets its traceback
@@ -49,10 +45,10 @@ def retry_now(letter_id: int, reason: str, by: "User", now: datetime) -> bool:
 def discard(letter_id: int, reason: str, by: "User", now: datetime) -> bool:
     """Give it up; False when it is done or discarded already. Must not run inside a transaction.
 
-    A reservation that can be read is rejected as `discarded`: its units are free again, its shopper
-    and its merchant hear of it, and nothing lands it any more. While the shopper's status cannot be
-    written the letter is left to the clock, which ends it with that. Raises AlreadyOrdered when it
-    is an order; Django's errors when it may or may not have been done, and then a repeat is safe.
+    A reservation that can be read is rejected as `discarded`: its units are free again, the topic
+    and so its merchant hear of it, its shopper too, and nothing lands it any more. Raises
+    AlreadyOrdered when it is an order; Django's errors when it may or may not have been done, and
+    then a repeat is safe.
     """
     letter = DeadLetter.objects.get(pk=letter_id)
     if letter.state not in OPEN_STATES:
@@ -61,32 +57,18 @@ def discard(letter_id: int, reason: str, by: "User", now: datetime) -> bool:
         landed = orders.reject(intent_of(letter), now)
     except Unreadable:
         landed = None
-    shown = landed is None or _shown(landed)
     with transaction.atomic():
         if landed is not None:
-            telling.tell(landed, now)
+            telling.tell(landed)
             if landed.order_id is not None:
                 _finish(letter_id, LetterState.DONE, CONFIRMED, now)
         if landed is None or landed.order_id is None:
             outcome = landed.reason if landed else ""
-            discarded = (
-                _finish(letter_id, LetterState.DISCARDED, outcome, now)
-                if shown
-                else _have_tried(letter_id, now)
-            )
+            discarded = _finish(letter_id, LetterState.DISCARDED, outcome, now)
             if discarded:
                 _note(letter_id, Step.DISCARDED, reason, by, now)
             return discarded
     raise AlreadyOrdered(landed.number)
-
-
-def _shown(landed: orders.Landed) -> bool:
-    try:
-        telling.show(landed)
-    except RedisError as error:
-        log.warning("status not written, the clock will: %s", error)
-        return False
-    return True
 
 
 def _have_tried(letter_id: int, now: datetime) -> bool:

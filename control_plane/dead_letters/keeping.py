@@ -30,6 +30,8 @@ class Letter(NamedTuple):
     payload: bytes
     error_kind: str
     error: str
+    # Of an order event: whose attempt it is that is made again.
+    consumer: str = ""
 
 
 class Backlog(NamedTuple):
@@ -88,6 +90,7 @@ def _row(letter: Letter, now: datetime) -> DeadLetter:
         partition=letter.partition,
         offset=letter.offset,
         digest=sha256(letter.payload).hexdigest(),
+        consumer=letter.consumer,
         payload=letter.payload,
         error_kind=letter.error_kind,
         error=storable(letter.error),
@@ -99,7 +102,7 @@ def _row(letter: Letter, now: datetime) -> DeadLetter:
     except NoRetry:
         row.state, row.error_kind = LetterState.EXCEPTION, ErrorKind.NO_RETRY
     except Unreadable:
-        pass  # perhaps newer code can
+        pass  # perhaps newer code can; an order event is its consumer's to read
     else:
         row.reservation_id, row.shopper = intent.reservation_id, intent.shopper
         row.item_number = intent.item

@@ -10,6 +10,7 @@ class Source(models.TextChoices):
 
     RESERVATIONS = "reservations", _("topic of reservations")
     OUTBOX = "outbox", _("outbox of a shard")
+    ORDER_EVENTS = "order_events", _("topic of order events")
     OTHER = "other", _("another topic")
 
 
@@ -39,7 +40,7 @@ class DeadLetter(models.Model):
 
     Its place is the idempotency key: where the message stood that nobody could use or, where that
     was no topic, where the dead letter stands. With the digest, because a topic that was made anew
-    counts from 0 again.
+    counts from 0 again; with the consumer, because each of a topic may refuse a message by itself.
     """
 
     source = models.CharField(_("source"), max_length=16, choices=Source.choices)
@@ -49,6 +50,8 @@ class DeadLetter(models.Model):
     partition = models.PositiveIntegerField(_("partition"))
     offset = models.PositiveBigIntegerField(_("offset"))
     digest = models.CharField(_("SHA-256"), max_length=64)
+    # Who could not use an order event; empty for a reservation, which has one reader.
+    consumer = models.CharField(_("consumer"), max_length=32, blank=True, default="", db_default="")
     payload = models.BinaryField(_("payload"))
     # Of what could be read when it came; empty otherwise.
     reservation_id = models.CharField(_("reservation"), max_length=64, blank=True)
@@ -76,7 +79,8 @@ class DeadLetter(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["topic", "partition", "offset", "digest"], name="deadletter_once"
+                fields=["topic", "partition", "offset", "digest", "consumer"],
+                name="deadletter_once",
             ),
             models.CheckConstraint(
                 condition=models.Q(state__in=OPEN_STATES, finished_at=None)

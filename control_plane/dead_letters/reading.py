@@ -20,6 +20,8 @@ class NoRetry(Unreadable):
 def intent_of(letter: DeadLetter) -> orders.Intent:
     """The reservation that it asks for; raises Unreadable, of which NoRetry stays so."""
     payload = bytes(letter.payload)
+    if letter.source == Source.ORDER_EVENTS:
+        raise Unreadable("an order event asks for no reservation")
     if letter.source == Source.OTHER:
         raise NoRetry(f"{letter.source_name} has no reservations")
     if letter.source == Source.OUTBOX:

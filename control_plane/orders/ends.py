@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Window
@@ -16,6 +16,7 @@ from control_plane.orders.models import HoldRelease, Order, OrderState
 
 log = logging.getLogger(__name__)
 
+NO_GRACE = timedelta(0)
 ENDS = (OrderState.EXPIRED, OrderState.CANCELLED)
 
 # The pool first, as everywhere: whoever holds it is alone with the item's units.
@@ -27,7 +28,7 @@ _END = """
 WITH unpaid AS MATERIALIZED (
     SELECT id FROM orders_order
      WHERE id = ANY(%(orders)s) AND item_id = %(item)s AND state = 'unpaid'
-       AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)
+       AND (%(to_state)s <> 'expired' OR pay_by <= %(due)s)
      ORDER BY id
        FOR NO KEY UPDATE SKIP LOCKED
 ),
@@ -84,15 +85,22 @@ def end_order(order_id: int, to_state: str, now: datetime) -> bool:
     return order is not None and _end(order, [order_id], to_state, now) == 1
 
 
-def expire_due(now: datetime, limit: int = 500, failing: set[int] | None = None) -> int:
+def expire_due(
+    now: datetime,
+    limit: int = 500,
+    failing: set[int] | None = None,
+    grace: timedelta = NO_GRACE,
+) -> int:
     """End up to `limit` unpaid orders whose time to pay is over; returns how many. Idempotent.
+
+    Their time and `grace`: until then money that is on its way pays the order it was meant for.
 
     A transaction for each item, so that no sale waits for another one's expiry. An item whose
     orders cannot be ended is logged and added to `failing`, whose orders are left out: the next
     call comes to those behind them.
     """
     failing = set() if failing is None else failing
-    due = Order.objects.filter(state=OrderState.UNPAID, pay_by__lte=now)
+    due = Order.objects.filter(state=OrderState.UNPAID, pay_by__lte=now - grace)
     due = due.exclude(item_id__in=failing).order_by("pay_by", "pk")
     of_item: dict[int, list[int]] = {}
     for item_id, order_id in due.values_list("item_id", "pk")[:limit]:
@@ -100,7 +108,7 @@ def expire_due(now: datetime, limit: int = 500, failing: set[int] | None = None)
     ended = 0
     for item_id in sorted(of_item):
         try:
-            ended += _end(item_id, of_item[item_id], OrderState.EXPIRED, now)
+            ended += _end(item_id, of_item[item_id], OrderState.EXPIRED, now, grace)
         except DatabaseError:
             failing.add(item_id)
             log.exception("orders not expired", extra={"kind": "not_expired", "item": item_id})
@@ -137,14 +145,26 @@ def mark_released(reservation_ids: Iterable[str]) -> int:
     return waiting.update(released_at=timezone.now())
 
 
-def _end(item_id: int, order_ids: Sequence[int], to_state: str, now: datetime) -> int:
+def _end(
+    item_id: int,
+    order_ids: Sequence[int],
+    to_state: str,
+    now: datetime,
+    grace: timedelta = NO_GRACE,
+) -> int:
     if to_state not in ENDS:
         raise ValueError(f"an order does not end as {to_state}")
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK_POOL, [item_id])
         cursor.execute(
             _END,
-            {"orders": list(order_ids), "item": item_id, "to_state": str(to_state), "now": now},
+            {
+                "orders": list(order_ids),
+                "item": item_id,
+                "to_state": str(to_state),
+                "now": now,
+                "due": now - grace,
+            },
         )
         ended = [Landed._make((*row, False, False)) for row in cursor.fetchall()]
         if ended:

@@ -5,7 +5,7 @@ counted once, make them agree. The order courier carries them.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
@@ -14,17 +14,31 @@ from django.utils import timezone
 from control_plane.orders.landing import Landed
 from control_plane.orders.models import OrderEvent
 
+# An event that could not be sent is tried again after this time, by itself.
+ASIDE = timedelta(minutes=5)
+PROBLEM_LENGTH_MAX = 200
+
 _UNSENT = """
-SELECT event.id, event.type, event.created_at,
+WITH event AS (
+    SELECT id, order_id, reservation_id, type, created_at FROM orders_orderevent
+     WHERE sent_at IS NULL AND (aside_until IS NULL OR aside_until <= now())
+       AND id <> ALL(%(without)s)
+     ORDER BY id LIMIT %(most)s
+)
+SELECT event.id AS number, event.type, event.created_at,
        ours.reservation_id, ours.item_id, ours.shopper, ours.qty, ours.id, ours.state, '',
        item.sku, ours.amount_minor, ours.currency, ours.created_at, ours.pay_by,
        replaced.reservation_id
-  FROM (SELECT id, order_id, type, created_at FROM orders_orderevent
-         WHERE sent_at IS NULL ORDER BY id LIMIT %s) event
+  FROM event
   JOIN orders_order ours ON ours.id = event.order_id
   JOIN campaigns_item item ON item.id = ours.item_id
   LEFT JOIN orders_order replaced ON replaced.id = ours.replaces_id
- ORDER BY event.id
+UNION ALL
+SELECT event.id, event.type, event.created_at,
+       refused.reservation_id, refused.item_id, refused.shopper, refused.qty, NULL, '',
+       refused.reason, '', 0, '', refused.created_at, NULL, NULL
+  FROM event JOIN orders_rejection refused ON refused.reservation_id = event.reservation_id
+ ORDER BY number
 """
 # Sorted, so that two batches with the same answers cannot wait for each other.
 _RECORD = """
@@ -79,10 +93,15 @@ _TELL_LANDED = """
 INSERT INTO orders_orderevent (order_id, type, created_at) VALUES (%s, 'order.created', %s)
 ON CONFLICT DO NOTHING
 """
+_TELL_REJECTED = """
+INSERT INTO orders_orderevent (reservation_id, type, created_at)
+VALUES (%s, 'reservation.rejected', %s)
+ON CONFLICT DO NOTHING
+"""
 
 
 class Unsent(NamedTuple):
-    """An event of the outbox with the order it is about, as it stands now.
+    """An event of the outbox with the order, or the rejection, it is about, as it stands now.
 
     `replaced`: the reservation that the shopper knows, where late money made the order.
     """
@@ -110,13 +129,16 @@ class Answer(NamedTuple):
     at: datetime
 
 
-def tell_landed(order: Landed) -> None:
-    """Have the courier announce an order that no order consumer landed; once, whoever repeats it.
+def tell_landed(landed: Landed) -> None:
+    """Have the courier announce what no order consumer decided; once, whoever repeats it.
 
-    The event is what the order consumer's would be, byte for byte.
+    Order or rejection: the event is what the order consumer's would be, byte for byte.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_TELL_LANDED, [order.order_id, order.created_at])
+        if landed.order_id is None:
+            cursor.execute(_TELL_REJECTED, [landed.reservation_id, landed.created_at])
+        else:
+            cursor.execute(_TELL_LANDED, [landed.order_id, landed.created_at])
 
 
 def unanswered_since(mark: Mark, after: datetime, before: datetime) -> tuple[int, Mark]:
@@ -128,10 +150,10 @@ def unanswered_since(mark: Mark, after: datetime, before: datetime) -> tuple[int
     return sum(count for _, count, _ in rows), mark._replace(**seen)
 
 
-def unsent_events(limit: int) -> list[Unsent]:
-    """Events that Kafka may not have yet, oldest first."""
+def unsent_events(limit: int, without: Iterable[int] = ()) -> list[Unsent]:
+    """Events that Kafka may not have yet, oldest first; not those that are put aside for now."""
     with connection.cursor() as cursor:
-        cursor.execute(_UNSENT, [limit])
+        cursor.execute(_UNSENT, {"most": limit, "without": list(without)})
         return [
             Unsent(pk, event, at, Landed._make((*order, False, False)), replaced)
             for pk, event, at, *order, replaced in cursor.fetchall()
@@ -142,6 +164,18 @@ def mark_sent(ids: Iterable[int]) -> int:
     """Kafka has them; returns how many it had not before. Idempotent."""
     waiting = OrderEvent.objects.filter(pk__in=list(ids), sent_at=None)
     return waiting.update(sent_at=timezone.now())
+
+
+def put_aside(event_id: int, problem: str) -> None:
+    """Let the others pass one that cannot be sent; it comes again after ASIDE."""
+    waiting = OrderEvent.objects.filter(pk=event_id, sent_at=None)
+    storable = problem.replace("\0", "\ufffd")[:PROBLEM_LENGTH_MAX]
+    waiting.update(aside_until=timezone.now() + ASIDE, problem=storable)
+
+
+def events_aside() -> int:
+    """How many events the courier has put aside and not sent since. Reads only."""
+    return OrderEvent.objects.filter(sent_at=None, aside_until__isnull=False).count()
 
 
 def record_answers(answers: Sequence[Answer]) -> int:

@@ -151,30 +151,46 @@ class LedgerEntry(models.Model):
 
 
 class EventType(models.TextChoices):
-    """What happens to an order after it was landed, and what a late payment makes."""
+    """What happens to an order after it was landed, and what no order consumer has decided."""
 
     CREATED = "order.created", _("created")
     PAID = "order.paid", _("paid")
     EXPIRED = "order.expired", _("expired")
     CANCELLED = "order.cancelled", _("cancelled")
+    REJECTED = "reservation.rejected", _("rejected")
 
 
 class OrderEvent(models.Model):
     """The outbox of topic `order-events`: written with the change, sent by the order courier.
 
-    The order consumer announces landed orders itself, so those have no row here.
+    The order consumer announces what it decides itself, so that has no row here. An event is about
+    an order or, without one, about a reservation that was rejected.
     """
 
-    order_id = models.BigIntegerField(_("order"))
-    type = models.CharField(_("type"), max_length=16, choices=EventType.choices)
+    order_id = models.BigIntegerField(_("order"), null=True)
+    reservation_id = models.CharField(_("reservation"), max_length=64, null=True)
+    type = models.CharField(_("type"), max_length=24, choices=EventType.choices)
     created_at = models.DateTimeField(_("created at"))
     sent_at = models.DateTimeField(_("sent at"), null=True)
+    # What could not be sent while the others could, and why: put aside until then, tried again.
+    aside_until = models.DateTimeField(_("put aside until"), null=True)
+    problem = models.CharField(_("problem"), max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("order event")
         verbose_name_plural = _("order events")
         constraints = [
-            models.UniqueConstraint(fields=["order_id", "type"], name="orderevent_once_per_order")
+            models.UniqueConstraint(fields=["order_id", "type"], name="orderevent_once_per_order"),
+            models.UniqueConstraint(
+                fields=["reservation_id"],
+                condition=models.Q(reservation_id__isnull=False),
+                name="orderevent_once_per_rejection",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(order_id__isnull=False, reservation_id=None)
+                | models.Q(order_id=None, reservation_id__isnull=False),
+                name="orderevent_about_one",
+            ),
         ]
         indexes = [
             models.Index(
@@ -216,10 +232,10 @@ class StockAnswer(models.Model):
 
 
 class HoldRelease(models.Model):
-    """A reservation whose shard is yet to hear what counts of it against its shopper's limit.
+    """A reservation whose shard is yet to hear that it counts no more against its shopper's limit.
 
-    `qty` is 0 for an order that ended and, without an order, for a rejection: they count no more.
-    Until `told_at` the shard of `epoch`, which was armed then, certainly counts it as it was.
+    Of an order that ended or, without an order, of a rejection. Until `told_at` the shard of
+    `epoch`, which was armed then, certainly counts it as it was.
     """
 
     reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
@@ -233,7 +249,6 @@ class HoldRelease(models.Model):
     item_id = models.BigIntegerField(_("item"))
     shard = models.PositiveSmallIntegerField(_("shard"))
     shopper = models.CharField(_("shopper"), max_length=64)
-    qty = models.PositiveIntegerField(_("quantity"), default=0, db_default=0)
     created_at = models.DateTimeField(_("created at"))
     epoch = models.PositiveIntegerField(_("epoch"), null=True)
     # Before the shard is told; whether it heard is not known from here on.

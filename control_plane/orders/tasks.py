@@ -1,5 +1,8 @@
 """What the clock does to orders."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.utils import timezone
 
 from control_plane.config.celery import app
@@ -21,10 +24,11 @@ def expire_orders() -> None:
     with alone(EXPIRE_LOCK) as is_alone:
         if not is_alone:
             return
+        grace = timedelta(seconds=settings.ENV.late_money_grace_s)
         failing = set[int]()
         for _ in range(ORDERS_A_RUN // ORDERS_A_STEP):
             known = len(failing)
-            ended = services.expire_due(timezone.now(), ORDERS_A_STEP, failing)
+            ended = services.expire_due(timezone.now(), ORDERS_A_STEP, failing, grace)
             if ended < ORDERS_A_STEP and len(failing) == known:
                 break
         services.forget_decided_intents()

@@ -16,16 +16,19 @@ from typing import Any
 
 from control_plane.outgoing import addresses
 from control_plane.outgoing.addresses import BadAddress, Target
+from control_plane.outgoing.looking_up import within
 
 CONNECT_S = 3.0
 # From the look-up to the last header: a server that sends a byte a second is no better than a
-# silent one. Looking the name up is the system's and has its own limit.
+# silent one.
 TOTAL_S = 10.0
+# A resolver tries another server after 5 s; by then the delivery is better tried again later.
+LOOK_UP_S = 3.0
 # Its body is for the log only: a delivery does not wait long for it.
 BODY_S = 1.0
 BODY_BYTES_MAX = 2048
 ADDRESSES_TRIED_MAX = 2
-assert CONNECT_S * ADDRESSES_TRIED_MAX < TOTAL_S
+assert LOOK_UP_S + CONNECT_S * ADDRESSES_TRIED_MAX < TOTAL_S
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,10 @@ def post(
     deadline = time.monotonic() + (TOTAL_S if total_s is None else total_s)
     try:
         target = addresses.parse(url, private=private)
-        pinned = addresses.pinned(target, look_up, private=private)
+        pinned = within(
+            min(LOOK_UP_S, _left(deadline)),
+            lambda: addresses.pinned(target, look_up, private=private),
+        )
     except BadAddress as error:
         raise NoAnswer(error.code, error) from error
     except (OSError, UnicodeError) as error:

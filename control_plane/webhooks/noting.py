@@ -1,7 +1,6 @@
 """What happened to orders becomes deliveries: one for each endpoint that asked for it.
 
-Called with what stands in topic `order-events`, in the topic's order, and perhaps more than once;
-and for a rejection that no order consumer decides with what would stand there.
+Called with what stands in topic `order-events`, in the topic's order, and perhaps more than once.
 """
 
 import json
@@ -37,8 +36,8 @@ SELECT item.id, campaign.slug, endpoint.id, endpoint.events, endpoint.created_at
  ORDER BY item.id, endpoint.id
 """
 # Numbered in the order of the batch: the ids are the order in which they go out. Two consumers
-# cannot have one shopper's events at once, since those stand in one partition; a rejection from
-# elsewhere is its reservation's only event.
+# cannot have one shopper's events at once, since those stand in one partition; one that is given to
+# its consumer again after a dead letter comes late anyway.
 _NOTE = """
 INSERT INTO webhooks_delivery (endpoint_id, event_id, type, subject, order_number, body, state,
                                attempts_made, attempts_before, next_try_at, created_at)

@@ -24,6 +24,7 @@ from rich.console import Console
 from deploy.local.process import CannotStart
 from deploy.local.site import ROOT
 from tests.drill import (
+    database_drills,
     node_drills,
     process_drills,
     queue_drills,
@@ -39,7 +40,7 @@ from tests.drill.judge import judge
 DRILLS = (
     *(*node_drills.DRILLS, *process_drills.DRILLS),
     *(*unit_drills.DRILLS, *source_drills.DRILLS),
-    *queue_drills.DRILLS,
+    *(*queue_drills.DRILLS, *database_drills.DRILLS),
 )
 REPORT = ROOT / "var" / "drill" / "report.json"
 CONSOLE = Console(highlight=False, soft_wrap=True)

@@ -49,8 +49,16 @@ class Counter:
 class Crowd:
     """`start` at `opens` (Unix seconds); `leave` ends it, whatever they are waiting for."""
 
-    def __init__(self, counter: Counter, rate_per_s: int, seconds: float, seed: int) -> None:
+    def __init__(
+        self,
+        counter: Counter,
+        rate_per_s: int,
+        seconds: float,
+        seed: int,
+        most_s: float = CROWD_MAX_S,
+    ) -> None:
         self.recorder = Recorder()
+        self._most_s = most_s
         self._counter, self._rate, self._seconds = counter, rate_per_s, seconds
         self._choice = random.Random(seed)
         self._leave = threading.Event()
@@ -79,10 +87,10 @@ class Crowd:
         self.leave()
 
     def keep_coming(self, seconds: float) -> None:
-        """Shoppers go on coming for at least so much longer, within CROWD_MAX_S in all."""
+        """Shoppers go on coming for at least so much longer, within `most_s` in all."""
         if self._opened:
             wanted = time.monotonic() - self._opened + seconds
-            self._seconds = min(max(self._seconds, wanted), CROWD_MAX_S)
+            self._seconds = min(max(self._seconds, wanted), self._most_s)
 
     def _run(self, opens: float) -> None:
         try:

@@ -43,6 +43,8 @@ class Plan:
     limit: int = 2
     rate_per_s: int = 180
     seconds: float = 6.0
+    # They leave then, whatever the fault still needs.
+    most_s: float = 40.0
     lead_s: float = 3.0
     queue_mode: str = "off"
     queue_k: int = 4

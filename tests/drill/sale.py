@@ -46,7 +46,9 @@ class Sale:
         names = ground.environment
         self.books = Books(names["SLUICE_SALE_DSN"], names["SLUICE_INVENTORY_DSN"], self.item)
         self._watch = Watch(names["SLUICE_SALE_DSN"], self.item)
-        self.crowd = Crowd(self._counter(item), plan.rate_per_s, plan.seconds, seed=self.item)
+        self.crowd = Crowd(
+            self._counter(item), plan.rate_per_s, plan.seconds, self.item, plan.most_s
+        )
         self.opens = self._campaign.starts_at.timestamp()
 
     def open(self) -> None:

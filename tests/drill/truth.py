@@ -64,9 +64,9 @@ class Books:
     def __init__(self, sale_dsn: str, inventory_dsn: str, item: int) -> None:
         self._sale, self._inventory, self.item = sale_dsn, inventory_dsn, item
 
-    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, *values: Any, **named: Any) -> list[tuple[Any, ...]]:
         """Rows of the database `sale`, each call in a transaction of its own, committed."""
-        return _rows(self._sale, sql, values)
+        return _rows(self._sale, sql, named or values)
 
     def read(self) -> Truth:
         """Everything the judge wants to know. One statement each: call it at rest."""
@@ -159,7 +159,7 @@ class Watch:
             )
 
 
-def _rows(dsn: str, sql: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def _rows(dsn: str, sql: str, values: tuple[Any, ...] | dict[str, Any]) -> list[tuple[Any, ...]]:
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall() if cursor.description else []

@@ -81,7 +81,7 @@ RETURNED_ONCE = Control(
     guard="returned once",
     file="control_plane/orders/ends.py",
     old="""     WHERE id = ANY(%(orders)s) AND item_id = %(item)s AND state = 'unpaid'
-       AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)
+       AND (%(to_state)s <> 'expired' OR pay_by <= %(due)s)
      ORDER BY id
        FOR NO KEY UPDATE SKIP LOCKED
 ),
@@ -119,7 +119,7 @@ told AS (
 """,
     # Nor the keys behind it, which would refuse the second return all the same.
     new="""     WHERE id = ANY(%(orders)s) AND item_id = %(item)s
-       AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)
+       AND (%(to_state)s <> 'expired' OR pay_by <= %(due)s)
      ORDER BY id
        FOR NO KEY UPDATE SKIP LOCKED
 ),

@@ -45,7 +45,34 @@ def retry() -> None:
     retry_due()
 
 
-ONCE = {"callback": callback, "refund": refund, "retry": retry}
+def discard() -> None:
+    """Staff gives up the only dead letter there is."""
+    django.setup()
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from control_plane.dead_letters import by_hand
+    from control_plane.dead_letters.models import DeadLetter
+
+    letter, zoe = DeadLetter.objects.get(), User.objects.get()
+    by_hand.discard(letter.pk, "no longer wanted", zoe, timezone.now())
+
+
+def settle() -> None:
+    """Campaigns of which nothing moves any more are settled."""
+    django.setup()
+    from control_plane.campaigns.tasks import settle_campaigns
+
+    settle_campaigns()
+
+
+ONCE = {
+    "callback": callback,
+    "discard": discard,
+    "refund": refund,
+    "retry": retry,
+    "settle": settle,
+}
 
 if __name__ == "__main__":
     ONCE[sys.argv[1]]()

@@ -182,11 +182,53 @@ REFUNDING = {
     ),
     "refund after it is done": Point("refund", f"{PAYMENTS}.refunds:perform", "after", _succeeded),
 }
-RETRYING_MODULE = "control_plane.dead_letters.retrying"
+LETTERS = "control_plane.dead_letters"
 RETRYING = {
-    "retry after the claim": Point("retry", f"{RETRYING_MODULE}:_claim", "after", _returned_some),
-    "retry after landing": Point("retry", f"{RETRYING_MODULE}:_decided", "before"),
-    "retry after it is done": Point("retry", f"{RETRYING_MODULE}:_decided", "after"),
+    "retry after the claim": Point("retry", f"{LETTERS}.attempts:claim", "after", _returned_some),
+    "retry after landing": Point("retry", f"{LETTERS}.retrying:_decided", "before"),
+    "retry before commit": Point("retry", f"{LETTERS}.attempts:done", "after"),
+    "retry after it is done": Point("retry", f"{LETTERS}.retrying:_decided", "after"),
+}
+REJECT = "control_plane.orders.services:reject"
+DISCARDING = {
+    "discard before the rejection": Point("discard", REJECT, "before"),
+    "discard after the rejection": Point("discard", REJECT, "after"),
+    "discard after the event": Point("discard", f"{LETTERS}.telling:tell", "after"),
+    "discard before commit": Point("discard", f"{LETTERS}.by_hand:_note", "after"),
+    "discard after commit": Point("discard", f"{LETTERS}.by_hand:discard", "after"),
+}
+# Dead letters into the retry table, and those of order events to their consumers again.
+KEEPING = {
+    "compensator before keeping": Point("compensator", "workers.compensator:keep", "before"),
+    "compensator after keeping": Point("compensator", "workers.compensator:keep", "after"),
+    "compensator before offsets": Point("compensator", COMMIT, "before", _with_offsets),
+    "compensator after offsets": Point("compensator", COMMIT, "after", _with_offsets),
+}
+REPLAYING = {
+    "replay after the claim": Point(
+        "compensator", f"{LETTERS}.attempts:claim", "after", _returned_some
+    ),
+    "replay before commit": Point("compensator", "workers.inventory_consumer:move", "before"),
+    "replay after commit": Point("compensator", "workers.inventory_consumer:move", "after"),
+    "replay after the answer": Point(
+        "compensator", "workers.runtime.kafka:deliver", "after", _with_messages
+    ),
+    "replay before it is done": Point("compensator", f"{LETTERS}.attempts:done", "before"),
+    "replay after it is done": Point("compensator", f"{LETTERS}.attempts:done", "after"),
+}
+NOTING = {
+    "webhooks before noting": Point("webhook_consumer", "workers.webhook_consumer:note", "before"),
+    "webhooks after noting": Point("webhook_consumer", "workers.webhook_consumer:note", "after"),
+    "webhooks before offsets": Point("webhook_consumer", COMMIT, "before", _with_offsets),
+    "webhooks after offsets": Point("webhook_consumer", COMMIT, "after", _with_offsets),
+}
+SETTLING_MODULE = "control_plane.campaigns.settling"
+SETTLING = {
+    "settling before it is settled": Point("settle", f"{SETTLING_MODULE}:_settle", "before"),
+    "settling with the pools locked": Point("settle", f"{SERVICES}:lock_pools", "after"),
+    "settling before the totals": Point("settle", f"{SETTLING_MODULE}:_totals", "before"),
+    "settling before commit": Point("settle", f"{SETTLING_MODULE}:_totals", "after"),
+    "settling after commit": Point("settle", f"{SETTLING_MODULE}:_settle", "after"),
 }
 
 POINTS: dict[str, Point] = {
@@ -204,4 +246,9 @@ POINTS: dict[str, Point] = {
     **PAYING,
     **REFUNDING,
     **RETRYING,
+    **DISCARDING,
+    **KEEPING,
+    **REPLAYING,
+    **NOTING,
+    **SETTLING,
 }

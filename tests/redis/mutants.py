@@ -80,7 +80,7 @@ RULES = [
         "math.max(math.min(want, avail - low_water), 0)",
         "math.min(want, avail - low_water)",
     ),
-    Rule("release", "it stays known", "others[#others + 1] = counts", ""),
+    Rule("release", "it stays known", "others[#others + 1] = ended", ""),
     Rule(
         "release",
         "it counts no more",
@@ -88,7 +88,7 @@ RULES = [
         "true",
     ),
     Rule("release", "the others stay", "others[#others + 1] = reservation", ""),
-    Rule("release", "a repeat does nothing", "reservation == counts"),
+    Rule("release", "a repeat does nothing", "reservation == ended"),
     Rule("mark_sold_out", "not over units that are here", "avail > left"),
     Rule("mark_sold_out", "only newer", "stored_ms and version_ms <= stored_ms"),
     Rule(

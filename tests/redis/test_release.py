@@ -58,18 +58,6 @@ def test_what_was_not_known_is_known_from_now_on(arm: Arm) -> None:
     assert shard.reserve(ANN, Request("ann", 2, "more")) == Answer("AR", (0,))
 
 
-def test_an_order_that_the_shard_never_saw_counts_with_its_quantity(arm_unchecked: Arm) -> None:
-    """Of money that came late: PostgreSQL made it."""
-    shard = arm_unchecked(units=20, limit=3)
-    keys = [shard.shard.ctl, shard.shard.avail, shard.shard.buyers]
-    before = shard.books()
-    assert shard.call(scripts.RELEASE, keys, 1, "ann", "late", 2) == 1
-    assert shard.call(scripts.RELEASE, keys, 1, "ann", "late", 2) == 0
-    assert (shard.books().avail, shard.books().sold) == (before.avail, before.sold)
-    asked = Request("ann", 2, "more"), Request("ann", 1, "less")
-    assert shard.reserve(*asked) == Answer("LR")
-
-
 def test_an_id_that_begins_like_another_is_another(arm: Arm) -> None:
     shard = arm(limit=9)
     keys = [shard.shard.ctl, shard.shard.avail, shard.shard.buyers]
@@ -90,7 +78,6 @@ def test_an_id_that_begins_like_another_is_another(arm: Arm) -> None:
         (1, "ann", ""),
         (1, "ann", "a,b"),
         (1, "ann", "a=1"),
-        (1, "ann", "a", "x"),
     ],
 )
 def test_a_wrong_call_is_refused(arm: Arm, arguments: tuple[str | int, ...]) -> None:

@@ -43,7 +43,7 @@ def release_ended(clusters: StockClusters, views: Mapping[int, View], waits: Wai
             continue
         try:
             cluster = clusters.of(shard)
-            shards.release(cluster, shard, ended.shopper, ended.reservation_id, ended.qty)
+            shards.release(cluster, shard, ended.shopper, ended.reservation_id)
             done.append(ended.pk)
         except (ShardFenced, Unavailable, redis.ResponseError) as error:
             waits.note(f"a release in {shard.tag}", error)

@@ -24,8 +24,8 @@ def consumer_settings(brokers: str, group: str) -> dict[str, Any]:
         "bootstrap.servers": brokers,
         "group.id": group,
         "enable.auto.commit": False,
-        # Of a partition whose start is gone by now: what comes, not what was.
-        "auto.offset.reset": "latest",
+        # Of a partition whose start is gone by now: what is left. `latest` would skip that too.
+        "auto.offset.reset": "earliest",
         "queued.max.messages.kbytes": 16 * 1024,
         "fetch.min.bytes": 1,
         "fetch.wait.max.ms": 50,
@@ -69,11 +69,29 @@ class Feed:
             new = set(known.partitions) - self._assigned
             if not new:
                 return
-            since_ms = to_ms(self._clock.now()) - int(self._back_s * 1000)
-            asked = [TopicPartition(self._topic, number, since_ms) for number in sorted(new)]
-            self._consumer.incremental_assign(
-                self._consumer.offsets_for_times(asked, timeout=ASK_S)
-            )
+            self._consumer.incremental_assign(self._beginnings(sorted(new)))
         except KafkaException as error:
             raise Unavailable(f"Kafka: {error}") from error
         self._assigned |= new
+
+    def _beginnings(self, numbers: list[int]) -> list[TopicPartition]:
+        """Where each partition is read from, as a number.
+
+        A partition without a message of that time is answered with "the end", which the client
+        looks up later, when it fetches: what came in between would be skipped. So the end is asked
+        for before.
+        """
+        partitions = [TopicPartition(self._topic, number) for number in numbers]
+        ends = {
+            one.partition: self._consumer.get_watermark_offsets(one, timeout=ASK_S)[1]
+            for one in partitions
+        }
+        since_ms = to_ms(self._clock.now()) - int(self._back_s * 1000)
+        asked = [TopicPartition(self._topic, number, since_ms) for number in numbers]
+        found = self._consumer.offsets_for_times(asked, timeout=ASK_S)
+        return [
+            TopicPartition(
+                self._topic, one.partition, one.offset if one.offset >= 0 else ends[one.partition]
+            )
+            for one in found
+        ]

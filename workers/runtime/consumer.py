@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, Message
 from django.db import connections
 
 from workers.runtime import metrics
+from workers.runtime.apart import apply_apart
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.membership import Membership, Offsets, Partitions, next_offsets
 from workers.runtime.readiness import Readiness
@@ -86,22 +87,22 @@ class Handler(Protocol[D, R]):
 class _Batch(Generic[D, R]):
     """A batch under way, from its reading to its commit."""
 
-    # How many were read.
-    messages: int
+    # How many of the messages are no others'.
+    ours: int
     decoded: InitVar[list[tuple[Message, D]]]
     dead_letters: list[DeadLetter]
     offsets: Offsets
     # One result for each part of the batch, nearly always one.
     applied: list[R] = field(default_factory=list)
     # What is left to apply, in its order: the whole of it unless it was taken apart.
-    parts: list[list[tuple[Message, D]]] = field(init=False)
+    left: list[Sequence[tuple[Message, D]]] = field(init=False)
     # What the cap had counted with this batch.
     note: str = ""
     # The step that runs now; None after an attempt that failed.
     attempt: "Future[None] | None" = None
 
     def __post_init__(self, decoded: list[tuple[Message, D]]) -> None:
-        self.parts = [decoded] if decoded else []
+        self.left = [decoded] if decoded else []
 
 
 class ConsumerLoop(Generic[D, R]):
@@ -197,7 +198,8 @@ class ConsumerLoop(Generic[D, R]):
         messages = self._member.read(self._batch_max, wait_s)
         if messages:
             decoded, dead_letters = self._decode(messages)
-            self._ahead = _Batch(len(messages), decoded, dead_letters, next_offsets(messages))
+            ours = len(decoded) + len(dead_letters)
+            self._ahead = _Batch(ours, decoded, dead_letters, next_offsets(messages))
         return len(messages)
 
     def _decode(self, messages: list[Message]) -> tuple[list[tuple[Message, D]], list[DeadLetter]]:
@@ -220,28 +222,24 @@ class ConsumerLoop(Generic[D, R]):
         if batch is None:
             return
         # Before anything is applied or sent: a consumer that is wrong about everything stops here.
-        self._cap.check(batch.messages, len(batch.dead_letters))
+        # Others' messages in the topic do not make it any more right.
+        self._cap.check(batch.ours, len(batch.dead_letters))
         self._ahead, self._applying = None, batch
         batch.attempt = self._appliers.submit(self._apply, batch)
 
     def _apply(self, batch: _Batch[D, R]) -> None:
         """The whole of it, or what is left when those are found that the database refuses."""
+
+        def apply(part: Sequence[tuple[Message, D]]) -> None:
+            batch.applied.append(self._handler.apply([content for _, content in part]))
+
+        def refused(one: tuple[Message, D], error: NotApplied) -> None:
+            batch.dead_letters.append(DeadLetter(one[0], str(error), REFUSED))
+            # Before any of them is sent, as above. What was applied is announced by a replay.
+            self._cap.check_more(1)
+
         started = self._clock.monotonic()
-        while batch.parts:
-            part = batch.parts[0]
-            rest: list[list[tuple[Message, D]]] = []
-            try:
-                batch.applied.append(self._handler.apply([content for _, content in part]))
-            except NotApplied as error:
-                if len(part) == 1:
-                    batch.dead_letters.append(DeadLetter(part[0][0], str(error), REFUSED))
-                    # Before any is sent, as above. What was applied is announced by a replay.
-                    self._cap.check_more(1)
-                else:
-                    _log.warning("%d messages are taken apart: %s", len(part), error)
-                    middle = len(part) // 2
-                    rest = [part[:middle], part[middle:]]
-            batch.parts[:1] = rest
+        apply_apart(batch.left, apply, refused)
         metrics.APPLY_SECONDS.labels(self._topic).observe(self._clock.monotonic() - started)
 
     def _finish_applying(self) -> None:

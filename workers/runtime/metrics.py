@@ -72,6 +72,10 @@ RESTORED = Counter(
 # Order courier -------------------------------------------------------------------------------
 
 ORDER_EVENTS_SENT = Counter("sluice_order_events_sent", "Events of the outbox Kafka acknowledged.")
+ORDER_EVENTS_PUT_ASIDE = Counter(
+    "sluice_order_events_put_aside",
+    "Times that an event of the outbox was put aside, because it alone could not be sent.",
+)
 STOCK_ANSWERS = Counter(
     "sluice_stock_answers", "Answers of the warehouse kept beside the orders.", ["outcome"]
 )
@@ -87,6 +91,10 @@ EXCEPTION_ORDERS = Gauge(
     "sluice_exception_orders",
     "Dead letters that every attempt failed for and nobody has looked at: P1, somebody was told"
     " that he has his unit.",
+)
+ORDER_EVENTS_ASIDE = Gauge(
+    "sluice_order_events_aside",
+    "Events of orders that could not be sent and wait for another attempt. Alert above 0.",
 )
 ORDERS_UNANSWERED = Gauge(
     "sluice_orders_unanswered",
@@ -152,7 +160,12 @@ RELAY_TRIMMED = Counter(
 )
 RELAY_UNDECIDED_SECONDS = Gauge(
     "sluice_relay_undecided_seconds",
-    "Age of the oldest outbox entry that PostgreSQL has not decided, or Kafka not acknowledged.",
+    "Age of the oldest outbox entry that PostgreSQL has not decided, or Kafka not acknowledged, and"
+    " that is no dead letter.",
+)
+RELAY_DEAD_LETTER_SECONDS = Gauge(
+    "sluice_relay_dead_letter_seconds",
+    "Age of the oldest outbox entry that waits for an attempt at a dead letter, or for a person.",
 )
 RELAY_UNREACHABLE = Gauge(
     "sluice_relay_outboxes_unreachable", "Outboxes whose stock node does not answer."

@@ -1,6 +1,7 @@
 """A loop beside a process's main loop: asked to stop with it, and its failure ends both."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
 from django.db import connections
@@ -38,3 +39,17 @@ class SideThread(Thread):
     @abstractmethod
     def turn(self) -> float:
         """One round; how long to wait before the next. Waits out what is Unavailable itself."""
+
+
+def run_beside(main_loop: Callable[[], None], sides: Sequence[SideThread], stop: Event) -> None:
+    """All of them until stopped; a failure of any ends the process."""
+    for side in sides:
+        side.start()
+    try:
+        main_loop()
+    finally:
+        stop.set()
+        for side in sides:
+            side.join()
+    for side in sides:
+        side.check()

@@ -81,6 +81,8 @@ class DeadLetterCap:
 
     def check(self, messages: int, invalid: int) -> None:
         """Count one batch, before any of its dead letters is sent; raises TooManyDeadLetters."""
+        if not messages:
+            return
         self._has_counted = True
         self._batches.append((messages, invalid))
         self._messages += messages

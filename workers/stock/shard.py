@@ -166,12 +166,10 @@ def disarm(cluster: StockCluster, shard: Shard) -> None:
     cluster.run(shard, scripts.DISARM, [shard.ctl], str(shard.epoch))
 
 
-def release(
-    cluster: StockCluster, shard: Shard, shopper: str, reservation_id: str, qty: int = 0
-) -> None:
-    """Let `qty` of a reservation count against its shopper's limit, 0 of one that ended."""
+def release(cluster: StockCluster, shard: Shard, shopper: str, reservation_id: str) -> None:
+    """Let a reservation that has ended count no more against its shopper's limit."""
     keys = [shard.ctl, shard.avail, shard.buyers]
-    cluster.run(shard, scripts.RELEASE, keys, str(shard.epoch), shopper, reservation_id, qty)
+    cluster.run(shard, scripts.RELEASE, keys, str(shard.epoch), shopper, reservation_id)
 
 
 def mark_sold_out(cluster: StockCluster, shard: Shard, version_ms: int, left: int) -> bool:

@@ -120,6 +120,17 @@ def test_mostly_invalid_messages_stop_the_loop_before_anything_is_done(loop, con
     assert consumer.closed
 
 
+def test_others_messages_in_the_topic_do_not_hide_that_all_of_ours_are_invalid(
+    loop, consumer, notes
+):
+    """The courier's answers are half of a topic at most."""
+    values = [b"bad", b"other", b"other"] * 100
+    consumer.batches.append([FakeMessage(value, n) for n, value in enumerate(values)])
+    with pytest.raises(TooManyDeadLetters):
+        loop.run()
+    assert (notes.announced, consumer.commits) == ([], [])
+
+
 def test_one_that_is_wrong_about_all_raises_the_alarm_in_its_group_before_it_ends(
     loop, consumer, notes
 ):

@@ -31,8 +31,8 @@ HEALED_WITHIN_S = 60.0
 
 
 @contextmanager
-def cut(alias: str) -> Iterator[None]:
-    """PostgreSQL ends every session of the database and accepts no other."""
+def cut(alias: str, seconds: float = CUT_S) -> Iterator[None]:
+    """PostgreSQL ends every session of the database and accepts no other, for so long at least."""
     ours = connections[alias].settings_dict
     name = ours["NAME"]
     connections[alias].close()
@@ -53,7 +53,7 @@ def cut(alias: str) -> Iterator[None]:
     )
     try:
         yield
-        until(lambda: time.monotonic() - began > CUT_S, "the cut has lasted", CUT_S + 30, 0.1)
+        until(lambda: time.monotonic() - began > seconds, "the cut has lasted", seconds + 30, 0.1)
     finally:
         cursor.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         beside.close()

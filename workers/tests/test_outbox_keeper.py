@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from control_plane.campaigns.models import Campaign
+from control_plane.dead_letters.services import Letter, keep
 from control_plane.inventory.models import Allocation
 from control_plane.orders.models import DatabaseIntent
 from control_plane.orders.services import land, mark_relayed
@@ -82,6 +83,39 @@ def test_the_age_of_the_oldest_undecided_entry_is_told(
     _decide(cluster, shard, clock, entries=3)
     keeper.turn()
     assert REGISTRY.get_sample_value("sluice_relay_undecided_seconds") == 0
+
+
+def test_what_waits_as_a_dead_letter_has_an_age_of_its_own(
+    new_relay, cluster, shard, keeper, clock, allocation, broker, monkeypatch
+):
+    """Attempts take 36 minutes; what nobody attempts is another alarm, also behind it."""
+    monkeypatch.setattr("workers.outbox_keeper.TRIM_EVERY_S", 0)
+    monkeypatch.setattr("workers.outbox_keeper.TRIM_ENTRIES", 2)
+    hour = timedelta(hours=1)
+    for shopper in ("ann", "bob", "cid", "dee"):
+        sell(cluster, shard, [shopper])
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    found = requests_in(cluster.node_of(shard).xrange(shard.outbox), shard)
+    monkeypatch.setattr(keeper, "_clock", _Later(hour))
+
+    def ages():
+        keeper.turn()
+        names = ("sluice_relay_undecided_seconds", "sluice_relay_dead_letter_seconds")
+        return [(REGISTRY.get_sample_value(name) or 0) >= hour.total_seconds() for name in names]
+
+    def letter(n):
+        place = ("reservations", "reservations", "reservations", 0, n)
+        keep([Letter(*place, found[n].value.encode(), "refused", "no")], clock.now())
+
+    assert ages() == [True, False]
+    # All but the last: it is found behind them, with another read.
+    for n in range(3):
+        letter(n)
+    assert ages() == [True, True]
+    letter(3)
+    assert ages() == [False, True]
+    land([intents.decode(one.value.encode()) for one in found], clock.now())
+    assert ages() == [False, False]
 
 
 class _Later(SystemClock):

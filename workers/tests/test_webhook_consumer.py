@@ -11,17 +11,18 @@ from django.utils import timezone
 
 from control_plane.dead_letters.models import DeadLetter
 from control_plane.dead_letters.services import Letter, discard, keep
-from control_plane.orders.services import land, read_intent
+from control_plane.orders.services import land, read_intent, unsent_events
 from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
 from tests.redis.waiting import until
 from workers import order_events
 from workers.runtime import kafka
 from workers.runtime.consumer import ConsumerLoop
 from workers.runtime.readiness import Readiness
+from workers.runtime.side_thread import run_beside
 from workers.standing_figures import StandingFigures
 from workers.tests.messages import intent
 from workers.tests.running import in_thread
-from workers.webhook_consumer import GROUP, WebhookHandler, run
+from workers.webhook_consumer import GROUP, WebhookHandler
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
 
@@ -45,12 +46,12 @@ def listening(broker, clock):
         loop = ConsumerLoop(
             kafka.connect_consumer(settings),
             broker.names.order_events,
-            WebhookHandler(clock),
+            WebhookHandler(broker.producer(), clock, stop, broker.names),
             clock=clock,
             stop=stop,
         )
         figures = StandingFigures(clock, stop, Readiness(clock, []))
-        with in_thread(lambda: run(loop, figures, stop), stop):
+        with in_thread(lambda: run_beside(loop.run, [figures], stop), stop):
             yield
 
     return running
@@ -102,7 +103,7 @@ def test_what_happens_to_orders_is_noted_once_however_often_it_is_read(
     assert list(Delivery.objects.order_by("pk").values_list("type", "subject", "body")) == noted
 
 
-def test_a_rejection_told_by_its_discard_is_the_one_that_the_topic_tells(
+def test_a_rejection_told_by_its_discard_is_the_one_that_the_order_consumer_tells(
     listening, broker, item, endpoint, allocation, clock
 ):
     payload = intent(item.pk, "ann")
@@ -110,17 +111,17 @@ def test_a_rejection_told_by_its_discard_is_the_one_that_the_topic_tells(
     keep([kept], clock.now())
     zoe = User.objects.create(username="zoe", is_staff=True)
     assert discard(DeadLetter.objects.get().pk, "no longer wanted", zoe, clock.now())
-    before = Delivery.objects.values().get()
+    (event,) = unsent_events(10)
     # The message is read again, and its consumer tells what became of it.
     (landed,) = land([read_intent(payload)], clock.now())
-    broker.put(broker.names.order_events, [("ann", order_events.decided(landed))])
+    assert order_events.changed(event) == order_events.decided(landed)
+    broker.put(broker.names.order_events, [("ann", order_events.changed(event))] * 2)
     with listening():
-        _consumed(broker, 1)
-    assert Delivery.objects.values().get() == before
-    assert before["type"] == "order.rejected"
+        _consumed(broker, 2)
+    assert Delivery.objects.get().type == "order.rejected"
 
 
-def test_a_message_that_nobody_can_read_is_passed_by_alone(listening, broker, campaign, endpoint):
+def test_what_nobody_can_read_is_a_dead_letter_alone(listening, broker, campaign, endpoint):
     bad = [
         ("a", b"rubbish"),
         _event(campaign, 2, qty=0),
@@ -132,5 +133,6 @@ def test_a_message_that_nobody_can_read_is_passed_by_alone(listening, broker, ca
     with listening():
         _consumed(broker, len(bad) + 2)
     assert Delivery.objects.count() == 2
-    # They are the inventory consumer's to put there.
-    assert broker.read(broker.names.dead_letters) == []
+    letters = broker.read(broker.names.dead_letters)
+    assert sorted(letter.value() for letter in letters) == sorted(value for _, value in bad)
+    assert {dict(letter.headers())["consumer"] for letter in letters} == {GROUP.encode()}

@@ -210,6 +210,7 @@ def test_a_wrong_payment_provider_stops_the_start_and_shows_no_key(given):
     [
         ("SLUICE_ARM_LEAD_S", "-1"),
         ("SLUICE_RECONCILE_AFTER_H", "0"),
+        ("SLUICE_LATE_MONEY_GRACE_S", "601"),
         ("SLUICE_WEBHOOKS_OFF_AFTER_DAYS", "31"),
         ("SLUICE_WEBHOOKS_PRIVATE", "yes"),
     ],

@@ -1,6 +1,8 @@
 """The clock's schedule stands in PostgreSQL, is edited in the admin, and is in force at once."""
 
 import pytest
+from django.db import connection
+from django.db.backends.signals import connection_created
 from django.db.models import ProtectedError
 from django_celery_beat.models import (
     CrontabSchedule,
@@ -11,7 +13,19 @@ from django_celery_beat.models import (
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from control_plane.config import schedule
-from control_plane.config.celery import TICKS, WAITED_FOR, WEBHOOKS, app
+from control_plane.config.celery import (
+    SLOW,
+    SLOW_TASKS,
+    TASK_LIMIT_S,
+    TICKS,
+    WAITED_FOR,
+    WEBHOOKS,
+    app,
+    bound_statements,
+)
+from control_plane.webhooks.tasks import DELIVER_LOCKS
+from deploy.local.servers.control_plane import CELERY_WEBHOOKS
+from deploy.local.site import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,19 +50,48 @@ def test_every_entrys_task_exists():
     assert {one.task for one in schedule.BUILT_IN} <= app.tasks.keys()
 
 
-def test_what_somebody_waits_for_does_not_stand_behind_the_ticks():
-    def queue_of(task):
-        return app.amqp.router.route({}, task)["queue"].name
+def _queue_of(task):
+    return app.amqp.router.route({}, task)["queue"].name
 
+
+def test_what_somebody_waits_for_does_not_stand_behind_the_ticks():
     # With one key for both, each message would come twice.
     assert {queue.routing_key for queue in app.amqp.queues.values()} >= {TICKS, WAITED_FOR}
-    # The worker without `-Q`: a run of webhooks would keep it from the ticks for seconds.
+    assert _queue_of("payments.demo_collect") == WAITED_FOR
+
+
+def test_what_takes_long_does_not_hold_up_the_ticks():
+    """Orders that should end, above all."""
+    # The worker without `-Q`.
     assert app.amqp.queues.consume_from.keys() == {TICKS, WAITED_FOR}
-    assert queue_of("payments.demo_collect") == WAITED_FOR
     to_merchants = {"webhooks.deliver", "webhooks.tend"}
-    assert {queue_of(one) for one in to_merchants} == {WEBHOOKS}
-    ticks = {one.task for one in schedule.BUILT_IN} - to_merchants
-    assert {queue_of(one) for one in ticks} == {TICKS}
+    assert {_queue_of(one) for one in to_merchants} == {WEBHOOKS}
+    assert {_queue_of(one) for one in SLOW_TASKS} == {SLOW}
+    ticks = {one.task for one in schedule.BUILT_IN} - to_merchants - set(SLOW_TASKS)
+    assert {_queue_of(one) for one in ticks} == {TICKS}
+    assert "orders.expire_orders" in ticks
+
+
+def test_the_worker_of_what_takes_long_has_a_thread_for_each_run_there_can_be():
+    """So that none of them waits for another either."""
+    command = CELERY_WEBHOOKS.command(Site("test"))
+    queues, threads = (command[command.index(name) + 1] for name in ("-Q", "--concurrency"))
+    assert set(queues.split(",")) == {WEBHOOKS, SLOW}
+    to_merchants = len(DELIVER_LOCKS) + 1
+    assert int(threads) >= to_merchants + len(SLOW_TASKS)
+
+
+def test_a_statement_that_hangs_is_ended_where_no_process_is():
+    """The tasks in threads have no time limit of Celery's."""
+    bound_statements()
+    try:
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == (f"{TASK_LIMIT_S}s",)
+    finally:
+        connection_created.disconnect(dispatch_uid="bound_statements")
+        connection.close()
 
 
 def test_a_tick_is_worthless_before_the_second_one_after_it():

@@ -159,6 +159,41 @@ def test_an_address_that_names_nothing_is_not_found(admin_client, letter, pks):
     assert HistoryEntry.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("language", "promised", "missed"),
+    [
+        ("en", "The shopper was told", "never hears of it"),
+        ("zh-hans", "", "将永远收不到它"),
+    ],
+)
+def test_who_discards_an_order_event_reads_what_that_means(
+    admin_client, letter, language, promised, missed
+):
+    reservation = letter("ann")
+    event = letter(source="order_events", consumer="order-courier", payload=b"{}")
+    for chosen, of_reservation, of_event in (
+        ([reservation], True, False),
+        ([event], False, True),
+        ([reservation, event], True, True),
+    ):
+        pks = ",".join(str(one.pk) for one in chosen)
+        page = _page(admin_client, f"discard/?pk={pks}", language)
+        assert (missed in page) == of_event
+        if promised:
+            assert (promised in page) == of_reservation
+    _post(admin_client, "discard", [event], "the merchant was told by telephone")
+    event.refresh_from_db()
+    assert (event.state, Rejection.objects.count()) == ("discarded", 0)
+    assert "order-courier" in _page(admin_client, f"{event.pk}/change/", language)
+
+
+def test_an_order_event_is_not_the_clocks_to_try(letter, attempt):
+    """Its consumer's code is the compensator's."""
+    letter(source="order_events", consumer="order-courier")
+    assert attempt(1000) is None
+    assert DeadLetter.objects.get().attempts == 0
+
+
 def test_any_payload_can_be_shown():
     assert readable(b'{"name":"\xe8\x8c\xb6"}') == '{\n  "name": "茶"\n}'
     assert readable(b"") == "–"

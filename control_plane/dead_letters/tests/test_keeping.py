@@ -35,6 +35,13 @@ def test_the_same_place_of_a_topic_that_was_made_anew_is_another_letter(item, no
     assert DeadLetter.objects.count() == 2
 
 
+def test_each_consumer_of_a_message_has_a_letter_of_its_own(item, now):
+    event = _letter(source="order_events", topic="order-events")
+    keep([event._replace(consumer=name) for name in ("order-courier", "webhook-consumer")], now)
+    keep([event._replace(consumer="order-courier")], now)
+    assert DeadLetter.objects.filter(state="pending").count() == 2
+
+
 def test_what_can_be_read_is_found_by_its_reservation(item, now, letter):
     kept = letter("ann")
     assert kept.shopper == "ann"

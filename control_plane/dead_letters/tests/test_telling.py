@@ -1,35 +1,22 @@
-"""A rejection that no order consumer decides is told all the same: to merchant and shopper."""
+"""What no order consumer decides is told all the same: the topic hears of it, and the shopper."""
 
-import json
 from contextlib import contextmanager
-from datetime import timedelta
 
 import pytest
 import redis
 from django.contrib.auth.models import User
 
-from control_plane.dead_letters import by_hand, retrying
-from control_plane.dead_letters.models import HistoryEntry
-from control_plane.dead_letters.services import Result, discard, retry_due
+from control_plane.dead_letters import attempts, by_hand
+from control_plane.dead_letters.models import DeadLetter
+from control_plane.dead_letters.services import Result, discard
 from control_plane.dead_letters.tests.conftest import message
 from control_plane.orders import projection
 from control_plane.orders import services as orders
 from control_plane.orders.models import OrderEvent, Rejection
-from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("allocation")]
 
 _WRITE = projection.write
-
-
-@pytest.fixture(autouse=True)
-def endpoint(item, now):
-    return Endpoint.objects.create(
-        merchant=item.campaign.merchant,
-        url="https://shop.example/hooks",
-        events=list(ORDER_TYPES),
-        created_at=now - timedelta(hours=1),
-    )
 
 
 @pytest.fixture
@@ -46,48 +33,52 @@ def second(letter, item, now):
 
 
 def _told():
-    return [(one.type, json.loads(one.body)["data"]["reason"]) for one in Delivery.objects.all()]
+    """What the courier will send."""
+    return [(one.type, one.order.reason) for one in orders.unsent_events(10)]
 
 
-def test_a_merchant_hears_of_a_discard_once(letter, zoe, now):
+def test_the_topic_hears_of_a_discard_once(letter, zoe, now):
     kept = [letter("ann"), letter("ann")]
     for one in kept:
         assert discard(one.pk, "no longer wanted", zoe, now)
-    assert _told() == [("order.rejected", "discarded")]
-    assert Delivery.objects.get().subject == Rejection.objects.get().reservation_id
+    assert _told() == [("reservation.rejected", "discarded")]
+    event, rejection = OrderEvent.objects.get(), Rejection.objects.get()
+    assert (event.order_id, event.reservation_id) == (None, rejection.reservation_id)
+    # The same bytes as an order consumer's that reads the reservation again.
+    assert event.created_at == rejection.created_at
 
 
-def test_a_merchant_hears_of_an_attempt_that_ends_over_the_limit(second, letter, attempt):
+def test_the_topic_hears_of_an_attempt_that_ends_over_the_limit(second, letter, attempt):
     letter(payload=bytes(second.payload))
     assert (attempt(1), attempt(1)) == (Result.DONE, Result.DONE)
-    assert _told() == [("order.rejected", "over_limit")]
+    assert _told() == [("reservation.rejected", "over_limit")]
 
 
-def test_an_order_is_told_by_the_topic_alone(letter, attempt):
+def test_the_topic_hears_of_an_order(letter, attempt):
     letter("ann")
     assert attempt(1) == Result.DONE
-    assert OrderEvent.objects.get().type == "order.created"
-    assert Delivery.objects.count() == 0
+    assert _told() == [("order.created", "")]
 
 
-@pytest.mark.parametrize("module", [by_hand, retrying])
+@pytest.mark.parametrize("by_whom", ["person", "clock"])
 def test_who_dies_before_the_letter_has_ended_has_told_nobody_and_is_repeated(
-    letter, zoe, now, attempt, monkeypatch, module, item
+    letter, zoe, now, attempt, monkeypatch, by_whom, item
 ):
     kept = letter("ann", payload=message(item.pk, "ann", epoch=9))
 
     def run(minutes):
-        if module is by_hand:
+        if by_whom == "person":
             return discard(kept.pk, "no longer wanted", zoe, now)
         return attempt(minutes) == Result.DONE
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_note", _die)
+        patched.setattr(by_hand, "_note", _die)
+        patched.setattr(attempts, "note", _die)
         with pytest.raises(SystemExit):
             run(1)
-    assert (Rejection.objects.count(), Delivery.objects.count()) == (1, 0)
+    assert (Rejection.objects.count(), _told()) == (1, [])
     assert run(6)
-    assert Delivery.objects.count() == 1
+    assert len(_told()) == 1
 
 
 def _die(*_):
@@ -104,38 +95,19 @@ def _without_redis(monkeypatch):
         yield
 
 
-def test_a_rejection_waits_until_its_shopper_can_see_it(
-    letter, attempt, statuses, monkeypatch, item
-):
-    kept = letter(payload=message(item.pk, "ann", epoch=9))
+@pytest.mark.parametrize("epoch", [1, 9])
+def test_neither_order_nor_rejection_waits_for_a_cache(letter, attempt, monkeypatch, item, epoch):
+    """The courier writes the status as long as it takes."""
+    letter(payload=message(item.pk, "ann", epoch=epoch))
     with _without_redis(monkeypatch):
-        for minutes in range(1, 6):
-            assert attempt(minutes) == Result.UNAVAILABLE
-    kept.refresh_from_db()
-    assert (kept.state, kept.attempts, kept.error_kind) == ("pending", 0, "unavailable")
-    assert "status not written" in kept.error
-    assert attempt(6) == Result.DONE
-    assert [(one.shopper, one.reason) for one in statuses] == [("ann", "no_allocation")]
-    assert _told() == [("order.rejected", "no_allocation")]
+        assert attempt(1) == Result.DONE
+    (told,) = orders.unsent_events(10)
+    assert told.order.shopper == "ann"
 
 
-def test_the_clock_ends_a_discard_whose_shopper_could_not_see_it(
-    letter, zoe, now, statuses, monkeypatch
-):
+def test_a_discard_does_not_wait_for_a_cache(letter, zoe, now, monkeypatch):
     kept = letter("ann")
     with _without_redis(monkeypatch):
         assert discard(kept.pk, "no longer wanted", zoe, now)
-    assert _told() == [("order.rejected", "discarded")]
-    assert HistoryEntry.objects.get().text == "no longer wanted"
-    assert retry_due(now) == Result.DONE
-    kept.refresh_from_db()
-    assert (kept.state, kept.outcome) == ("done", "discarded")
-    assert [(one.shopper, one.reason) for one in statuses] == [("ann", "discarded")]
-    assert Delivery.objects.count() == 1
-
-
-def test_an_order_does_not_wait_for_a_cache(letter, attempt, monkeypatch):
-    letter("ann")
-    with _without_redis(monkeypatch):
-        assert attempt(1) == Result.DONE
-    assert OrderEvent.objects.count() == 1
+    assert DeadLetter.objects.get().state == "discarded"
+    assert _told() == [("reservation.rejected", "discarded")]

@@ -58,7 +58,7 @@ def test_control_without_the_look_at_the_state_only_the_keys_refuse(orders, now,
 
 
 def test_control_without_the_look_at_the_time_an_order_expires_at_once(orders, now, monkeypatch):
-    _end_without(monkeypatch, "AND (%(to_state)s <> 'expired' OR pay_by <= %(now)s)")
+    _end_without(monkeypatch, "AND (%(to_state)s <> 'expired' OR pay_by <= %(due)s)")
     assert end_order(orders[0], "expired", now)
 
 

@@ -1,6 +1,10 @@
 """Expiry by the clock: every second, by one process at a time, a backlog in steps."""
 
+import dataclasses
+from datetime import timedelta
+
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -34,6 +38,20 @@ def _unpaid():
 def test_the_task_expires_all_that_is_due(due):
     tasks.expire_orders()
     assert (_unpaid(), Pool.objects.get().unallocated) == (0, 10)
+
+
+def test_within_the_grace_money_that_is_on_its_way_pays_the_order(due, monkeypatch, now):
+    patient = dataclasses.replace(settings.ENV, late_money_grace_s=30)
+    monkeypatch.setattr(settings, "ENV", patient)
+    tasks.expire_orders()
+    assert _unpaid() == 10
+    paid = Order.objects.order_by("pk")[0]
+    assert services.pay_order(paid.pk, now + PAY_WITHIN + timedelta(seconds=29))
+    monkeypatch.setattr(timezone, "now", lambda: now + PAY_WITHIN + timedelta(seconds=30))
+    tasks.expire_orders()
+    assert (_unpaid(), Pool.objects.get().unallocated) == (0, 9)
+    paid.refresh_from_db()
+    assert paid.state == "paid"
 
 
 def test_a_run_ends_after_its_share(due, monkeypatch):

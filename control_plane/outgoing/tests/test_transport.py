@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from control_plane.outgoing import addresses, transport
+from control_plane.outgoing import addresses, looking_up, transport
 from control_plane.outgoing.tests.merchant import HELD_S, certificate, serving
+from tests.redis.waiting import until
 
 BODY = b'{"id":"evt_1"}'
 
@@ -32,6 +33,49 @@ def refused(url, **options):
     with pytest.raises(transport.NoAnswer) as no:
         post(url, **options)
     return no.value.code
+
+
+@pytest.fixture
+def hanging():
+    """A resolver that answers when it is let go, with an address where nobody may be called."""
+    gone = threading.Event()
+    asked = []
+
+    def look_up(host, port):
+        asked.append(host)
+        gone.wait(HELD_S)
+        return ["10.0.0.1"]
+
+    yield asked, look_up
+    gone.set()
+    until(lambda: looking_up._free._value == looking_up.HANGING_MAX, "no look-up hangs")
+
+
+def test_a_resolver_that_hangs_holds_nothing_up(shop, hanging, monkeypatch):
+    monkeypatch.setattr(transport, "LOOK_UP_S", 0.1)
+    asked, look_up = hanging
+    with pytest.raises(transport.NoAnswer, match=r"looked up for 0\.1 s") as no:
+        post("https://shop.example/", private=False, look_up=look_up)
+    assert no.value.code == "not_found", "it never left the house"
+    assert asked == ["shop.example"]
+    # Others have resolvers that answer.
+    assert post(shop.url()).status == 200
+
+
+def test_a_look_up_has_no_longer_than_the_request(hanging):
+    _, look_up = hanging
+    with pytest.raises(transport.NoAnswer, match=r"looked up for 0\.0 s"):
+        post("https://shop.example/", private=False, look_up=look_up, total_s=0.04)
+
+
+def test_of_look_ups_that_hang_there_are_only_so_many(hanging, monkeypatch):
+    monkeypatch.setattr(transport, "LOOK_UP_S", 0.01)
+    monkeypatch.setattr(looking_up, "_free", threading.BoundedSemaphore(3))
+    monkeypatch.setattr(looking_up, "HANGING_MAX", 3)
+    asked, look_up = hanging
+    for _ in range(5):
+        assert refused("https://shop.example/", private=False, look_up=look_up) == "not_found"
+    assert len(asked) == 3
 
 
 def test_the_merchant_hears_what_was_sent(shop):

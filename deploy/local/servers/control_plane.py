@@ -124,12 +124,13 @@ CELERY_WORKER = Process(
     healthy=celery_answers,
     sources=SOURCES,
 )
-# In a thread, so that it answers a ping while a merchant's server takes its time.
+# In threads, so that it answers a ping while a merchant's server takes its time; one for each run
+# that there can be at once: two deliver, and five other tasks (control_plane/config/celery.py).
 CELERY_WEBHOOKS = Process(
     name="celery-webhooks",
     command=lambda site: _celery(
-        *("worker", "-Q", "webhooks", "-n", WEBHOOKS_NODE),
-        *("--pool", "threads", "--concurrency", "2", "--loglevel", "info"),
+        *("worker", "-Q", "webhooks,slow", "-n", WEBHOOKS_NODE),
+        *("--pool", "threads", "--concurrency", "7", "--loglevel", "info"),
     ),
     healthy=webhooks_answer,
     sources=SOURCES,
