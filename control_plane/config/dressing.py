@@ -28,4 +28,7 @@ def dressed(form: Dressed) -> Dressed:
         fitting = next((names for kind, names in CLASSES if isinstance(widget, kind)), [])
         own = [name for name in widget.attrs.get("class", "").split() if name not in DJANGOS]
         widget.attrs["class"] = " ".join(dict.fromkeys([*own, *fitting]))
+        if type(widget) is forms.Select:
+            # With the arrow that the classes take away.
+            widget.template_name = widgets.UnfoldAdminSelectWidget.template_name
     return form

@@ -20,9 +20,10 @@ class ModelAdmin(UnfoldModelAdmin):
 
 
 class TabularInline(UnfoldTabularInline):
-    """Rows of another table in a form, one a line."""
+    """Rows of another table in a form, one a line; none repeats its own name above itself."""
 
     extra = 0
+    hide_title = True
 
 
 class StackedInline(UnfoldStackedInline):
