@@ -95,6 +95,16 @@ class ChangedSince(CampaignError):
     )
 
 
+class EditedSince(CampaignError):
+    """Whoever saves a form has seen another draft."""
+
+    code = "edited_since"
+    message = _(
+        "Somebody else changed the draft since you opened it. Nothing of yours is saved: look at "
+        "it as it is now, and change it again."
+    )
+
+
 class NoComment(CampaignError):
     """Whoever returns it says what is to be mended."""
 

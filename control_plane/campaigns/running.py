@@ -130,7 +130,9 @@ def paused_by(campaign: Campaign, item: Item | None, now: datetime) -> SwitchThr
     return newest if newest is not None and newest.value is False else None
 
 
-def rotate_path_keys(campaign: Campaign, by: "User | None", now: datetime) -> Campaign:
+def rotate_path_keys(
+    campaign: Campaign, by: "User | None", now: datetime, reason: str = ""
+) -> Campaign:
     """New buy addresses for a campaign's items; the ones before are good for PATH_KEY_GRACE.
 
     For addresses that were passed around. Rotating twice within the grace ends those of before the
@@ -142,7 +144,7 @@ def rotate_path_keys(campaign: Campaign, by: "User | None", now: datetime) -> Ca
             item.path_key_before, item.path_key_rotated_at = item.path_key, now
             item.path_key = secrets.token_urlsafe(PATH_KEY_BYTES)
             item.save(update_fields=["path_key", "path_key_before", "path_key_rotated_at"])
-        note(campaign, StepKind.NEW_ADDRESSES, by, now)
+        note(campaign, StepKind.NEW_ADDRESSES, by, now, reason)
         snapshots.publish(f"campaign {campaign.slug} has new buy addresses", now)
     return Campaign.objects.get(pk=campaign.pk)
 

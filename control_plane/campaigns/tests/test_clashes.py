@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from control_plane.campaigns import approval, services
+from control_plane.campaigns import approval, clashes, services
 from control_plane.campaigns.models import Campaign, CampaignState
 from control_plane.merchants.models import Merchant
 
@@ -74,7 +74,7 @@ def test_of_two_that_are_approved_at_once_one_clashes(at_once, merchant, now):
 @pytest.mark.django_db(transaction=True)
 def test_control_without_the_merchants_lock_both_are_approved(at_once, merchant, now, monkeypatch):
     both = threading.Barrier(2)
-    look = approval.clashes
+    look = clashes.clashes
 
     def look_together(*args, **kwargs):
         found = look(*args, **kwargs)

@@ -102,6 +102,7 @@ def test_words_and_pictures_are_copied_and_each_has_its_own(source, maker, now):
     part = copy.items.get().page
     assert part.title_zh == "绿茶"
     assert len({page.picture_id, copy.page.picture_id, item.page.picture_id, part.picture_id}) == 4
+    assert part.picture is not None
     assert bytes(part.picture.files.get().body) == b"webp"
 
 

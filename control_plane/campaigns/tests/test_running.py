@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from control_plane.campaigns import running, services
 from control_plane.campaigns.models import Campaign, CampaignState, StepKind
+from control_plane.inventory import services as inventory
 from control_plane.pages import facts
 from control_plane.snapshot.document import epoch_ms
 from control_plane.snapshot.models import Snapshot
@@ -124,7 +125,7 @@ def test_an_end_that_comes_while_it_is_moved_waits_and_finds_nothing_due(
 ):
     """The clock read it as due; the end was moved before the clock had its row."""
     moving, old = threading.Event(), live.ends_at
-    move, lock = running._move_end, services.inventory.lock_pools
+    move, lock = running._move_end, inventory.lock_pools
 
     def move_while_the_clock_looks(*args):
         moved = move(*args)
@@ -136,7 +137,7 @@ def test_an_end_that_comes_while_it_is_moved_waits_and_finds_nothing_due(
         lock(items)
 
     monkeypatch.setattr(running, "_move_end", move_while_the_clock_looks)
-    monkeypatch.setattr(services.inventory, "lock_pools", lock_after_the_move)
+    monkeypatch.setattr(inventory, "lock_pools", lock_after_the_move)
     _extended, ended = at_once([lambda: _extend(live, during), lambda: services.end_due(old)])
     assert ended == 0
     assert Campaign.objects.get().state == CampaignState.LIVE
@@ -174,6 +175,7 @@ def test_it_is_paused_and_resumed(live, item, during, checker, whole):
     services.pause(live, of, "wrong picture", checker, during)
     assert _document()["items"][str(item.pk)]["switches"]["sale_enabled"] is False
     thrown = services.paused_by(live, of, during)
+    assert thrown is not None
     assert (thrown.reason, thrown.by, thrown.until) == ("wrong picture", checker, None)
     services.resume(live, of, "mended", checker, during)
     assert _document()["items"][str(item.pk)]["switches"]["sale_enabled"] is True
