@@ -48,6 +48,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("campaigns/admin.css"),
         lambda request: static("sluice/admin.css"),
     ],
+    "DASHBOARD_CALLBACK": "control_plane.config.dashboard.fill",
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
