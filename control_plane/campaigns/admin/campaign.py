@@ -97,7 +97,9 @@ class CampaignAdmin(CampaignPages):
 
     def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> Any:
         """Items that are on sale stand above, with what may be done to them."""
-        return self.inlines if is_draft(obj) else (QueueBucketInline,)
+        if is_draft(obj):
+            return self.inlines
+        return (QueueBucketInline,) if obj and obj.buckets.exists() else ()
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """Only while the slug is not in use anywhere."""
