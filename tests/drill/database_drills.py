@@ -10,6 +10,7 @@ from psycopg2 import sql
 
 from tests.drill.drill import Drill, DrillBroken, Figures, Plan
 from tests.drill.ground import Ground
+from tests.drill.judge import Promises
 from tests.drill.sale import Sale
 
 AWAY_S = 60.0
@@ -158,12 +159,14 @@ def _differences(ground: Ground, sale: Sale, promised: int) -> str:
     return f"{decided} of {promised} decided, {unanswered} unanswered, {gone} of {sold} gone"
 
 
+CANCELS = Promises(returns=True)
 MINUTE = Plan(units=3000, rate_per_s=25, most_s=AWAY_S + 30.0)
 DRILLS = (
     Drill(
         name="warehouse-away",
         fault="the warehouse database takes no connection for a minute",
         act=warehouse_away,
+        promises=CANCELS,
         plan=MINUTE,
         group="databases",
     ),
@@ -171,6 +174,7 @@ DRILLS = (
         name="sale-database-away",
         fault="the sale database takes no connection for a minute",
         act=sale_away,
+        promises=CANCELS,
         plan=MINUTE,
         group="databases",
     ),
