@@ -27,7 +27,8 @@ from control_plane.campaigns.models import (
     Settlement,
 )
 from control_plane.campaigns.moves import MOVES, Move
-from control_plane.config.model_admin import ModelAdmin, TabularInline
+from control_plane.config.audited import AuditedAdmin
+from control_plane.config.model_admin import TabularInline
 from control_plane.config.read_only_admin import ReadOnlyAdmin
 from control_plane.orders.models import LIVE_STATES, Order
 
@@ -111,7 +112,7 @@ class QueueBucketInline(TabularInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(ModelAdmin):
+class CampaignAdmin(AuditedAdmin):
     """A draft can be edited and deleted; after the approval everything is read-only."""
 
     list_display = ("title", "state_badge", "starts_at", "ends_at", "units", "sold", "merchant")

@@ -1,6 +1,5 @@
 """Campaigns in the admin: who may do what, and what a page says."""
 
-import re
 from datetime import timedelta
 
 import pytest
@@ -216,8 +215,7 @@ def test_an_approver_is_asked_first_and_approves_by_the_button(approver, draft):
 def test_the_history_tells_who_approved(approver, draft):
     approver.post(f"{LIST}{draft.pk}/approve/")
     history = approver.get(f"{LIST}{draft.pk}/history/").content.decode()
-    (row,) = re.findall(r"<tbody>(.*?)</tbody>", history, re.DOTALL)
-    assert re.findall(r"<td[^>]*>\s*(.*?)\s*</td>", row, re.DOTALL) == ["staff", "Approve"]
+    assert "<b>staff</b> · Approve" in history
 
 
 def test_an_approval_that_is_refused_says_why(approver, draft, now):
