@@ -171,6 +171,7 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
             *_PEOPLE,
         ),
+        may=("config.view_audit",),
     ),
 }
 

@@ -164,7 +164,8 @@ class CampaignAdmin(CampaignPages):
             return
         fields = list(form.changed_data)
         fields += [one.prefix for one in formsets if one.has_changed()]
-        if fields and services.note_edit(campaign, by, now, fields=fields):
+        why = form.cleaned_data.get("change_reason", "")
+        if fields and services.note_edit(campaign, by, now, comment=why, fields=fields):
             messages.warning(
                 request, _("It was submitted before this edit: it has to be submitted again.")
             )

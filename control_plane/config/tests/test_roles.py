@@ -57,6 +57,8 @@ MODELS = {
     "webhooks.Endpoint": ("osa", "", "", ""),
 }
 PAGES = {
+    "audit": "a",
+    "audit_csv": "a",
     "auth_user_password_change": "",
     "campaigns_campaign_approve": "m",
     "campaigns_campaign_end": "mo",
