@@ -20,6 +20,7 @@ from control_plane.campaigns.admin.inlines import is_draft
 from control_plane.campaigns.admin.moves import MOVES, Move
 from control_plane.campaigns.cloning import clone
 from control_plane.campaigns.content import ITEM_FIELDS, digest_of
+from control_plane.campaigns.local_time import to_wall
 from control_plane.campaigns.models import Campaign, CampaignState
 from control_plane.campaigns.overview import overview
 from control_plane.campaigns.summary import hints, summary, when
@@ -158,8 +159,11 @@ class CampaignPages(AuditedAdmin):
     def timeline_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
         """Everything that happened to it."""
         campaign = self._to_look_at(request, campaign_id)
-        entries = [(one, when(one.at, campaign.time_zone)) for one in timeline(campaign)]
-        return self._page(request, campaign, "timeline", _("Timeline"), entries=entries)
+        entries = timeline(campaign)
+        zone = campaign.time_zone
+        walls = [f"{to_wall(one.at, zone):%Y-%m-%d %H:%M:%S}" for one in entries]
+        lines = list(zip(entries, walls, strict=True))
+        return self._page(request, campaign, "timeline", _("Timeline"), lines=lines, zone=zone)
 
     def export_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
         """The items, of a campaign in any state."""
