@@ -78,6 +78,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         (
             ("auth.User", "person"),
             ("auth.Group", "group"),
+            ("axes.AccessAttempt", "lock_clock"),
         ),
     ),
 )

@@ -22,6 +22,7 @@ LETTERS = {name[0]: name for name in ROLES}
 MODELS = {
     "auth.Group": ("a", "", "", ""),
     "auth.User": ("a", "", "", ""),
+    "axes.AccessAttempt": ("a", "", "", ""),
     "campaigns.Campaign": ("morsa", "m", "m", "m"),
     "campaigns.Settlement": ("moa", "", "", ""),
     "dead_letters.DeadLetter": ("osa", "", "", ""),
@@ -60,6 +61,7 @@ PAGES = {
     "audit": "a",
     "audit_csv": "a",
     "auth_user_password_change": "",
+    "auth_user_second_factor": "",
     "campaigns_campaign_approve": "m",
     "campaigns_campaign_clone": "m",
     "campaigns_campaign_end": "mo",
@@ -122,6 +124,9 @@ OPEN = {
     "password_change",
     "password_change_done",
     "search",
+    "second_factor",
+    "second_factor_end",
+    "second_factor_enroll",
     "view_on_site",
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")
@@ -205,6 +210,7 @@ def test_a_role_opens_its_own_pages_and_no_other(letter, person, item, open_epoc
     wrong = []
     for name, allowed in PAGES.items():
         given.setdefault("auth_user_password_change", {"id": str(user.pk)})
+        given.setdefault("auth_user_second_factor", {"user_id": user.pk})
         if _may_open(user, _address(name, given)) != (letter in allowed):
             wrong.append(name)
     for label, allowed in MODELS.items():
