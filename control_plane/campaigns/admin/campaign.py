@@ -33,7 +33,7 @@ class CampaignAdmin(CampaignPages):
     form = CampaignForm
     list_display = ("title", "state_badge", "starts", "ends", "units", "sold", "merchant")
     actions = None
-    list_filter = ("state", "merchant")
+    list_filter = ("state", ("submitted_at", admin.EmptyFieldListFilter), "merchant")
     list_select_related = ("merchant",)
     search_fields = ("title", "slug", "items__sku", "items__title")
     date_hierarchy = "starts_at"
