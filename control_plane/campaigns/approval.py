@@ -19,7 +19,6 @@ from control_plane.campaigns.errors import (
     NotSubmitted,
     SamePerson,
     StartInThePast,
-    TooFewUnits,
 )
 from control_plane.campaigns.models import Campaign, CampaignState, Item, StepKind
 from control_plane.campaigns.queues import fix_buckets
@@ -53,7 +52,7 @@ def submit(campaign: Campaign, by: "User", now: datetime, comment: str = "") -> 
     """Ask for the approval of the draft as it is now.
 
     Raises NotDraft, AlreadySubmitted, and what would keep it from being approved: StartInThePast,
-    NoItems, TooFewUnits, Clashes.
+    NoItems, Clashes.
     """
     with transaction.atomic():
         campaign = lock_draft(campaign.pk)
@@ -111,7 +110,7 @@ def approve(
     `by` is None when the command line approves, which answers to nobody. A person approves what
     another one submitted (SLUICE_APPROVAL_BY_SECOND_PERSON), and `seen` is the digest of what he
     saw. Raises NotDraft (also for a repeat), NotSubmitted, SamePerson, ChangedSince,
-    StartInThePast, NoItems, TooFewUnits, Clashes.
+    StartInThePast, NoItems, Clashes.
     """
     with transaction.atomic():
         if not _leave_draft(campaign.pk, by, now):
@@ -155,10 +154,6 @@ def _refuse_what_cannot_run(campaign: Campaign, now: datetime) -> None:
     items = list(campaign.items.order_by("pk"))
     if not items:
         raise NoItems(campaign.pk)
-    shards = settings.ENV.shards_per_item
-    for item in items:
-        if item.units < shards:
-            raise TooFewUnits(campaign.pk, item.sku, item.units, shards)
     lock_sales_of(campaign.merchant_id)
     found = clashes(
         campaign.merchant_id,
@@ -179,7 +174,8 @@ def _leave_draft(campaign_id: int, by: "User | None", now: datetime) -> bool:
 
 def _put_on_sale(item: Item) -> None:
     item.path_key = secrets.token_urlsafe(PATH_KEY_BYTES)
-    item.shards = settings.ENV.shards_per_item
+    # A shard without a unit would only send its shoppers round by the pool.
+    item.shards = min(item.units, settings.ENV.shards_per_item)
     item.save(update_fields=["path_key", "shards"])
     inventory.open_pool(item)
     queues.prepare(item)

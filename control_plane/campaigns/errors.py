@@ -43,16 +43,6 @@ class NoItems(CampaignError):
     message = _("The campaign sells nothing yet. Add at least one item, then approve.")
 
 
-class TooFewUnits(CampaignError):
-    """Some shards would never have a unit to sell."""
-
-    code = "too_few_units"
-
-    def __init__(self, campaign_id: int, sku: str, units: int, shards: int) -> None:
-        super().__init__(campaign_id)
-        self.message = too_few_units(units, shards, sku)
-
-
 class Clashes(CampaignError):
     """Another campaign of the merchant sells the same SKU in the same time."""
 
@@ -174,12 +164,3 @@ def clash_in_words(clash: Clash) -> str:
         "end": f"{to_wall(other.ends_at, other.time_zone):%Y-%m-%d %H:%M:%S}",
         "zone": other.time_zone,
     }
-
-
-def too_few_units(units: int, shards: int, sku: str) -> str:
-    """For the field and for the service."""
-    return _(
-        "%(sku)s has %(units)s units for %(shards)s shards: some would never have one to sell. "
-        "It needs %(shards)s units at least, or an installation with fewer shards an item "
-        "(SLUICE_SHARDS_PER_ITEM)."
-    ) % {"sku": sku, "units": units, "shards": shards}

@@ -26,7 +26,8 @@ _REGIONS = (
 def zone_names() -> tuple[str, ...]:
     """What a campaign may choose from: UTC, then by region."""
     named = (name for name in available_timezones() if name.partition("/")[0] in _REGIONS)
-    return ("UTC", *sorted(named))
+    # Whatever the installation calls its own.
+    return ("UTC", *sorted({*named, default_zone()} - {"UTC"}))
 
 
 def default_zone() -> str:

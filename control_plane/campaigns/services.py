@@ -34,7 +34,6 @@ from control_plane.campaigns.errors import (
     NotSubmitted,
     SamePerson,
     StartInThePast,
-    TooFewUnits,
 )
 from control_plane.campaigns.models import Campaign, CampaignState, Item, StepKind
 from control_plane.campaigns.queues import create_buckets
@@ -75,7 +74,6 @@ __all__ = [
     "NotSubmitted",
     "SamePerson",
     "StartInThePast",
-    "TooFewUnits",
     "approve",
     "cold_campaigns",
     "create_draft",

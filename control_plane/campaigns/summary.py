@@ -163,7 +163,7 @@ def _in_all(items: list[Item]) -> str:
     words = (
         _("%(units)s units worth %(money)s, each item in one shard")
         if shards == 1
-        else _("%(units)s units worth %(money)s, each item over %(shards)s shards")
+        else _("%(units)s units worth %(money)s, each item over up to %(shards)s shards")
     )
     units = f"{sum(item.units for item in items):,}"
     return words % {"units": units, "money": money or "0", "shards": shards}

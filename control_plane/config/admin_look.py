@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.templatetags.static import static
-from django.utils.translation import gettext
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 
 # The green of the storefront (#159383); white text on 600 has a contrast above 4.5.
 _GREEN = {
@@ -48,6 +49,18 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("campaigns/admin.css"),
         lambda request: static("sluice/admin.css"),
     ],
+    "ACCOUNT": {
+        "navigation": [
+            {
+                "title": gettext_lazy("Change password"),
+                "link": lambda request: reverse("admin:password_change"),
+            },
+            {
+                "title": gettext_lazy("Second factor"),
+                "link": lambda request: reverse("admin:second_factor_end"),
+            },
+        ]
+    },
     "DASHBOARD_CALLBACK": "control_plane.config.dashboard.fill",
     "SIDEBAR": {
         "show_search": True,

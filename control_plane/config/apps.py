@@ -1,11 +1,12 @@
 """App `config`: what no other app is."""
 
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import pre_delete
 
 
 class ConfigConfig(AppConfig):
-    """Guards the clock's schedule, whoever deletes from it."""
+    """Guards the clock's schedule, whoever deletes from it; remembers who has a second factor."""
 
     name = "control_plane.config"
     label = "config"
@@ -14,7 +15,8 @@ class ConfigConfig(AppConfig):
         """Once all models are known."""
         from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
-        from control_plane.config import schedule
+        from control_plane.config import schedule, second_factor
 
+        user_logged_in.connect(second_factor.remember)
         for rhythm in (IntervalSchedule, CrontabSchedule):
             pre_delete.connect(schedule.refuse_to_delete, sender=rhythm)

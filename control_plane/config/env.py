@@ -13,6 +13,8 @@ from typing import TypeVar, cast
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from control_plane.config.console_env import Console, read_console
+
 # 32 bytes is what RFC 7518 §3.2 asks of an HS256 key; the other secrets get the same floor.
 SECRET_MIN_LENGTH = 32
 EXIT_BAD_ENVIRONMENT = 2
@@ -99,6 +101,7 @@ class Env:
     webhooks_private: bool
     # An endpoint at which nothing arrived for so long is switched off.
     webhooks_off_after_days: int
+    console: Console
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -153,6 +156,9 @@ def read(environ: Mapping[str, str]) -> Env:
         webhooks_private=reader.take("SLUICE_WEBHOOKS_PRIVATE", _flag, "0"),
         webhooks_off_after_days=reader.take(
             "SLUICE_WEBHOOKS_OFF_AFTER_DAYS", _number("days", 1, DAYS_MAX), "5"
+        ),
+        console=read_console(
+            reader.take, _number, _flag, environ.get("SLUICE_CONSOLE_SCHEME", "http")
         ),
     )
     if reader.problems:

@@ -5,6 +5,14 @@ from typing import Any
 from rest_framework.permissions import BasePermission, DjangoModelPermissions
 from rest_framework.request import Request
 
+from control_plane.config import second_factor
+
+
+def _may_enter(request: Request) -> bool:
+    """Staff; who has a second factor has shown it, which no password sent along can do."""
+    is_staff = bool(getattr(request.user, "is_staff", False))
+    return is_staff and not second_factor.is_missing(request._request)
+
 
 class StaffWithModelPermissions(DjangoModelPermissions):
     """Staff only, and Django's own permissions decide what; reading needs `view`."""
@@ -17,9 +25,7 @@ class StaffWithModelPermissions(DjangoModelPermissions):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Whether the user is staff and holds the model's permission for this method."""
-        return bool(getattr(request.user, "is_staff", False)) and super().has_permission(
-            request, view
-        )
+        return _may_enter(request) and super().has_permission(request, view)
 
 
 def requires(permission: str) -> type[BasePermission]:
@@ -29,8 +35,6 @@ def requires(permission: str) -> type[BasePermission]:
         """See `requires`."""
 
         def has_permission(self, request: Request, view: Any) -> bool:
-            return bool(getattr(request.user, "is_staff", False)) and request.user.has_perm(
-                permission
-            )
+            return _may_enter(request) and request.user.has_perm(permission)
 
     return StaffWithPermission

@@ -65,7 +65,7 @@ _CONFIGURATION = (
     "django_celery_beat.IntervalSchedule",
     "django_celery_beat.CrontabSchedule",
 )
-_PEOPLE = ("auth.User", "auth.Group")
+_PEOPLE = ("auth.User", "auth.Group", "axes.AccessAttempt")
 
 ROLES: dict[str, Role] = {
     "marketer": Role(
@@ -171,6 +171,7 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
             *_PEOPLE,
         ),
+        may=("config.view_audit",),
     ),
 }
 

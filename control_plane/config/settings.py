@@ -1,6 +1,7 @@
 """Django settings. What differs between installations comes from `env.py` and nowhere else."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_celery_beat",
+    "simple_history",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "control_plane.config",
     "control_plane.merchants",
     "control_plane.campaigns",
@@ -58,7 +64,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    # Tells the history of a row who changed it.
+    "simple_history.middleware.HistoryRequestMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -133,6 +142,24 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# The first refuses who was wrong too often; the second looks at the password.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = ENV.console.sign_in_failures
+AXES_COOLOFF_TIME = timedelta(minutes=ENV.console.sign_in_lock_minutes)
+# Of one name from one address: a name alone could be locked by anybody who knows it.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "control_plane.config.sign_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "control_plane.config.sign_in.client_address"
+AXES_SENSITIVE_PARAMETERS: list[str] = []
+# Sign-ins that succeed are in the log of the console; its own page shows what failed.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "Sluice"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 X_FRAME_OPTIONS = "DENY"
@@ -143,6 +170,14 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 # CSRF check compares Origin with the console's own address, and needs neither USE_X_FORWARDED_HOST
 # nor CSRF_TRUSTED_ORIGINS.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = ENV.console.ssl_redirect
+# Asked by processes on the house's own network, without the console and without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^internal/"]
+SECURE_HSTS_SECONDS = ENV.console.hsts_s
+SECURE_HSTS_INCLUDE_SUBDOMAINS = ENV.console.hsts_subdomains
+# `check --deploy` asks for two promises about other hosts of the shop's domain. Whether they hold
+# is nothing this installation can know: SLUICE_HSTS_SUBDOMAINS makes the first one.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.console_scheme == "https"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

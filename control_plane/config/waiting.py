@@ -71,13 +71,21 @@ def _silent(now: datetime) -> int:
     return heard.filter(at__lt=now - STALE_AFTER).count()
 
 
+def _to_be_approved(now: datetime) -> int:
+    """What was submitted; where one person is enough, every draft that lies ahead."""
+    drafts = Campaign.objects.filter(state=CampaignState.DRAFT, starts_at__gt=now)
+    if settings.ENV.approval_by_second_person:
+        drafts = drafts.filter(submitted_at__isnull=False)
+    return drafts.count()
+
+
 KINDS = (
     Kind(
         _("Drafts to be approved"),
         "campaigns.Campaign",
-        "?state__exact=draft",
+        "?state__exact=draft&submitted_at__isempty=0",
         "approval",
-        lambda now: Campaign.objects.filter(state=CampaignState.DRAFT, starts_at__gt=now).count(),
+        _to_be_approved,
     ),
     Kind(
         _("Campaigns about to start that are not armed"),

@@ -9,6 +9,16 @@ from pathlib import Path
 from deploy.local.ports import STANDBY
 from deploy.local.site import ROOT, Site
 
+_SIGNING_IN = (
+    "SLUICE_CONSOLE_PROXIES",
+    "SLUICE_SIGN_IN_FAILURES",
+    "SLUICE_SIGN_IN_LOCK_MINUTES",
+    "SLUICE_ADMIN_REQUIRE_TOTP",
+    "SLUICE_SSL_REDIRECT",
+    "SLUICE_HSTS_S",
+    "SLUICE_HSTS_SUBDOMAINS",
+)
+
 # What a person may set, in the environment or in `.env`, with the stack's own values where it has
 # any; everything else is computed. None: the process that reads it has the default.
 TUNABLES: dict[str, str | None] = {
@@ -37,6 +47,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_INSTANCE": None,
     "SLUICE_CONSOLE_WAF": "block",
     "SLUICE_CONSOLE_SCHEME": "http",
+    **dict.fromkeys(_SIGNING_IN),
     "SLUICE_CONTROL_PLANE_GREEN_URL": None,
     "SLUICE_GATEWAY_CANARY_URL": None,
     "SLUICE_TURNSTILE_SITE_KEY": None,
@@ -48,6 +59,7 @@ TUNABLES: dict[str, str | None] = {
 _COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL")
 _DJANGO = (
     *_COMMON,
+    *_SIGNING_IN,
     "SLUICE_SALE_DSN",
     "SLUICE_INVENTORY_DSN",
     "SLUICE_WORK_REDIS_URL",

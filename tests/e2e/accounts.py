@@ -24,7 +24,7 @@ PASSWORD = "correct-horse-battery-1"
 class Account(NamedTuple):
     """Who logs in."""
 
-    name: str
+    username: str
     password: str
 
 

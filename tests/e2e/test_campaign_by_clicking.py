@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from deploy.local.site import Site
 from tests.e2e.accounts import Account, accounts
@@ -24,7 +24,7 @@ LIMIT_S = 120.0
 LEAD = timedelta(seconds=60)
 LASTS = timedelta(seconds=90)
 LATER = timedelta(minutes=30)
-DESK = {"width": 1360, "height": 900}
+DESK = ViewportSize(width=1360, height=900)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ class Person:
         self.errors = complaints(self.page)
         self.origin = origin
         self.page.goto(f"{origin}/admin/login/")
-        self.page.fill("[name=username]", account.name)
+        self.page.fill("[name=username]", account.username)
         self.page.fill("[name=password]", account.password)
         self.page.locator("#login-form [type=submit]").click()
         expect(self.page.locator("a[href*='/admin/campaigns/campaign/']").first).to_be_attached()
@@ -201,7 +201,7 @@ def test_a_campaign_is_made_approved_sold_steered_and_settled_by_clicking(
 
     def settled() -> bool:
         opal.page.reload()
-        return opal.page.get_by_text("Settled:").count() > 0
+        return bool(opal.page.get_by_text("Settled:").count())
 
     until(settled, "the campaign is settled", LIMIT_S, 2)
     told = opal.page.locator("ol.timeline").inner_text()

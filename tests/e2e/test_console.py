@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.local.site import Site
+from tests.e2e.accounts import Account, accounts
 from tests.e2e.browser import Browser, Page
 
 LIST = "/admin/campaigns/campaign/"
@@ -44,6 +45,22 @@ def admin(site: Site, console: str) -> Browser:
     page = browser.post("/admin/login/", form.fields | who)
     assert page.status == 200, page.text
     assert "/admin/logout/" in page.text
+    return browser
+
+
+@pytest.fixture(scope="module")
+def second(stack_environment: dict[str, str]) -> Account:
+    """A marketer, who has made nothing."""
+    return accounts(stack_environment, second="marketer")["second"]
+
+
+@pytest.fixture
+def checker(console: str, second: Account) -> Browser:
+    """The second person, logged in."""
+    browser = Browser(console)
+    form = browser.get("/admin/login/")
+    page = browser.post("/admin/login/", form.fields | second._asdict())
+    assert page.status == 200, page.text
     return browser
 
 
@@ -92,7 +109,9 @@ def _api(
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_a_campaign_is_created_found_and_approved(admin: Browser, title: str) -> None:
+def test_a_campaign_is_created_found_and_approved(
+    admin: Browser, checker: Browser, title: str
+) -> None:
     saved = admin.post(f"{LIST}add/", _campaign(admin, title, _continue="1"))
     assert saved.status == 200, saved.text
     assert saved.url.endswith("/change/"), saved.text
@@ -101,7 +120,9 @@ def test_a_campaign_is_created_found_and_approved(admin: Browser, title: str) ->
     assert saved.fields["items-0-title"] == title
     again = admin.post(path, saved.fields | {"items-0-price_minor": "2099", "_continue": "1"})
     assert again.fields["items-0-price_minor"] == "2099"
-    approved = admin.post(path.replace("/change/", "/approve/"), {})
+    admin.post(path.replace("/change/", "/submit/"), {"comment": title})
+    question = path.replace("/change/", "/approve/")
+    approved = checker.post(question, checker.get(question).fields | {"comment": title})
     assert approved.status == 200
     assert "_continue" not in approved.text, "an approved campaign is read-only"
 
@@ -164,7 +185,7 @@ def test_files_are_downloaded_whole_and_in_part(admin: Browser) -> None:
     assert admin.get("/admin/jsi18n/").status == 200
 
 
-def test_a_program_creates_and_approves_by_json(site: Site, console: str) -> None:
+def test_a_program_creates_by_json_and_does_not_approve_its_own(site: Site, console: str) -> None:
     start = datetime.now(UTC) + timedelta(days=2)
     body = {
         "slug": f"api-{time.time_ns():x}",
@@ -185,8 +206,8 @@ def test_a_program_creates_and_approves_by_json(site: Site, console: str) -> Non
     status, made = _api(site, console, "/api/v1/campaigns/", body)
     assert status == 201, made
     assert [item["title"] for item in made["items"]] == list(TITLES)
-    status, moved = _api(site, console, f"/api/v1/campaigns/{body['slug']}/approve/", {})
-    assert (status, moved["state"]) == (200, "approved")
+    status, told = _api(site, console, f"/api/v1/campaigns/{body['slug']}/approve/", {})
+    assert (status, "not_submitted" in told) == (409, True)
     assert _api(site, console, "/api/v1/campaigns/?page=1")[0] == 200
 
 

@@ -33,7 +33,7 @@ class CampaignAdmin(CampaignPages):
     form = CampaignForm
     list_display = ("title", "state_badge", "starts", "ends", "units", "sold", "merchant")
     actions = None
-    list_filter = ("state", "merchant")
+    list_filter = ("state", ("submitted_at", admin.EmptyFieldListFilter), "merchant")
     list_select_related = ("merchant",)
     search_fields = ("title", "slug", "items__sku", "items__title")
     date_hierarchy = "starts_at"
@@ -164,7 +164,8 @@ class CampaignAdmin(CampaignPages):
             return
         fields = list(form.changed_data)
         fields += [one.prefix for one in formsets if one.has_changed()]
-        if fields and services.note_edit(campaign, by, now, fields=fields):
+        why = form.cleaned_data.get("change_reason", "")
+        if fields and services.note_edit(campaign, by, now, comment=why, fields=fields):
             messages.warning(
                 request, _("It was submitted before this edit: it has to be submitted again.")
             )

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSplitDateTimeVerticalWidget
 
 from control_plane.campaigns.clashes import Clash, clashes
-from control_plane.campaigns.errors import clash_in_words, too_few_units
+from control_plane.campaigns.errors import clash_in_words
 from control_plane.campaigns.local_time import to_utc, to_wall, zone_names
 from control_plane.campaigns.models import Campaign
 
@@ -96,7 +96,7 @@ class CampaignForm(forms.ModelForm):
 
 
 class ItemFormSet(BaseInlineFormSet):
-    """Rows whose mistakes only show beside the campaign, other campaigns and the installation."""
+    """Rows whose mistakes only show beside other campaigns."""
 
     def clean(self) -> None:
         """At the field of the row."""
@@ -106,11 +106,6 @@ class ItemFormSet(BaseInlineFormSet):
             values = getattr(form, "cleaned_data", {})
             if values.get("sku") and not values.get("DELETE"):
                 rows[values["sku"]] = form
-        shards = settings.ENV.shards_per_item
-        for sku, form in rows.items():
-            units = form.cleaned_data.get("units")
-            if units and units < shards:
-                form.add_error("units", too_few_units(units, shards, sku))
         for clash in self._clashes(list(rows)):
             rows[clash.sku].add_error("sku", linked(clash))
 

@@ -20,19 +20,20 @@ from control_plane.campaigns.admin.inlines import is_draft
 from control_plane.campaigns.admin.moves import MOVES, Move
 from control_plane.campaigns.cloning import clone
 from control_plane.campaigns.content import ITEM_FIELDS, digest_of
+from control_plane.campaigns.local_time import to_wall
 from control_plane.campaigns.models import Campaign, CampaignState
 from control_plane.campaigns.overview import overview
 from control_plane.campaigns.summary import hints, summary, when
 from control_plane.campaigns.timeline import timeline
 from control_plane.config.ask_first import staff
+from control_plane.config.audited import AuditedAdmin
 from control_plane.config.dressing import dressed
-from control_plane.config.model_admin import ModelAdmin
 
 VIEW, ADD, CHANGE = (f"campaigns.{verb}_campaign" for verb in ("view", "add", "change"))
 CHANGE_URL = "admin:campaigns_campaign_change"
 
 
-class CampaignPages(ModelAdmin):
+class CampaignPages(AuditedAdmin):
     """Each page checks its own permission; a GET changes nothing."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -97,8 +98,11 @@ class CampaignPages(ModelAdmin):
                 form.about(campaign)
             if not form.is_valid():
                 return self._ask(request, campaign, move, form)
+            values = form.cleaned_data
+            # Whatever row of history this writes has the reason.
+            request.change_reason = values.get("reason") or values.get("comment") or ""  # type: ignore[attr-defined]
             try:
-                move.perform(campaign, staff(request), timezone.now(), form.cleaned_data)
+                move.perform(campaign, staff(request), timezone.now(), values)
             except services.CampaignError as error:
                 messages.error(request, error.message)
             except ValidationError as error:
@@ -155,8 +159,11 @@ class CampaignPages(ModelAdmin):
     def timeline_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
         """Everything that happened to it."""
         campaign = self._to_look_at(request, campaign_id)
-        entries = [(one, when(one.at, campaign.time_zone)) for one in timeline(campaign)]
-        return self._page(request, campaign, "timeline", _("Timeline"), entries=entries)
+        entries = timeline(campaign)
+        zone = campaign.time_zone
+        walls = [f"{to_wall(one.at, zone):%Y-%m-%d %H:%M:%S}" for one in entries]
+        lines = list(zip(entries, walls, strict=True))
+        return self._page(request, campaign, "timeline", _("Timeline"), lines=lines, zone=zone)
 
     def export_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
         """The items, of a campaign in any state."""

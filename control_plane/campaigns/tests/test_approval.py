@@ -184,8 +184,8 @@ def test_a_deleted_draft_leaves_its_steps(submitted):
     ]
 
 
-def test_fewer_units_than_shards_are_refused(draft, now, settings):
-    settings.ENV = replace(settings.ENV, shards_per_item=11)
-    with pytest.raises(services.TooFewUnits) as refused:
-        services.approve(draft, None, now)
-    assert str(refused.value.message).startswith("TEA has 10 units for 11 shards")
+@pytest.mark.parametrize(("units", "shards"), [(1, 1), (2, 2), (10, 3)])
+def test_no_shard_is_without_a_unit(draft, now, settings, units, shards):
+    settings.ENV = replace(settings.ENV, shards_per_item=3)
+    draft.items.update(units=units)
+    assert services.approve(draft, None, now).items.get().shards == shards

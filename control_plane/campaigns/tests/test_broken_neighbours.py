@@ -34,7 +34,7 @@ def new_campaign(merchant, now):
             title=slug,
             starts_at=now + timedelta(hours=1),
             ends_at=now + timedelta(hours=2),
-            items=[{"sku": "TEA", "title": "Tea", "units": 10, "price_minor": 1999}],
+            items=[{"sku": slug.upper(), "title": "Tea", "units": 10, "price_minor": 1999}],
         )
         return campaigns.approve(draft, by=None, now=now)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from control_plane.campaigns import running, services
 from control_plane.campaigns.models import Campaign, CampaignState, StepKind
@@ -13,6 +14,7 @@ from control_plane.pages import facts
 from control_plane.snapshot.document import epoch_ms
 from control_plane.snapshot.models import Snapshot
 from control_plane.switches import services as switches
+from tests.redis.waiting import until
 
 pytestmark = pytest.mark.django_db
 
@@ -230,13 +232,29 @@ def test_ending_it_early_says_why(live, during, checker):
     assert (step.by, step.comment, step.at) == (checker, "sold at the wrong price", during)
 
 
+def _somebody_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
+
+
 @pytest.mark.django_db(transaction=True)
-def test_ending_it_by_hand_and_by_the_clock_at_once_ends_it_once(at_once, live):
-    now = live.ends_at
-    outcomes = at_once(
-        [lambda: services.end_now(live, None, now, "by hand"), lambda: services.end_due(now)]
-    )
-    ended = [isinstance(outcomes[0], Campaign), outcomes[1] == 1]
-    assert sorted(ended) == [False, True], outcomes
-    kinds = live.steps.filter(kind__in=[StepKind.ENDED, StepKind.ENDED_EARLY])
-    assert kinds.count() == 1
+def test_ending_it_by_hand_while_the_clock_ends_it_waits_for_the_clock(at_once, live, monkeypatch):
+    """Both take the pools first: else each would hold what the other one waits for."""
+    holds, lock = threading.Event(), inventory.lock_pools
+
+    def lock_and_let_the_other_come(items):
+        lock(items)
+        if not holds.is_set():
+            holds.set()
+            until(_somebody_waits_for_a_lock, "the other one waits", DEADLINE_S)
+
+    def by_hand():
+        holds.wait(DEADLINE_S)
+        services.end_now(live, None, live.ends_at, "by hand")
+
+    monkeypatch.setattr(inventory, "lock_pools", lock_and_let_the_other_come)
+    ended, refused = at_once([lambda: services.end_due(live.ends_at), by_hand])
+    assert (ended, type(refused)) == (1, services.NotRunning)
+    assert live.steps.filter(kind=StepKind.ENDED).count() == 1
+    assert not live.steps.filter(kind=StepKind.ENDED_EARLY).exists()

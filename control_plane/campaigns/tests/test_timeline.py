@@ -108,7 +108,7 @@ def test_one_of_before_steps_were_kept_has_what_its_row_says(merchant, checker, 
 def test_it_speaks_chinese(told):
     with translation.override("zh-hans"):
         words = [one.words for one in timeline(told)]
-    assert "提交审批" in words
+    assert "已提交审批" in words
 
 
 def test_its_queries_are_few(told, django_assert_max_num_queries):

@@ -1,5 +1,5 @@
 """What belongs to no app of ours in the admin: the clock's schedule, users and groups."""
 
-from control_plane.config.admin import schedule, users  # registers the pages
+from control_plane.config.admin import attempts, schedule, users  # registers the pages
 
-__all__ = ["schedule", "users"]
+__all__ = ["attempts", "schedule", "users"]

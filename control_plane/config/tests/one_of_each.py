@@ -79,6 +79,7 @@ def arguments(item: Item, allocation: Allocation, now: datetime) -> dict[str, di
     campaign = {"campaign_id": item.campaign_id}
     return {
         "campaigns_campaign_": campaign,
+        "campaigns_campaign_item": campaign | {"item_id": item.pk, "name": "top_up"},
         "pages_campaignpage_": campaign,
         "pages_campaignpage_picture": campaign | {"name": "x.webp"},
         "inventory_allocation_rearm": {"?": {"pk": allocation.pk}},

@@ -74,7 +74,8 @@ def test_what_sells_stands_above_what_comes_next(approved, draft, now, merchant)
     assert [one["campaign"].pk for one in dashboard.campaigns(now)] == [later.pk, approved.pk]
 
 
-def test_a_draft_and_an_open_exception_wait(admin_client, draft, now):
+def test_a_submitted_draft_and_an_open_exception_wait(admin_client, draft, now):
+    Campaign.objects.filter(pk=draft.pk).update(submitted_at=now)
     PaymentException.objects.create(
         provider="demo",
         event_id="e1",

@@ -23,6 +23,19 @@ GOOD = {
 REQUIRED = sorted(GOOD.keys() - {"SLUICE_DEMO_PAYMENT_KEYS"})
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, True),
+        ({"SLUICE_DEMO": "1"}, False),
+        ({"SLUICE_DEMO": "1", "SLUICE_APPROVAL_BY_SECOND_PERSON": "1"}, True),
+        ({"SLUICE_APPROVAL_BY_SECOND_PERSON": "0"}, False),
+    ],
+)
+def test_a_second_person_approves_unless_somebody_says_otherwise(given, expected):
+    assert env.read(GOOD | given).approval_by_second_person is expected
+
+
 def test_it_reads_a_complete_environment():
     read = env.read(GOOD | {"SLUICE_DEMO": "1", "SLUICE_ALLOWED_HOSTS": "a.example,b.example"})
     assert read.sale == env.Database(
@@ -213,6 +226,7 @@ def test_a_wrong_payment_provider_stops_the_start_and_shows_no_key(given):
         ("SLUICE_LATE_MONEY_GRACE_S", "601"),
         ("SLUICE_WEBHOOKS_OFF_AFTER_DAYS", "31"),
         ("SLUICE_WEBHOOKS_PRIVATE", "yes"),
+        ("SLUICE_APPROVAL_BY_SECOND_PERSON", "on"),
     ],
 )
 def test_a_wrong_number_is_refused(name, wrong):

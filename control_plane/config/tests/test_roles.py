@@ -22,6 +22,7 @@ LETTERS = {name[0]: name for name in ROLES}
 MODELS = {
     "auth.Group": ("a", "", "", ""),
     "auth.User": ("a", "", "", ""),
+    "axes.AccessAttempt": ("a", "", "", ""),
     "campaigns.Campaign": ("morsa", "m", "m", "m"),
     "campaigns.Settlement": ("moa", "", "", ""),
     "dead_letters.DeadLetter": ("osa", "", "", ""),
@@ -57,10 +58,23 @@ MODELS = {
     "webhooks.Endpoint": ("osa", "", "", ""),
 }
 PAGES = {
+    "audit": "a",
+    "audit_csv": "a",
     "auth_user_password_change": "",
+    "auth_user_second_factor": "",
     "campaigns_campaign_approve": "m",
+    "campaigns_campaign_clone": "m",
     "campaigns_campaign_end": "mo",
+    "campaigns_campaign_export": "morsa",
+    "campaigns_campaign_extend": "mo",
+    "campaigns_campaign_import": "m",
+    "campaigns_campaign_item": "mo",
+    "campaigns_campaign_pause": "o",
+    "campaigns_campaign_resume": "o",
+    "campaigns_campaign_return": "m",
     "campaigns_campaign_rotate_path_keys": "or",
+    "campaigns_campaign_submit": "m",
+    "campaigns_campaign_timeline": "morsa",
     "dead_letters_deadletter_discard": "o",
     "dead_letters_deadletter_retry": "os",
     "inventory_allocation_rearm": "o",
@@ -110,6 +124,9 @@ OPEN = {
     "password_change",
     "password_change_done",
     "search",
+    "second_factor",
+    "second_factor_end",
+    "second_factor_enroll",
     "view_on_site",
 }
 STANDARD = ("changelist", "add", "change", "delete", "history")
@@ -193,6 +210,7 @@ def test_a_role_opens_its_own_pages_and_no_other(letter, person, item, open_epoc
     wrong = []
     for name, allowed in PAGES.items():
         given.setdefault("auth_user_password_change", {"id": str(user.pk)})
+        given.setdefault("auth_user_second_factor", {"user_id": user.pk})
         if _may_open(user, _address(name, given)) != (letter in allowed):
             wrong.append(name)
     for label, allowed in MODELS.items():

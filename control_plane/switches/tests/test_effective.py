@@ -23,7 +23,7 @@ def neighbour(merchant, now):
         title="Autumn",
         starts_at=now + timedelta(hours=1),
         ends_at=now + timedelta(hours=2),
-        items=[{"sku": "TEA", "title": "Tea", "units": 10, "price_minor": 1999}],
+        items=[{"sku": "CUP", "title": "Tea", "units": 10, "price_minor": 1999}],
     )
     return campaigns.approve(draft, None, now).items.get()
 

@@ -1,0 +1,146 @@
+"""The second factor: enrolling, signing in with it, losing it, and no way around it."""
+
+import re
+from base64 import b64encode
+from dataclasses import replace
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_static.models import StaticToken
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from control_plane.config import second_factor
+
+pytestmark = pytest.mark.django_db
+CODE = "/admin/second-factor/"
+ENROLL = f"{CODE}enroll/"
+
+
+@pytest.fixture
+def ann():
+    return User.objects.create_superuser("ann", password="right-horse")
+
+
+@pytest.fixture
+def enrolled(ann):
+    return TOTPDevice.objects.create(user=ann, confirmed=True, name="app")
+
+
+@pytest.fixture
+def required(settings):
+    def build(*groups):
+        console = replace(settings.ENV.console, require_totp=groups)
+        settings.ENV = replace(settings.ENV, console=console)
+
+    return build
+
+
+def _text(answer):
+    return answer.content.decode()
+
+
+def _code(device):
+    return f"{TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift).token():06}"
+
+
+def _signed_in(client):
+    client.post("/admin/login/", {"username": "ann", "password": "right-horse"})
+    return client
+
+
+def test_without_one_the_password_is_enough(client, ann):
+    assert _signed_in(client).get("/admin/").status_code == 200
+
+
+def test_enrolling_shows_a_picture_and_once_the_recovery_codes(client, ann):
+    page = _text(_signed_in(client).get(ENROLL))
+    assert "<svg" in page
+    device = TOTPDevice.objects.get()
+    assert "This code is not right." in _text(client.post(ENROLL, {"code": "000000"}))
+    device.refresh_from_db()
+    assert not device.confirmed
+    device.throttle_reset()
+    done = _text(client.post(ENROLL, {"code": _code(device)}))
+    codes = re.findall(r"<li><code>(\w+)</code></li>", done)
+    assert len(codes) == StaticToken.objects.count() == 10
+    assert client.get("/admin/").status_code == 200
+    assert client.get(ENROLL).url == CODE  # nobody enrolls over an enrolled one
+
+
+def test_with_one_the_password_alone_opens_nothing(client, enrolled):
+    _signed_in(client)
+    answer = client.get("/admin/campaigns/campaign/", follow=True)
+    assert answer.request["PATH_INFO"] == CODE
+    assert client.get("/api/v1/campaigns/").status_code == 403
+    sent = {"HTTP_AUTHORIZATION": "Basic " + b64encode(b"ann:right-horse").decode()}
+    client.logout()
+    assert client.get("/api/v1/campaigns/", **sent).status_code == 403
+
+
+def test_the_code_opens_the_page_that_was_asked_for(client, enrolled):
+    _signed_in(client)
+    form = {"code": _code(enrolled), "next": "/admin/orders/order/"}
+    assert client.post(CODE, form).url == "/admin/orders/order/"
+    assert client.get("/admin/").status_code == 200
+    assert client.get("/api/v1/campaigns/").status_code == 200
+
+
+def test_a_code_leads_nowhere_else(client, enrolled):
+    _signed_in(client)
+    form = {"code": _code(enrolled), "next": "https://evil.example/"}
+    assert client.post(CODE, form).url == "/admin/"
+
+
+def test_a_code_counts_once(client, enrolled):
+    code = _code(enrolled)
+    _signed_in(client).post(CODE, {"code": code})
+    client.post("/admin/logout/")
+    again = _signed_in(client).post(CODE, {"code": code})
+    assert "or it was used" in _text(again)
+    assert client.get("/admin/").status_code == 302
+
+
+def test_a_recovery_code_gets_in_once(client, ann):
+    _signed_in(client).get(ENROLL)
+    device = TOTPDevice.objects.get()
+    done = _text(client.post(ENROLL, {"code": _code(device)}))
+    spare = re.findall(r"<li><code>(\w+)</code></li>", done)[0]
+    client.post("/admin/logout/")
+    assert _signed_in(client).post(CODE, {"code": spare}).status_code == 302
+    assert StaticToken.objects.count() == 9
+
+
+def test_a_superuser_resets_it_and_nobody_else(admin_client, enrolled, ann, log_in):
+    page = f"/admin/auth/user/{ann.pk}/second-factor/"
+    assert admin_client.post(page, {"reason": "lost his phone"}).status_code == 302
+    assert not second_factor.has_one(ann)
+    assert "lost his phone" in _text(admin_client.get(f"/admin/auth/user/{ann.pk}/history/"))
+
+
+def test_an_administrator_of_users_alone_does_not_reset_it(client, enrolled, ann):
+    from django.contrib.auth.models import Permission
+
+    bob = User.objects.create_user("bob", is_staff=True)
+    bob.user_permissions.add(Permission.objects.get(codename="change_user"))
+    client.force_login(bob)
+    page = f"/admin/auth/user/{ann.pk}/second-factor/"
+    assert client.post(page, {"reason": "x"}).status_code == 403
+    assert second_factor.has_one(ann)
+
+
+def test_where_it_is_required_who_has_none_gets_no_further(client, ann, required):
+    required("all")
+    answer = _signed_in(client).get("/admin/", follow=True)
+    assert answer.request["PATH_INFO"] == ENROLL
+
+
+def test_it_can_be_required_of_a_group(client, ann, required):
+    required("operator")
+    assert _signed_in(client).get("/admin/").status_code == 200
+    ann.groups.add(Group.objects.create(name="operator"))
+    assert client.get("/admin/").status_code == 302
+
+
+def test_nobody_reads_its_secret_in_the_admin(admin_client, enrolled):
+    assert admin_client.get("/admin/otp_totp/totpdevice/").status_code == 404
