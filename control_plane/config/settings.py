@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from control_plane.config import env as environment
-from control_plane.config import json_log
+from control_plane.config import json_log, tracing
 
 ENV = environment.read_or_exit(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -157,4 +157,5 @@ REST_FRAMEWORK = {
     "PAGE_SIZE": 50,
 }
 
-LOGGING = json_log.config(ENV.log_level)
+tracing.configure(ENV.otlp_url, ENV.process)
+LOGGING = json_log.config(ENV.log_level, ENV.process)

@@ -255,6 +255,29 @@ class HoldRelease(models.Model):
         return self.reservation_id
 
 
+class FollowedReservation(models.Model):
+    """A reservation that was followed (switch `trace_sampling`): its trace and its way in Kafka."""
+
+    reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
+    trace_id = models.CharField(_("trace"), max_length=32)
+    outbox = models.CharField(_("outbox entry"), max_length=64)
+    topic = models.CharField(_("topic"), max_length=100)
+    partition = models.PositiveIntegerField(_("partition"))
+    offset = models.PositiveBigIntegerField(_("offset"))
+    noted_at = models.DateTimeField(_("noted at"))
+
+    class Meta:
+        verbose_name = _("followed reservation")
+        verbose_name_plural = _("followed reservations")
+        indexes = [
+            models.Index(fields=["trace_id"], name="followed_by_trace"),
+            models.Index(fields=["noted_at"], name="followed_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reservation_id
+
+
 class DatabaseIntent(models.Model):
     """A reservation that PostgreSQL itself took while it was the stock source: the outbox.
 

@@ -14,6 +14,7 @@ from deploy.local.site import ROOT, Site
 TUNABLES: dict[str, str | None] = {
     "SLUICE_LOG_LEVEL": "info",
     "SLUICE_TIME_ZONE": None,
+    "SLUICE_OTLP_URL": None,
     "SLUICE_DEBUG": None,
     "SLUICE_DEMO": "1",
     "SLUICE_ALLOWED_HOSTS": None,
@@ -42,7 +43,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_EDGE_INSTANCE": None,
 }
 
-_COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL")
+_COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL", "SLUICE_PROCESS", "SLUICE_OTLP_URL")
 _DJANGO = (
     *_COMMON,
     "SLUICE_SALE_DSN",
@@ -127,6 +128,7 @@ NEEDED = {
         "SLUICE_TURNSTILE_URL",
         "SLUICE_EDGE_INSTANCE",
         "SLUICE_DEMO",
+        "SLUICE_OTLP_URL",
     ),
 }
 
@@ -169,7 +171,7 @@ def values(site: Site) -> dict[str, str]:
 
 def of(site: Site, process: str) -> dict[str, str]:
     """What one process may know; KeyError when NEEDED names a variable nobody computes."""
-    known = values(site)
+    known = values(site) | {"SLUICE_PROCESS": process}
     if process == "gateway":
         known["SLUICE_STOCK_REDIS_USER"] = "gateway"
         known["SLUICE_STOCK_REDIS_PASSWORD"] = site.secrets["stock_gateway_password"]

@@ -170,6 +170,8 @@ function _M.read(getenv, port)
     -- Without brokers the risk scorer hears nothing of this gateway.
     kafka_brokers = optional_endpoints(getenv, "SLUICE_KAFKA_BROKERS"),
     kafka_prefix = name_of(getenv, "SLUICE_KAFKA_PREFIX", ""),
+    -- A receiver of OTLP/HTTP. Without one nothing is told of the purchases that are followed.
+    otlp = optional_address_url(getenv, "SLUICE_OTLP_URL"),
   }
   if config.batch_max > config.queue_max then
     fail("SLUICE_BATCH_MAX", "must not exceed SLUICE_QUEUE_MAX")

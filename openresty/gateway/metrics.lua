@@ -45,6 +45,11 @@ local FAMILIES = {
   bans_met = {
     "sluice_gateway_bans_met_total", "counter", "kind|mode", "Requests of somebody who is banned.",
   },
+  spans = {
+    "sluice_gateway_spans_total", "counter", "result",
+    "Spans of followed purchases: sent, or dropped because the list was full or the receiver away; over: "
+      .. "purchases that were not followed because there were too many.",
+  },
   breaker = {
     "sluice_gateway_breaker_open", "gauge", "upstream|worker",
     "1 while a worker leaves an upstream alone.",
@@ -72,8 +77,8 @@ local FAMILIES = {
 }
 local ORDER = {
   "buys", "limit_reports", "risk", "bans", "bans_met", "queue", "queue_errors", "batches",
-  "batched_requests", "redis_errors", "database_errors", "events", "breaker", "heartbeats", "console",
-  "console_breaker", "snapshot", "generation", "heard",
+  "batched_requests", "redis_errors", "database_errors", "events", "spans", "breaker", "heartbeats",
+  "console", "console_breaker", "snapshot", "generation", "heard",
 }
 
 local _M = {}
