@@ -31,6 +31,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_QUEUE_MAX": None,
     "SLUICE_WITHOUT_LEASE": None,
     "SLUICE_BREAKER_FAILURES": None,
+    "SLUICE_REFUSALS_LOGGED_PER_S": None,
     "SLUICE_TRUSTED_PROXIES": "127.0.0.1/32",
     "SLUICE_INSTANCE": None,
     "SLUICE_CONSOLE_WAF": "block",
@@ -112,6 +113,7 @@ NEEDED = {
         "SLUICE_QUEUE_MAX",
         "SLUICE_WITHOUT_LEASE",
         "SLUICE_BREAKER_FAILURES",
+        "SLUICE_REFUSALS_LOGGED_PER_S",
         "SLUICE_TRUSTED_PROXIES",
         "SLUICE_INSTANCE",
         "SLUICE_CONSOLE_WAF",
@@ -166,6 +168,9 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_PUBLISH_DIR": str(site.published),
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
     }
+    if site.profile == "test":
+        # A test may listen there (tests/e2e/otlp.py). Nothing is sent while nothing is followed.
+        computed["SLUICE_OTLP_URL"] = f"http://127.0.0.1:{site.port('otlp')}"
     return computed | tunables()
 
 

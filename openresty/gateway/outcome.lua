@@ -1,6 +1,7 @@
 -- Outcome → HTTP status and body: the only such table (DESIGN §2). Refusals follow RFC 9457.
 
 local cjson = require "cjson.safe"
+local refusal_log = require "gateway.refusal_log"
 
 local ngx = ngx
 local ceil, random = math.ceil, math.random
@@ -93,7 +94,9 @@ function _M.refuse(code, detail, retry_after_ms, trace_id)
   if code == "busy" and not retry_after_ms then
     retry_after_ms = _M.busy_retry_ms()
   end
-  ngx.var.sluice_outcome = code
+  if refusal_log.is_written(code) then
+    ngx.var.sluice_outcome = code
+  end
   _M.refuse_quietly(code, detail, retry_after_ms, trace_id)
 end
 
