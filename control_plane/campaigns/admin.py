@@ -27,11 +27,13 @@ from control_plane.campaigns.models import (
     Settlement,
 )
 from control_plane.campaigns.moves import MOVES, Move
+from control_plane.config.audited import AuditedAdmin
+from control_plane.config.model_admin import TabularInline
 from control_plane.config.read_only_admin import ReadOnlyAdmin
 from control_plane.orders.models import LIVE_STATES, Order
 
 
-class ItemInline(admin.TabularInline):
+class ItemInline(TabularInline):
     """Items are edited while the campaign is a draft."""
 
     model = Item
@@ -77,7 +79,7 @@ class ItemInline(admin.TabularInline):
         return _is_draft(obj) and super().has_delete_permission(request, obj)
 
 
-class QueueBucketInline(admin.TabularInline):
+class QueueBucketInline(TabularInline):
     """The buckets of the queue. Whoever may edit the campaign may edit them: a part of its form.
 
     After the approval that form is read-only, and with it this part.
@@ -110,7 +112,7 @@ class QueueBucketInline(admin.TabularInline):
 
 
 @admin.register(Campaign)
-class CampaignAdmin(admin.ModelAdmin):
+class CampaignAdmin(AuditedAdmin):
     """A draft can be edited and deleted; after the approval everything is read-only."""
 
     list_display = ("title", "state_badge", "starts_at", "ends_at", "units", "sold", "merchant")
@@ -284,6 +286,7 @@ class CampaignAdmin(admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "title": move.button,
             "opts": self.opts,
+            "object": campaign,
             "campaign": campaign,
             "items": campaign.items.all(),
             "move": move,

@@ -2,40 +2,36 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from unfold.sites import UnfoldAdminSite
 
-SECTIONS = (
-    "campaigns",
-    "switches",
-    "risk",
-    "orders",
-    "payments",
-    "reconciliation",
-    "inventory",
-    "warehouse",
-    "merchants",
-    "webhooks",
-    "snapshot",
-    "django_celery_beat",
-    "auth",
-)
+from control_plane.config import navigation
 
 
-class SluiceAdminSite(admin.AdminSite):
-    """See the module."""
+class SluiceAdminSite(UnfoldAdminSite):
+    """See the module; `admin_look.py` has the rest of what it shows."""
 
     site_header = _("Sluice")
     site_title = _("Sluice")
-    index_title = _("Sales")
-    # There is no other site: shoppers are served by the edge.
+    index_title = _("Overview")
     site_url = None
+
+    def get_urls(self) -> list[Any]:
+        """With the pages that are about no model."""
+        from control_plane.config.audit import page
+
+        own = [
+            path("audit/", self.admin_view(page.trail), name="audit"),
+            path("audit/trail.csv", self.admin_view(page.csv), name="audit_csv"),
+        ]
+        return [*own, *super().get_urls()]
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:
         """Sections nobody placed come last."""
         sections = super().get_app_list(request, app_label)
-        place = {label: number for number, label in enumerate(SECTIONS)}
+        place = navigation.order()
         return sorted(sections, key=lambda section: place.get(section["app_label"], len(place)))

@@ -1,5 +1,6 @@
 """Celery: `celery -A control_plane.config worker` and `… beat`."""
 
+import logging
 import os
 
 from celery import Celery
@@ -9,6 +10,9 @@ from kombu.entity import Queue
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.conf import settings
+
+# Into the log as a line like any other.
+logging.captureWarnings(True)
 
 TASK_SOFT_LIMIT_S = 20
 TASK_LIMIT_S = 30

@@ -55,6 +55,9 @@ def config(level: str, process: str) -> dict[str, Any]:
         # Django attaches its own handlers to this logger; the root's line is enough.
         "loggers": {
             "django": {"handlers": [], "propagate": True, "level": level.upper()},
+            # As for Django: uvicorn's own format is none of ours.
+            "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.error": {"handlers": [], "propagate": True},
             # Two lines a second for a task that runs every second; failures are still told.
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from control_plane.config import admin_look, json_log, tracing
 from control_plane.config import env as environment
-from control_plane.config import json_log, tracing
 
 ENV = environment.read_or_exit(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -18,6 +18,10 @@ ASGI_APPLICATION = "control_plane.config.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    # Before the admin, whose templates it replaces; "Basic", because the site is ours.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
     "control_plane.config.admin_app.SluiceAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -28,6 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_celery_beat",
+    "simple_history",
     "control_plane.config",
     "control_plane.merchants",
     "control_plane.campaigns",
@@ -54,6 +59,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    # Tells the history of a row who changed it.
+    "simple_history.middleware.HistoryRequestMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -104,7 +111,8 @@ DATABASE_ROUTERS = ["control_plane.config.routers.WarehouseRouter"]
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# Ours, and the words of libraries that have no Chinese of their own.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "library_words"]
 FORMAT_MODULE_PATH = ["control_plane.config.formats"]
 USE_I18N = True
 USE_TZ = True
@@ -129,6 +137,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -141,6 +150,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.console_scheme == "https"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+
+# Admin: how django-unfold looks ------------------------------------------------------------------
+
+UNFOLD = admin_look.UNFOLD
 
 # API --------------------------------------------------------------------------------------------
 

@@ -41,7 +41,8 @@ SELECT item.id, campaign.slug, endpoint.id, endpoint.events, endpoint.created_at
 # elsewhere is its reservation's only event.
 _NOTE = """
 INSERT INTO webhooks_delivery (endpoint_id, event_id, type, subject, order_number, body,
-                               traceparent, state, attempts_made, attempts_before, next_try_at, created_at)
+                               traceparent, state, attempts_made, attempts_before, next_try_at,
+                               created_at)
 SELECT endpoint_id, event_id, type, subject, order_number, body, traceparent,
        'pending', 0, 0, %(now)s, %(now)s
   FROM unnest(%(endpoints)s::bigint[], %(ids)s::text[], %(types)s::text[], %(subjects)s::text[],

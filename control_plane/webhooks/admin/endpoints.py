@@ -16,8 +16,11 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
+from control_plane.config import history
 from control_plane.config.ask_first import Question, Refusal, ask
+from control_plane.config.audited import AuditedAdmin
 from control_plane.config.read_only_admin import Button
 from control_plane.outgoing import addresses
 from control_plane.webhooks import services
@@ -46,13 +49,13 @@ class EndpointForm(forms.ModelForm):
         label=_("Events"),
         choices=[(one.value, one.label) for one in ORDER_TYPES],
         initial=[one.value for one in ORDER_TYPES],
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     class Meta:
         model = Endpoint
         fields = ("merchant", "url", "events", "active")
-        widgets = {"url": forms.TextInput(attrs={"class": "vLargeTextField"})}
+        widgets = {"url": UnfoldAdminTextInputWidget()}
 
     def clean_url(self) -> str:
         """Refused here as the sender would refuse it; names are looked up when they are called."""
@@ -103,10 +106,11 @@ MOVES: tuple[tuple[str, str, Any, Any, Callable[[Endpoint], str]], ...] = (
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(admin.ModelAdmin):
+class EndpointAdmin(AuditedAdmin):
     """Made and switched by people; how it is doing is written by the sender."""
 
     form = EndpointForm
+    reason_required = True
     change_form_template = "admin/with_buttons.html"
     list_display = ("url", "merchant", "active", "off_reason", "failures", "last_delivered_at")
     list_filter = ("active", "off_reason", "merchant")
@@ -155,6 +159,7 @@ class EndpointAdmin(admin.ModelAdmin):
                     services.switch_on(obj)
                 else:
                     services.switch_off(obj, OffReason.PEOPLE)
+            history.note(obj)
 
     @admin.display(description=_("waiting"))
     def waiting(self, endpoint: Endpoint) -> int:
