@@ -21,8 +21,10 @@ class SluiceAdminSite(UnfoldAdminSite):
     def get_urls(self) -> list[Any]:
         """With the pages that are about no model."""
         from control_plane.config.audit import page
+        from control_plane.support.page import support
 
         own = [
+            path("support/", self.admin_view(support), name="support"),
             path("audit/", self.admin_view(page.trail), name="audit"),
             path("audit/trail.csv", self.admin_view(page.csv), name="audit_csv"),
         ]

@@ -79,6 +79,8 @@ class Env:
     log_level: str
     # What this process is called in log lines and traces.
     process: str
+    # For looking a message up (support/); "" where the console cannot reach Kafka.
+    kafka_brokers: str
     # A receiver of OTLP/HTTP, without its path; "" for none.
     otlp_url: str
     time_zone: str
@@ -128,6 +130,7 @@ def read(environ: Mapping[str, str]) -> Env:
             "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"
         ),
         process=reader.take("SLUICE_PROCESS", _process, "control-plane"),
+        kafka_brokers=environ.get("SLUICE_KAFKA_BROKERS", ""),
         otlp_url=reader.take("SLUICE_OTLP_URL", _http_url)
         if environ.get("SLUICE_OTLP_URL")
         else "",

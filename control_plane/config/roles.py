@@ -104,6 +104,7 @@ ROLES: dict[str, Role] = {
             "inventory.rearm_allocation",
             "inventory.give_up_rearm",
             "inventory.switch_stocksource",
+            "orders.view_story",
             "dead_letters.retry_deadletter",
             "dead_letters.discard_deadletter",
             "snapshot.rotate_entrykey",
@@ -148,6 +149,7 @@ ROLES: dict[str, Role] = {
             *_WEBHOOKS,
         ),
         may=(
+            "orders.view_story",
             "orders.cancel_order",
             "payments.retry_refund",
             "payments.resolve_paymentexception",
@@ -167,7 +169,7 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
             *_PEOPLE,
         ),
-        may=("config.view_audit",),
+        may=("config.view_audit", "orders.view_story"),
     ),
 }
 

@@ -60,7 +60,10 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
-        permissions = [("cancel_order", "Can cancel an unpaid order")]
+        permissions = [
+            ("cancel_order", "Can cancel an unpaid order"),
+            ("view_story", "Can see the whole story of a purchase"),
+        ]
         indexes = [
             models.Index(fields=["item", "shopper"], name="order_item_shopper"),
             # Whose time to pay is over: asked every second. It only grows at its end, so it costs

@@ -86,7 +86,7 @@ _SNAPSHOT_READER = (
 
 # A process that is not named here gets nothing but PATH and HOME.
 NEEDED = {
-    "control-plane": _DJANGO,
+    "control-plane": (*_DJANGO, *_KAFKA),
     "celery-worker": _DJANGO,
     "celery-webhooks": _DJANGO,
     "celery-beat": _DJANGO,

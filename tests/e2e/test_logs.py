@@ -131,7 +131,7 @@ def test_the_schema_refuses_what_is_no_line_of_it() -> None:
     }
     validator = jsonschema.Draft202012Validator(SCHEMA)
     assert validator.is_valid(good | {"item": 7, "trace_id": "", "reservation_id": ""})
-    for name, values in {
+    wrong: dict[str, list[Any]] = {
         "at": ["now", "2026-11-26 07:41:36", 1],
         "level": ["warn", "INFO", ""],
         "process": ["", "A", 7],
@@ -139,7 +139,8 @@ def test_the_schema_refuses_what_is_no_line_of_it() -> None:
         "trace_id": ["abc", "A" * 32, None],
         "item": [0, -1, "07", "x", 1.5],
         "reservation_id": ["7", 7],
-    }.items():
+    }
+    for name, values in wrong.items():
         for value in values:
             assert not validator.is_valid(good | {name: value}), (name, value)
         missing = {key: value for key, value in good.items() if key != name}

@@ -159,7 +159,7 @@ def test_of_a_flood_of_refusals_few_get_a_line_and_all_are_counted(shop):
     lines = f'"item":"{item.id}","outcome":"busy"'
 
     def unwritten() -> float:
-        return shop.gateway.counted("refusals_unwritten", "busy")
+        return float(shop.gateway.counted("refusals_unwritten", "busy"))
 
     until(lambda: unwritten() >= 1, "some have no line")
     until(
