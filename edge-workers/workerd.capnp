@@ -43,6 +43,7 @@ const edge :Workerd.Worker = (
     (name = "SLUICE_TURNSTILE_URL", fromEnvironment = "SLUICE_TURNSTILE_URL"),
     (name = "SLUICE_EDGE_INSTANCE", fromEnvironment = "SLUICE_EDGE_INSTANCE"),
     (name = "SLUICE_DEMO", fromEnvironment = "SLUICE_DEMO"),
+    (name = "SLUICE_OTLP_URL", fromEnvironment = "SLUICE_OTLP_URL"),
     (name = "SLUICE_PUBLISHED", service = "published"),
     (name = "SLUICE_CLOUDFLARE", service = "cloudflare"),
   ],

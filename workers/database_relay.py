@@ -8,11 +8,13 @@ A thread and a producer of its own: a PostgreSQL that hangs delays no outbox, a 
 hangs delays no row.
 """
 
+import json
 import logging
 from threading import Event
 
 from confluent_kafka import Producer
 
+from control_plane.config import tracing
 from control_plane.orders.services import database_intents, mark_relayed
 from workers.runtime import kafka, metrics
 from workers.runtime.database import unavailable_when_down
@@ -30,6 +32,13 @@ AFTER_FAILURE_S = 1.0
 DATABASE = "database"
 
 _log = logging.getLogger(__name__)
+
+
+def _trace_of(value: str) -> list[tuple[str, bytes]]:
+    """The header of a purchase that is followed; none of all others."""
+    if '"trace":"' not in value:
+        return []
+    return [(tracing.HEADER, tracing.of_tail(json.loads(value)["trace"]).encode())]
 
 
 class DatabaseRelay(SideThread):
@@ -67,7 +76,7 @@ class DatabaseRelay(SideThread):
                 self._names.reservations,
                 row.shopper.encode(),
                 row.value.encode(),
-                [("outbox", f"database-{row.pk}".encode())],
+                [("outbox", f"database-{row.pk}".encode()), *_trace_of(row.value)],
             )
             for row in rows
         ]

@@ -11,9 +11,10 @@ from threading import Event
 import redis
 from confluent_kafka import Message, Producer
 
+from control_plane.config import tracing
 from control_plane.orders import projection
-from control_plane.orders.services import Intent, Landed, land
-from workers import dead_letters, intent, order_events
+from control_plane.orders.services import Intent, Landed, land, note_followed
+from workers import dead_letters, followed, intent, order_events
 from workers.barrier import Barrier
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
@@ -53,7 +54,7 @@ class OrderHandler:
         """The intent or the barrier; raises InvalidMessage."""
         partition = message.partition()
         assert partition is not None, "a message that was consumed has a place"
-        return intent.message_of(message.value(), partition)
+        return intent.message_of(message.value(), partition, message)
 
     def apply(self, batch: list[Intent | Barrier]) -> list[Landed]:
         """Decide and commit the batch; raises Unavailable, NotApplied.
@@ -64,32 +65,57 @@ class OrderHandler:
         now = self._clock.now()
         intents = [one for one in batch if isinstance(one, Intent)]
         barriers = [one for one in batch if isinstance(one, Barrier)]
+        ours = followed.of_batch(intents)
+        spans = followed.processing(ours, self._names.group(GROUP))
+        landing = followed.landing(spans, len(intents))
         with not_applied_when_refused("default"):
             outcomes = land(intents, now, barriers)
+            if ours:
+                note_followed(followed.rows(ours), now)
+        for span in landing:
+            span.end()
         if intents:
             oldest_s = now.timestamp() - min(one.at_ms for one in intents) / 1000
             metrics.DECIDED_AFTER_SECONDS.observe(max(oldest_s, 0))
         for one in barriers:
             _log.info("barrier of re-arm %s seen in partition %d", one.rearm_id, one.partition)
         _count(outcomes)
-        return outcomes
+        return followed.Decided(outcomes, spans) if spans else outcomes
 
     def announce(self, applied: list[Landed] | None, dead: Sequence[DeadLetter]) -> None:
         """Events and dead letters until Kafka has them, then the status; raises Unavailable."""
+        topic = self._names.order_events
         outgoing = [
-            kafka.Outgoing(
-                self._names.order_events, one.shopper.encode(), order_events.decided(one)
-            )
+            kafka.Outgoing(topic, one.shopper.encode(), order_events.decided(one))
             for one in applied or ()
         ]
+        spans = followed.announcing(applied or (), topic)
+        if applied and spans:
+            outgoing = _followed_events(applied, outgoing, spans)
         outgoing += dead_letters.outgoing(dead, self._names.dead_letters, GROUP)
         kafka.deliver(self._producer, outgoing, self._stop)
+        for span in spans.values():
+            span.end()
         try:
             projection.write(self._work_redis, applied or ())
         except redis.RedisError as error:
             # Orders do not wait for a cache: the gateway falls back to the shard's own answer.
             metrics.PROJECTION_FAILURES.inc()
             _log.warning("status of %d reservations not written: %s", len(applied or ()), error)
+        if isinstance(applied, followed.Decided):
+            followed.end(applied)
+
+
+def _followed_events(
+    applied: Sequence[Landed], outgoing: Sequence[kafka.Outgoing], spans: dict[str, tracing.Span]
+) -> list[kafka.Outgoing]:
+    """The same messages; those of `spans` say so to whoever reads them."""
+    return [
+        event._replace(headers=[(tracing.HEADER, spans[one.reservation_id].traceparent.encode())])
+        if one.reservation_id in spans
+        else event
+        for one, event in zip(applied, outgoing, strict=True)
+    ]
 
 
 def _count(outcomes: list[Landed]) -> None:

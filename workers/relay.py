@@ -14,6 +14,8 @@ from threading import Event
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from control_plane.config import tracing
+from workers import followed
 from workers.database_relay import DATABASE, DatabaseRelay
 from workers.outbox_keeper import KEEPER_PARTS, OutboxKeeper
 from workers.runtime import kafka, metrics, process
@@ -176,14 +178,19 @@ class Relay:
         headers: list[tuple[str, str | bytes | None]] = [("outbox", entry.id)]
         for line in entry.lines[delivery.queued :]:
             topic, key, sent = self._names.reservations, None, headers
+            told: followed.Report = note
             value: str | bytes = line
             try:
                 request = request_of(entry.shard, line)
                 key, value = request.shopper, request.value
+                if request.trace and (parent := tracing.of_tail(request.trace)):
+                    span = followed.sending(topic, parent, entry)
+                    sent = [*headers, (tracing.HEADER, span.traceparent)]
+                    told = followed.ending(span, note)
             except InvalidMessage as error:
                 topic, sent = self._names.dead_letters, headers + self._explain(entry, error)
             try:
-                self._producer.produce(topic, value, key, headers=sent, on_delivery=note)
+                self._producer.produce(topic, value, key, headers=sent, on_delivery=told)
             except BufferError:
                 # Its queue is also bounded in bytes. The next turn polls and goes on from here.
                 self._unqueued.append(delivery)

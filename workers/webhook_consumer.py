@@ -11,8 +11,9 @@ from threading import Event
 
 from confluent_kafka import Message, Producer
 
+from control_plane.config import tracing
 from control_plane.webhooks.services import Told, note
-from workers import dead_letters, order_events
+from workers import dead_letters, followed, order_events
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.consumer import TURN, ConsumerLoop, DeadLetter
@@ -35,12 +36,26 @@ class WebhookHandler:
 
     def decode(self, message: Message) -> Told | None:
         """What a merchant may hear; None for other events; raises InvalidMessage."""
-        return order_events.read_told(message.value())
+        told = order_events.read_told(message.value())
+        # Nearly all have no header at all.
+        if told is None or not (traceparent := tracing.followed(followed.header(message))):
+            return told
+        return told._replace(traceparent=traceparent)
 
     def apply(self, batch: list[Told]) -> None:
         """Commit the batch; raises Unavailable, NotApplied."""
+        spans = followed.noting([one for one in batch if one.traceparent])
+        if spans:
+            batch = [
+                one._replace(traceparent=spans[one.traceparent].traceparent)
+                if one.traceparent
+                else one
+                for one in batch
+            ]
         with not_applied_when_refused("default"):
             fresh = note(batch, self._clock.now())
+        for span in spans.values():
+            span.end()
         metrics.WEBHOOKS_NOTED.inc(fresh)
 
     def announce(self, applied: None, dead: Sequence[DeadLetter]) -> None:

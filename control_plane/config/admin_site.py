@@ -23,12 +23,14 @@ class SluiceAdminSite(UnfoldAdminSite):
         """With the pages that are about no model."""
         from control_plane.config.audit import page
         from control_plane.config.second_factor import pages
+        from control_plane.support.page import support
 
         own = [
             # Their own doors: who comes here has no second factor yet.
             path("second-factor/", pages.show_code, name="second_factor"),
             path("second-factor/enroll/", pages.enroll, name="second_factor_enroll"),
             path("second-factor/end/", self.admin_view(pages.end), name="second_factor_end"),
+            path("support/", self.admin_view(support), name="support"),
             path("audit/", self.admin_view(page.trail), name="audit"),
             path("audit/trail.csv", self.admin_view(page.csv), name="audit_csv"),
         ]

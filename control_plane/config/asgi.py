@@ -10,6 +10,7 @@ django_application = get_asgi_application()
 
 from django.db import connections  # noqa: E402  (needs the applications loaded)
 
+from control_plane.config import traced_requests  # noqa: E402
 from control_plane.orders import internal  # noqa: E402
 from control_plane.payments import callbacks  # noqa: E402
 from control_plane.payments.demo import collecting, refunding  # noqa: E402
@@ -21,6 +22,14 @@ for alias in connections:
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Every request with its trace, which its log lines and its refusals name."""
+    if scope["type"] == "http":
+        await traced_requests.serve(route, scope, receive, send)
+    else:
+        await route(scope, receive, send)
+
+
+async def route(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The internal endpoints stand in front of Django: see `bare_asgi`."""
     if scope["type"] == "http" and scope["path"] == channel.PATH:
         await channel.application(scope, receive, send)

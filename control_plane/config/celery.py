@@ -1,5 +1,6 @@
 """Celery: `celery -A control_plane.config worker` and `… beat`."""
 
+import logging
 import os
 from typing import Any
 
@@ -11,6 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.conf import settings
 from django.db.backends.signals import connection_created
+
+# Into the log as a line like any other.
+logging.captureWarnings(True)
 
 TASK_SOFT_LIMIT_S = 20
 TASK_LIMIT_S = 30

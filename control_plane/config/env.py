@@ -81,6 +81,12 @@ class Env:
     # How browsers reach the console in front of this process: "http" or "https".
     console_scheme: str
     log_level: str
+    # What this process is called in log lines and traces.
+    process: str
+    # For looking a message up (support/); "" where the console cannot reach Kafka.
+    kafka_brokers: str
+    # A receiver of OTLP/HTTP, without its path; "" for none.
+    otlp_url: str
     time_zone: str
     shards_per_item: int
     # Whether a campaign is approved by somebody who did not make it.
@@ -132,6 +138,11 @@ def read(environ: Mapping[str, str]) -> Env:
         log_level=reader.take(
             "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"
         ),
+        process=reader.take("SLUICE_PROCESS", _process, "control-plane"),
+        kafka_brokers=environ.get("SLUICE_KAFKA_BROKERS", ""),
+        otlp_url=reader.take("SLUICE_OTLP_URL", _http_url)
+        if environ.get("SLUICE_OTLP_URL")
+        else "",
         time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
         shards_per_item=reader.take("SLUICE_SHARDS_PER_ITEM", _shards, "1"),
         # The demo has one user.
@@ -258,6 +269,12 @@ def _http_url(value: str) -> str:
     url, _ = _split(value, ("http", "https"))
     if url.path or url.query or url.fragment:
         raise ValueError("must be an address without a path, as in http://127.0.0.1:8000")
+    return value
+
+
+def _process(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z-]{0,31}", value):
+        raise ValueError(f"must be a name such as relay or control-plane, not {value!r}")
     return value
 
 

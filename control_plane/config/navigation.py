@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 AUDIT = _("Audit & users")
+MONEY = _("Orders & money")
 # Title, and model with icon (Material Symbols) in the order of the work.
 GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -39,7 +40,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
-        _("Orders & money"),
+        MONEY,
         (
             ("orders.Order", "shopping_bag"),
             ("orders.Rejection", "block"),
@@ -104,6 +105,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [_item(label, icon) for label, icon in pages if _may_see(request, label)]
         if title is AUDIT and request.user.has_perm("config.view_audit"):
             link = {"title": _("Audit trail"), "icon": "history", "link": reverse("admin:audit")}
+            items.insert(0, link)
+        if title is MONEY and request.user.has_perm("orders.view_story"):
+            link = {
+                "title": _("Support"),
+                "icon": "support_agent",
+                "link": reverse("admin:support"),
+            }
             items.insert(0, link)
         if items:
             groups.append({"title": title, "separator": True, "items": items})

@@ -8,11 +8,15 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from control_plane.config import tracing
+
 MEDIA_TYPE = "application/problem+json"
 
 
 def document(status_code: int, code: str, title: str, **members: Any) -> dict[str, Any]:
     """The body of a refusal; `code` is what programs look at, `title` is for people."""
+    if trace_id := tracing.current_trace_id.get():
+        members["trace_id"] = trace_id
     return {
         "type": f"urn:sluice:problem:{code}",
         "title": title,

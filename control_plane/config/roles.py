@@ -108,6 +108,7 @@ ROLES: dict[str, Role] = {
             "inventory.rearm_allocation",
             "inventory.give_up_rearm",
             "inventory.switch_stocksource",
+            "orders.view_story",
             "dead_letters.retry_deadletter",
             "dead_letters.discard_deadletter",
             "snapshot.rotate_entrykey",
@@ -152,6 +153,7 @@ ROLES: dict[str, Role] = {
             *_WEBHOOKS,
         ),
         may=(
+            "orders.view_story",
             "orders.cancel_order",
             "payments.retry_refund",
             "payments.resolve_paymentexception",
@@ -171,7 +173,7 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
             *_PEOPLE,
         ),
-        may=("config.view_audit",),
+        may=("config.view_audit", "orders.view_story"),
     ),
 }
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from control_plane.config import admin_look, json_log
+from control_plane.config import admin_look, json_log, tracing
 from control_plane.config import env as environment
 
 ENV = environment.read_or_exit(os.environ)
@@ -202,4 +202,5 @@ REST_FRAMEWORK = {
     "PAGE_SIZE": 50,
 }
 
-LOGGING = json_log.config(ENV.log_level)
+tracing.configure(ENV.otlp_url, ENV.process)
+LOGGING = json_log.config(ENV.log_level, ENV.process)

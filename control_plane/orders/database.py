@@ -65,12 +65,16 @@ class NotTaken(Exception):
 
 
 class Request(NamedTuple):
-    """One shopper's wish; `value` is its message of topic `reservations`."""
+    """One shopper's wish; `value` is its message of topic `reservations`.
+
+    `trace` is "trace-span" of a purchase that is followed, "" of all others.
+    """
 
     shopper: str
     reservation_id: str
     qty: int
     value: str
+    trace: str = ""
 
 
 def reserve(

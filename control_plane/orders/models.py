@@ -60,7 +60,10 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
-        permissions = [("cancel_order", "Can cancel an unpaid order")]
+        permissions = [
+            ("cancel_order", "Can cancel an unpaid order"),
+            ("view_story", "Can see the whole story of a purchase"),
+        ]
         indexes = [
             models.Index(fields=["item", "shopper"], name="order_item_shopper"),
             # Whose time to pay is over: asked every second. It only grows at its end, so it costs
@@ -264,6 +267,29 @@ class HoldRelease(models.Model):
                 condition=models.Q(released_at=None),
                 name="holdrelease_not_released",
             )
+        ]
+
+    def __str__(self) -> str:
+        return self.reservation_id
+
+
+class FollowedReservation(models.Model):
+    """A reservation that was followed (switch `trace_sampling`): its trace and its way in Kafka."""
+
+    reservation_id = models.CharField(_("reservation"), max_length=64, primary_key=True)
+    trace_id = models.CharField(_("trace"), max_length=32)
+    outbox = models.CharField(_("outbox entry"), max_length=64)
+    topic = models.CharField(_("topic"), max_length=100)
+    partition = models.PositiveIntegerField(_("partition"))
+    offset = models.PositiveBigIntegerField(_("offset"))
+    noted_at = models.DateTimeField(_("noted at"))
+
+    class Meta:
+        verbose_name = _("followed reservation")
+        verbose_name_plural = _("followed reservations")
+        indexes = [
+            models.Index(fields=["trace_id"], name="followed_by_trace"),
+            models.Index(fields=["noted_at"], name="followed_by_age"),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ from control_plane.orders.ends import (
     overdue,
     pending_releases,
 )
+from control_plane.orders.followed import FollowedRow, note_followed
 from control_plane.orders.intent import BadIntent
 from control_plane.orders.intent import fields_of as intent_fields
 from control_plane.orders.intent import quick as quick_intent
@@ -56,6 +57,7 @@ __all__ = [
     "BadIntent",
     "BadLine",
     "EpochNotSelling",
+    "FollowedRow",
     "Intent",
     "Landed",
     "Mark",
@@ -79,6 +81,7 @@ __all__ = [
     "mark_relayed",
     "mark_released",
     "mark_sent",
+    "note_followed",
     "order_again",
     "overdue",
     "pay_order",

@@ -130,6 +130,16 @@ SWITCHES = {
             unit="%",
         ),
         Number(
+            "trace_sampling",
+            _("Tracing"),
+            _(
+                "Share of the purchases that are followed from the page to the merchant's server."
+                " A few a second are enough; 0: none."
+            ),
+            0,
+            unit="%",
+        ),
+        Number(
             "console_canary_percent",
             _("Canary console"),
             _("Share of the console's visitors who get the new control plane."),

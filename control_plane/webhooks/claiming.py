@@ -77,7 +77,8 @@ UPDATE webhooks_delivery delivery
   FROM locked, webhooks_endpoint endpoint
  WHERE delivery.id = locked.id AND endpoint.id = delivery.endpoint_id
 RETURNING delivery.id, delivery.endpoint_id, endpoint.url, delivery.event_id, delivery.body,
-          delivery.subject, delivery.attempts_made, delivery.attempts_before, locked.lease_until
+          delivery.subject, delivery.traceparent, delivery.attempts_made, delivery.attempts_before,
+          locked.lease_until
 """
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Claimed:
     event_id: str
     body: bytes
     subject: str
+    traceparent: str
     attempt: int
     attempts_before: int
     secrets: tuple[str, ...]
@@ -132,8 +134,10 @@ def claim(now: datetime, limit: int) -> list[Claimed]:
         )
     live = _secrets({endpoint for _, endpoint, *_ in rows})
     return [
-        Claimed(pk, endpoint, url, event, body.encode(), subject, made, before, live[endpoint])
-        for pk, endpoint, url, event, body, subject, made, before, _lease in rows
+        Claimed(
+            pk, endpoint, url, event, body.encode(), subject, trace, made, before, live[endpoint]
+        )
+        for pk, endpoint, url, event, body, subject, trace, made, before, _lease in rows
     ]
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 
+from control_plane.config import tracing
 from control_plane.outgoing import addresses, transport
 from control_plane.webhooks.claiming import Claimed, Result, claim, record, signed
 
@@ -57,6 +59,27 @@ def deliver_due(way: Way, run_s: float = RUN_S) -> int:
 
 def attempt(claimed: Claimed, way: Way) -> Result:
     """One request; never raises for what a merchant's server does."""
+    if not claimed.traceparent:
+        return _attempt(claimed, way, {})
+    span = tracing.begin(
+        "POST webhook",
+        claimed.traceparent,
+        tracing.CLIENT,
+        {
+            "http.request.method": "POST",
+            "server.address": urlsplit(claimed.url).hostname,
+            "http.request.resend_count": claimed.attempt - 1,
+            "sluice.event": claimed.event_id,
+            "sluice.reservation_id": claimed.subject,
+        },
+    )
+    result = _attempt(claimed, way, {tracing.HEADER: span.traceparent})
+    span.note(http__response__status_code=result.status)
+    span.end(result.error)
+    return result
+
+
+def _attempt(claimed: Claimed, way: Way, more: dict[str, str]) -> Result:
     at, started = way.clock(), time.monotonic()
 
     def result(status: int | None, error: str, answer: bytes = b"") -> Result:
@@ -65,7 +88,7 @@ def attempt(claimed: Claimed, way: Way) -> Result:
     try:
         answer = transport.post(
             claimed.url,
-            signed(claimed, at),
+            signed(claimed, at) | more,
             claimed.body,
             private=way.private,
             look_up=way.look_up,

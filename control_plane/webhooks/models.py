@@ -128,6 +128,8 @@ class Delivery(models.Model):
     subject = models.CharField(_("reservation"), max_length=64)
     order_number = models.CharField(_("order number"), max_length=24, blank=True)
     body = models.TextField(_("body"))
+    # Of a purchase that is followed (config/tracing.py); it goes out with each attempt.
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
     state = models.CharField(
         _("state"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.PENDING
     )

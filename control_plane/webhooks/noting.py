@@ -39,12 +39,14 @@ SELECT item.id, campaign.slug, endpoint.id, endpoint.events, endpoint.created_at
 # cannot have one shopper's events at once, since those stand in one partition; one that is given to
 # its consumer again after a dead letter comes late anyway.
 _NOTE = """
-INSERT INTO webhooks_delivery (endpoint_id, event_id, type, subject, order_number, body, state,
-                               attempts_made, attempts_before, next_try_at, created_at)
-SELECT endpoint_id, event_id, type, subject, order_number, body, 'pending', 0, 0, %(now)s, %(now)s
+INSERT INTO webhooks_delivery (endpoint_id, event_id, type, subject, order_number, body,
+                               traceparent, state, attempts_made, attempts_before, next_try_at,
+                               created_at)
+SELECT endpoint_id, event_id, type, subject, order_number, body, traceparent,
+       'pending', 0, 0, %(now)s, %(now)s
   FROM unnest(%(endpoints)s::bigint[], %(ids)s::text[], %(types)s::text[], %(subjects)s::text[],
-              %(numbers)s::text[], %(bodies)s::text[]) WITH ORDINALITY
-       AS one (endpoint_id, event_id, type, subject, order_number, body, place)
+              %(numbers)s::text[], %(bodies)s::text[], %(traceparents)s::text[]) WITH ORDINALITY
+       AS one (endpoint_id, event_id, type, subject, order_number, body, traceparent, place)
  ORDER BY place
 ON CONFLICT (endpoint_id, event_id) DO NOTHING
 """
@@ -64,11 +66,17 @@ class Told(NamedTuple):
     amount_minor: int = 0
     currency: str = ""
     reason: str = ""
+    # Of a purchase that is followed (config/tracing.py).
+    traceparent: str = ""
 
     @property
     def number(self) -> str:
         """What the shopper sees of the order, as `Order.number`; empty for a rejection."""
         return "" if self.order_id is None else f"S{self.order_id:010d}"
+
+
+# Of _NOTE, in its order.
+_Row = tuple[int, str, str, str, str, str, str]
 
 
 class _Listener(NamedTuple):
@@ -92,7 +100,7 @@ def note(told: Sequence[Told], now: datetime) -> int:
         return 0
     told = [one for one in told if one.item in listeners and one.at > now - KEPT]
     orders = _orders(one.order_id for one in told if one.order_id is not None)
-    rows: list[tuple[int, str, str, str, str, str]] = []
+    rows: list[_Row] = []
     for one in told:
         events = [one]
         order = orders.get(one.order_id or 0)
@@ -103,7 +111,7 @@ def note(told: Sequence[Told], now: datetime) -> int:
     if not rows:
         return 0
     columns = zip(*rows, strict=True)
-    names = ("endpoints", "ids", "types", "subjects", "numbers", "bodies")
+    names = ("endpoints", "ids", "types", "subjects", "numbers", "bodies", "traceparents")
     given = {name: list(column) for name, column in zip(names, columns, strict=True)}
     with connection.cursor() as cursor:
         cursor.execute(_NOTE, given | {"now": now})
@@ -126,9 +134,7 @@ def _orders(ids: Iterable[int]) -> dict[int, dict[str, Any]]:
     return {order["pk"]: order for order in known.values(*fields)}
 
 
-def _rows(
-    event: Told, listeners: Iterable[_Listener], order: dict[str, Any] | None
-) -> list[tuple[int, str, str, str, str, str]]:
+def _rows(event: Told, listeners: Iterable[_Listener], order: dict[str, Any] | None) -> list[_Row]:
     """An endpoint hears of what happened since it was made."""
     wanting = [one for one in listeners if event.type in one.events and event.at >= one.since]
     if not wanting:
@@ -136,7 +142,15 @@ def _rows(
     event_id = _event_id(event)
     body = written(event_id, event.type, event.at, _data(event, wanting[0].campaign, order))
     return [
-        (one.endpoint_id, event_id, event.type, event.reservation_id, event.number, body)
+        (
+            one.endpoint_id,
+            event_id,
+            event.type,
+            event.reservation_id,
+            event.number,
+            body,
+            event.traceparent,
+        )
         for one in wanting
     ]
 

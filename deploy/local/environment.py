@@ -24,6 +24,7 @@ _SIGNING_IN = (
 TUNABLES: dict[str, str | None] = {
     "SLUICE_LOG_LEVEL": "info",
     "SLUICE_TIME_ZONE": None,
+    "SLUICE_OTLP_URL": None,
     "SLUICE_DEBUG": None,
     "SLUICE_DEMO": "1",
     # The demo has one user; the test stack has it on.
@@ -43,6 +44,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_QUEUE_MAX": None,
     "SLUICE_WITHOUT_LEASE": None,
     "SLUICE_BREAKER_FAILURES": None,
+    "SLUICE_REFUSALS_LOGGED_PER_S": None,
     "SLUICE_TRUSTED_PROXIES": "127.0.0.1/32",
     "SLUICE_INSTANCE": None,
     "SLUICE_CONSOLE_WAF": "block",
@@ -56,7 +58,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_EDGE_INSTANCE": None,
 }
 
-_COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL")
+_COMMON = ("SLUICE_PROFILE", "SLUICE_LOG_LEVEL", "SLUICE_PROCESS", "SLUICE_OTLP_URL")
 _DJANGO = (
     *_COMMON,
     *_SIGNING_IN,
@@ -101,7 +103,7 @@ _SNAPSHOT_READER = (
 
 # A process that is not named here gets nothing but PATH and HOME.
 NEEDED = {
-    "control-plane": _DJANGO,
+    "control-plane": (*_DJANGO, *_KAFKA),
     "celery-worker": _DJANGO,
     "celery-webhooks": _DJANGO,
     "celery-beat": _DJANGO,
@@ -128,6 +130,7 @@ NEEDED = {
         "SLUICE_QUEUE_MAX",
         "SLUICE_WITHOUT_LEASE",
         "SLUICE_BREAKER_FAILURES",
+        "SLUICE_REFUSALS_LOGGED_PER_S",
         "SLUICE_TRUSTED_PROXIES",
         "SLUICE_INSTANCE",
         "SLUICE_CONSOLE_WAF",
@@ -144,6 +147,7 @@ NEEDED = {
         "SLUICE_TURNSTILE_URL",
         "SLUICE_EDGE_INSTANCE",
         "SLUICE_DEMO",
+        "SLUICE_OTLP_URL",
     ),
 }
 
@@ -182,12 +186,15 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
         "SLUICE_APPROVAL_BY_SECOND_PERSON": "1" if site.settings.is_test else "0",
     }
+    if site.profile == "test":
+        # A test may listen there (tests/e2e/otlp.py). Nothing is sent while nothing is followed.
+        computed["SLUICE_OTLP_URL"] = f"http://127.0.0.1:{site.port('otlp')}"
     return computed | tunables()
 
 
 def of(site: Site, process: str) -> dict[str, str]:
     """What one process may know; KeyError when NEEDED names a variable nobody computes."""
-    known = values(site)
+    known = values(site) | {"SLUICE_PROCESS": process}
     if process == "gateway":
         known["SLUICE_STOCK_REDIS_USER"] = "gateway"
         known["SLUICE_STOCK_REDIS_PASSWORD"] = site.secrets["stock_gateway_password"]

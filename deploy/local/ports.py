@@ -23,6 +23,8 @@ BASE_PORTS = {
     "order-courier": 9207,
     "compensator": 9208,
     "webhook-consumer": 9211,
+    # Of no process of the stack: where it sends its traces, if anywhere (SLUICE_OTLP_URL).
+    "otlp": 4318,
 }
 # The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
 # port + 10000, the stock port of profile `test`.

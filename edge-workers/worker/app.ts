@@ -1,6 +1,6 @@
 /** The edge worker, composed: every route in the order it is tried. */
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { HumanCheck } from "./check/human_check.ts";
 import { cors } from "./cors/cors.ts";
 import { type Log, without_floods } from "./env/log.ts";
@@ -21,8 +21,12 @@ import type { PublishedSource } from "./routes/pages/files.ts";
 import { type PageFile, pages_route } from "./routes/pages/pages.ts";
 import { published_route } from "./routes/pages/published.ts";
 import { time_route } from "./routes/time/time.ts";
+import { trace_route } from "./routes/trace/trace.ts";
 import { SnapshotStore } from "./snapshot/store.ts";
 import { StockHeard } from "./stock/heard.ts";
+import { following } from "./trace/follow.ts";
+import { Spans } from "./trace/spans.ts";
+import { read_traceparent } from "./trace/traceparent.ts";
 
 /** Everything the worker takes from outside. Time and randomness are among it, for the tests. */
 export interface Surroundings {
@@ -36,13 +40,14 @@ export interface Surroundings {
   random: () => number;
   token_id: () => string;
   isolate_id: () => string;
+  span_id: () => string;
   fetch: typeof fetch;
   log: Log;
 }
 
 /** Builds the worker. Its snapshot store lives as long as the app, that is: as the isolate. */
 export function create_app(surroundings: Surroundings): Hono {
-  const { settings, clock, random, token_id, fetch } = surroundings;
+  const { settings, clock, random, token_id, span_id, fetch } = surroundings;
   const log = without_floods(surroundings.log, clock);
   const origin = { fetch, random, log };
   const heartbeat = new Heartbeat(surroundings);
@@ -59,10 +64,12 @@ export function create_app(surroundings: Surroundings): Hono {
     clock,
   });
   const stock = new StockHeard(clock);
+  const spans = new Spans({ ...settings, clock, fetch, log });
   const app = new Hono();
 
   app.use("/v1/*", cors());
   app.use("/sdk/*", cors());
+  app.use("/v1/*", following({ store, spans, clock, span_id }));
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));
   app.route("/", item_route({ store, stock, random }));
@@ -71,8 +78,9 @@ export function create_app(surroundings: Surroundings): Hono {
     return next();
   });
   app.route("/", check_route({ ...door, limits: limits() }));
-  app.route("/", entry_route({ ...door, limits: limits(), token_id }));
+  app.route("/", entry_route({ ...door, limits: limits(), token_id, span_id }));
   app.route("/", lobby_route({ ...door, limits: limits(), token_id, pools, origin }));
+  app.route("/", trace_route({ store, spans, clock }));
   app.all("/v1/*", async (c) => {
     const { pathname } = new URL(c.req.url);
     check_path(pathname);
@@ -89,14 +97,22 @@ export function create_app(surroundings: Surroundings): Hono {
   app.route("/", demo_payment_route(settings, origin));
   app.route("/", pages_route(surroundings.page_files, settings));
 
-  app.notFound(() => problem("not_found"));
-  app.onError((error) => {
-    if (error instanceof Refusal) return problem(error.outcome, error.details);
-    log("error", "request_failed", { reason: error.message });
+  app.notFound((c) => problem("not_found", trace_of(c)));
+  app.onError((error, c) => {
+    if (error instanceof Refusal) {
+      return problem(error.outcome, { ...error.details, ...trace_of(c) });
+    }
+    log("error", "request_failed", { reason: error.message, ...trace_of(c) });
     const { outcome, details } = busy(random, "something went wrong here");
-    return problem(outcome, details);
+    return problem(outcome, { ...details, ...trace_of(c) });
   });
   return app;
+}
+
+/** The trace that a request came with, for its problem and the log; nothing without one. */
+function trace_of(c: Context): { trace_id?: string } {
+  const traceparent = read_traceparent(c.req.header("traceparent"));
+  return traceparent === null ? {} : { trace_id: traceparent.trace_id };
 }
 
 /** Cloudflare's name for the location that runs this isolate, or null elsewhere. */

@@ -8,6 +8,7 @@ import { outbound } from "./env/outbound.ts";
 import { read_settings } from "./env/settings.ts";
 import { published_source } from "./routes/pages/files.ts";
 import { random_token_id } from "./tokens/entry.ts";
+import { random_span_id } from "./trace/traceparent.ts";
 
 export default create_app({
   settings: read_settings(env),
@@ -18,6 +19,7 @@ export default create_app({
   random: Math.random,
   token_id: random_token_id,
   isolate_id: random_token_id,
+  span_id: random_span_id,
   fetch: outbound(env.SLUICE_CLOUDFLARE),
   log,
 });

@@ -7,22 +7,20 @@ local outcome = require "gateway.outcome"
 local queued = require "gateway.queue.queued"
 local metrics = require "gateway.metrics"
 local run_steps = require "gateway.run_steps"
+local trace = require "gateway.trace"
 
 local ngx = ngx
 local match = string.match
 
 local item_state = require "gateway.steps.item_state" -- the first: what a worker knows by itself
-local decide = run_steps {
-  require "gateway.steps.banned_address",
-  require "gateway.steps.shape",
-  require "gateway.steps.path_key",
-  require "gateway.steps.token",
-  require "gateway.steps.ticket",
-  require "gateway.steps.rate_limit",
-  require "gateway.steps.risk",
-  require "gateway.steps.queue",
-  require "gateway.steps.reserve",
+local NAMES = {
+  "banned_address", "shape", "path_key", "token", "ticket", "rate_limit", "risk", "queue", "reserve",
 }
+local steps = {}
+for i, name in ipairs(NAMES) do
+  steps[i] = require("gateway.steps." .. name)
+end
+local decide, decide_followed = run_steps(steps), trace.followed(NAMES, steps)
 
 local PENDING_POLL_MS = 500
 
@@ -54,6 +52,10 @@ end
 local function conclude(req, code, detail, retry_after_ms)
   metrics.count("buys", code)
   events.note(req, code)
+  if req.trace then
+    ngx.var.sluice_trace = req.trace.id
+    req.trace:finish(req, code, outcome.OUTCOMES[code].status)
+  end
   if req.is_from_memory or code == "ended" then
     return outcome.refuse_quietly(code, detail, retry_after_ms)
   end
@@ -65,12 +67,12 @@ local function conclude(req, code, detail, retry_after_ms)
   elseif code == "pending" then
     return answer(req, code, '"retry_after_ms":' .. PENDING_POLL_MS, PENDING_POLL_MS)
   end
-  return outcome.refuse(code, detail, retry_after_ms)
+  return outcome.refuse(code, detail, retry_after_ms, req.trace and req.trace.id)
 end
 
 -- What the first step fills in. It waits for nothing and most requests end there, so one for all of them.
 local early = {
-  item_id = "", view = false, item = false, claims = false, is_from_memory = false,
+  item_id = "", view = false, item = false, claims = false, is_from_memory = false, trace = false,
 }
 
 --- Content handler of POST /v1/items/{item}/{path_key}/buy.
@@ -89,7 +91,14 @@ function _M.handle()
     item_id = item_id, path_key = path_key, view = early.view, item = early.item, is_from_memory = false,
     qty = false, idempotency_key = false, claims = false, address = false, site = false,
     reservation_id = false, at_ms = false, ticket_claims = false, is_charged = false, may_have_won = false,
+    trace = false,
   }
+  if early.item.is_followed then
+    req.trace = trace.of_request()
+    if req.trace then
+      return conclude(req, decide_followed(req))
+    end
+  end
   return conclude(req, decide(req))
 end
 

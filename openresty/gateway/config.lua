@@ -170,6 +170,10 @@ function _M.read(getenv, port)
     -- Without brokers the risk scorer hears nothing of this gateway.
     kafka_brokers = optional_endpoints(getenv, "SLUICE_KAFKA_BROKERS"),
     kafka_prefix = name_of(getenv, "SLUICE_KAFKA_PREFIX", ""),
+    -- Lines in the access log for refusals of one outcome, in each worker.
+    refusals_logged_per_s = integer(getenv, "SLUICE_REFUSALS_LOGGED_PER_S", 100, 0, 1000000),
+    -- A receiver of OTLP/HTTP. Without one nothing is told of the purchases that are followed.
+    otlp = optional_address_url(getenv, "SLUICE_OTLP_URL"),
   }
   if config.batch_max > config.queue_max then
     fail("SLUICE_BATCH_MAX", "must not exceed SLUICE_QUEUE_MAX")

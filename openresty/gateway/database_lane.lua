@@ -47,7 +47,11 @@ end
 local function body_of(lane, requests)
   local lines = {}
   for i = 1, #requests do
-    lines[i] = reserve_line.text(requests[i].wish) -- none has anything that JSON would escape
+    local wish = requests[i].wish
+    if wish.trace then
+      wish.trace:sent(#requests)
+    end
+    lines[i] = reserve_line.text(wish) -- none has anything that JSON would escape
   end
   return lane.body_start .. table.concat(lines, '","') .. '"]}'
 end

@@ -45,6 +45,15 @@ local FAMILIES = {
   bans_met = {
     "sluice_gateway_bans_met_total", "counter", "kind|mode", "Requests of somebody who is banned.",
   },
+  refusals_unwritten = {
+    "sluice_gateway_refusals_unwritten_total", "counter", "outcome",
+    "Refusals that got no line in the access log, because there were many in a second.",
+  },
+  spans = {
+    "sluice_gateway_spans_total", "counter", "result",
+    "Spans of followed purchases: sent, or dropped because the list was full or the receiver away; over: "
+      .. "purchases that were not followed because there were too many.",
+  },
   breaker = {
     "sluice_gateway_breaker_open", "gauge", "upstream|worker",
     "1 while a worker leaves an upstream alone.",
@@ -72,8 +81,9 @@ local FAMILIES = {
 }
 local ORDER = {
   "buys", "limit_reports", "risk", "bans", "bans_met", "queue", "queue_errors", "batches",
-  "batched_requests", "redis_errors", "database_errors", "events", "breaker", "heartbeats", "console",
-  "console_breaker", "snapshot", "generation", "heard",
+  "batched_requests", "redis_errors", "database_errors", "events", "refusals_unwritten", "spans",
+  "breaker", "heartbeats",
+  "console", "console_breaker", "snapshot", "generation", "heard",
 }
 
 local _M = {}

@@ -1,6 +1,7 @@
 -- Outcome → HTTP status and body: the only such table (DESIGN §2). Refusals follow RFC 9457.
 
 local cjson = require "cjson.safe"
+local refusal_log = require "gateway.refusal_log"
 
 local ngx = ngx
 local ceil, random = math.ceil, math.random
@@ -31,13 +32,15 @@ _M.OUTCOMES = OUTCOMES
 local fixed_bodies = {}
 
 --- The problem document of a refusal.
--- code: an outcome; detail: string or nil; retry_after_ms: number or nil. Returns status, JSON text.
-function _M.problem(code, detail, retry_after_ms)
+-- code: an outcome; detail: string or nil; retry_after_ms: number or nil; trace_id: of one that is followed,
+-- else nil or false. Returns status, JSON text.
+function _M.problem(code, detail, retry_after_ms, trace_id)
   local outcome = OUTCOMES[code]
   if not outcome or not outcome.title then
     error("not a refusal: " .. tostring(code), 2)
   end
-  if not detail and not retry_after_ms and fixed_bodies[code] then
+  local is_fixed = not detail and not retry_after_ms and not trace_id
+  if is_fixed and fixed_bodies[code] then
     return outcome.status, fixed_bodies[code]
   end
   local body = cjson.encode({
@@ -47,8 +50,9 @@ function _M.problem(code, detail, retry_after_ms)
     code = code,
     detail = detail,
     retry_after_ms = retry_after_ms,
+    trace_id = trace_id or nil,
   })
-  if not detail and not retry_after_ms then
+  if is_fixed then
     fixed_bodies[code] = body
   end
   return outcome.status, body
@@ -76,8 +80,8 @@ local function send(status, body, retry_after_ms)
 end
 
 --- Answer a refusal that the log does not hear of (conf/http.d/log.conf).
-function _M.refuse_quietly(code, detail, retry_after_ms)
-  local status, body = _M.problem(code, detail, retry_after_ms)
+function _M.refuse_quietly(code, detail, retry_after_ms, trace_id)
+  local status, body = _M.problem(code, detail, retry_after_ms, trace_id)
   if code == "bad_token" then
     ngx.header["WWW-Authenticate"] = "Bearer" -- RFC 9110 §11.6.1
   end
@@ -86,12 +90,14 @@ function _M.refuse_quietly(code, detail, retry_after_ms)
 end
 
 --- Answer a refusal. `busy` always says when to come back.
-function _M.refuse(code, detail, retry_after_ms)
+function _M.refuse(code, detail, retry_after_ms, trace_id)
   if code == "busy" and not retry_after_ms then
     retry_after_ms = _M.busy_retry_ms()
   end
-  ngx.var.sluice_outcome = code
-  _M.refuse_quietly(code, detail, retry_after_ms)
+  if refusal_log.is_written(code) then
+    ngx.var.sluice_outcome = code
+  end
+  _M.refuse_quietly(code, detail, retry_after_ms, trace_id)
 end
 
 --- Answer a purchase with a JSON text that the caller made, in five pieces: as one string every answer of an

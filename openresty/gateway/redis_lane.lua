@@ -35,7 +35,7 @@ function Lane:encode(parts, requests)
   parts[#parts + 1] = self.call
   lines:clear()
   for j = 1, #requests do
-    reserve_line.write(lines, requests[j].wish)
+    reserve_line.write(lines, requests[j].wish, #requests)
   end
   parts[#parts + 1] = lines:text()
 end

@@ -75,6 +75,7 @@ local function view_of_item(id, item, document, lanes, limits_of)
   view.shards = view_of_shards(item, document.stock.source, lanes)
   view.switches = switches.of(document.switches, item.switches)
   view.limits = limits_of(view.switches.rate_limits)
+  view.is_followed = view.switches.trace_sampling > 0 -- gateway/trace.lua; which ones, the edge decides
   view.queue = queue_view.build(item.id, item.queue)
   return view
 end

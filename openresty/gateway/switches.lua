@@ -7,6 +7,7 @@
 local _M = {}
 
 local RATE_LIMITS_MAX = 100
+local PERCENT_MAX = 100
 
 local DEFAULTS = {
   sale_enabled = false, -- the document always names it; one that does not is broken, and sells nothing
@@ -14,6 +15,7 @@ local DEFAULTS = {
   risk_mode = "enforce",
   human_check = true,
   rate_limits = 1,
+  trace_sampling = 0,
 }
 
 local QUEUE_MODES = { configured = true, off = true, fifo = true }
@@ -26,6 +28,9 @@ local CHECKS = {
   human_check = function(value) return type(value) == "boolean" end,
   rate_limits = function(value)
     return type(value) == "number" and value >= 0 and value <= RATE_LIMITS_MAX
+  end,
+  trace_sampling = function(value)
+    return type(value) == "number" and value >= 0 and value <= PERCENT_MAX
   end,
 }
 

@@ -8,6 +8,7 @@ it("takes the item's own switch, then the general one, then what is usual", func
   local general = { rate_limits = 2, queue_mode = "fifo", sale_enabled = true }
   assert.same({
     sale_enabled = true, queue_mode = "fifo", risk_mode = "off", human_check = true, rate_limits = 0,
+    trace_sampling = 0,
   }, switches.of(general, own))
 end)
 
@@ -18,6 +19,7 @@ end)
 
 for name, value in pairs({
   sale_enabled = 1, queue_mode = "draw", risk_mode = true, human_check = "yes", rate_limits = 101,
+  trace_sampling = -1,
 }) do
   it("refuses a snapshot whose " .. name .. " cannot be", function()
     assert.has_error(function() switches.of({ [name] = value }, nil) end)

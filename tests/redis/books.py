@@ -30,7 +30,8 @@ def intents_of(client: Client, shard: Shard) -> list[dict[str, Any]]:
 
 
 def _intent(line: str) -> dict[str, Any]:
-    shopper, wish, device, level, at_ms = line.split(" ")
+    # One that is followed has a trace behind it.
+    shopper, wish, device, level, at_ms, *_ = line.split(" ")
     reservation_id, qty = wish.split("=")
     return {
         "shopper": shopper,

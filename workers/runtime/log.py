@@ -2,24 +2,21 @@
 
 import json
 import logging
-from datetime import UTC, datetime
-from typing import Any
+
+from django.conf import settings
+
+from control_plane.config.json_log import head
 
 # What a LogRecord has of itself; all else came from `extra` and belongs into the line.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """at, level, logger, message, then the extra fields (`item`, `reservation_id`, …)."""
+    """at, level, process, message, logger, then the extra fields (`item`, `reservation_id`, …)."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; values that JSON does not know are written as text."""
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+        line = head(record, settings.ENV.process)
         line |= {name: value for name, value in vars(record).items() if name not in _OWN}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from prometheus_client import disable_created_metrics
 
+from control_plane.config import tracing
 from workers.runtime import env as environment
 from workers.runtime import log
 from workers.runtime.clock import Clock, SystemClock
@@ -39,6 +40,7 @@ def start(
     """
     env = environment.read_or_exit(environ, **needs)
     log.configure(env.log_level)
+    tracing.warm()
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: object) -> None:

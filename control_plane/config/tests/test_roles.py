@@ -95,6 +95,7 @@ PAGES = {
     "risk_ban_lift": "r",
     "risk_riskrule_end": "r",
     "snapshot_entrykey_rotate": "o",
+    "support": "osa",
     "switches_switchthrow_revert": "o",
     "switches_switchthrow_throw": "o",
     "webhooks_delivery_again": "os",

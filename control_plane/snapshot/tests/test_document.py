@@ -25,6 +25,7 @@ SWITCHES = {
     "rate_limits": 1,
     "canary_percent": 0,
     "console_canary_percent": 0,
+    "trace_sampling": 0,
 }
 
 

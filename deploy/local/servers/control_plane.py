@@ -106,7 +106,8 @@ def _web(site: Site) -> list[str]:
 
 
 def _celery(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "celery", "-A", "control_plane.config", *arguments]
+    # Quiet: a banner is no line of a log.
+    return [sys.executable, "-m", "celery", "-q", "-A", "control_plane.config", *arguments]
 
 
 MIGRATIONS = OneShot(name="migrations", run=migrate, done=migrated)

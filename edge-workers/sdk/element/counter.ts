@@ -8,6 +8,7 @@ import type { Purchase } from "../purchase.ts";
 import { best_store, knows_item } from "../tabs/memory.ts";
 import { lasting_device, type SessionSource, shopper_of, Visit } from "../visit.ts";
 import { NO_ANSWER, OFFLINE } from "../wire/ask.ts";
+import { Traces } from "../wire/trace.ts";
 import { within } from "../within.ts";
 
 export type LoadCheck = () => Promise<CheckExports>;
@@ -113,7 +114,8 @@ export class Counter {
       if (session === null) return this.#show_idle({ state: "no_session" });
       const { edge, item, on_change } = this.#options;
       const device = () => this.#device();
-      const wire = { edge, item, visit: this.#visit, device, check: this.#check };
+      const traces = new Traces();
+      const wire = { edge, item, visit: this.#visit, device, check: this.#check, traces };
       this.#purchase = open_purchase(wire, shopper_of(session), on_change);
       on_change(this.#purchase.machine);
       then(this.#purchase);

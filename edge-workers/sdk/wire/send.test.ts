@@ -9,6 +9,7 @@ import { type Machine, new_machine } from "../machine/machine.ts";
 import { type SessionSource, Visit } from "../visit.ts";
 import { ask } from "./ask.ts";
 import { send, type Wire } from "./send.ts";
+import { Traces } from "./trace.ts";
 
 let server: Server;
 let edge: string;
@@ -39,7 +40,7 @@ const never = new AbortController().signal;
 function wire(session: SessionSource = "s.e.s", solve: Solve = async () => null): Wire {
   const visit = new Visit(() => session);
   const check = new PreparedCheck(solve);
-  return { edge, item: 7, visit, device: async () => "device-1", check };
+  return { edge, item: 7, visit, device: async () => "device-1", check, traces: new Traces() };
 }
 /** Has not been let in yet. */
 const outside = (more: Partial<Machine> = {}) => machine({ entry_token: null, ...more });

@@ -5,6 +5,7 @@ import type { PreparedCheck } from "../human_check.ts";
 import { type Machine, type Request, renewal_of } from "../machine/machine.ts";
 import type { Visit } from "../visit.ts";
 import { type Answer, ask, NO_ANSWER, silence } from "./ask.ts";
+import type { Traces } from "./trace.ts";
 
 export interface Wire {
   edge: string;
@@ -12,6 +13,7 @@ export interface Wire {
   visit: Visit;
   device: () => Promise<string>;
   check: PreparedCheck;
+  traces: Traces;
 }
 
 /** What a repeated purchase says: after sell-out only the stock knows whether the first one won. */
@@ -39,14 +41,17 @@ function address({ edge }: Wire, path: string | null): string {
   return `${edge}${path?.startsWith("/v1/") ? path : "/v1/"}`;
 }
 
-function buy(wire: Wire, machine: Machine, signal: AbortSignal): Promise<Answer> {
+async function buy(wire: Wire, machine: Machine, signal: AbortSignal): Promise<Answer> {
   const { key, is_repeat, ticket, entry_token, buy_url } = machine;
-  return ask(address(wire, buy_url), {
+  const trace = wire.traces.of(key);
+  const answer = await ask(address(wire, buy_url), {
     token: entry_token,
     body: ticket === null ? { qty: 1 } : { qty: 1, ticket },
-    headers: { "idempotency-key": key, ...(is_repeat ? AGAIN : {}) },
+    headers: { "idempotency-key": key, ...trace.headers, ...(is_repeat ? AGAIN : {}) },
     signal,
   });
+  trace.bought(wire.edge, wire.item, answer);
+  return answer;
 }
 
 /** Entry and lobby: session, device, and the human check where one is asked for. */
@@ -71,7 +76,14 @@ async function knock(
     // its token would be challenged as the one before was.
     if (solved === null && wants_puzzle) return silence("busy");
     if (solved !== null) body.check = wants_puzzle ? { ...solved, puzzle: 1 } : solved;
-    const knocked = await ask(`${edge}/v1/items/${item}/${door}`, { token: session, body, signal });
+    const trace = wire.traces.of(machine.key);
+    const knocked = await ask(`${edge}/v1/items/${item}/${door}`, {
+      token: session,
+      body,
+      headers: trace.headers,
+      signal,
+    });
+    trace.entered(knocked);
     // What was not answered was not answered wrongly.
     return solved === null && knocked.code === "challenge" ? silence("busy") : knocked;
   };

@@ -14,7 +14,7 @@ const preflight = (headers: string) => ({
 test("a shop at another origin may buy, and is asked once in two hours", async () => {
   const edge = new Edge();
   const path = "/v1/items/7/key/buy";
-  const asked = "authorization,content-type,idempotency-key,purchase-retry";
+  const asked = "authorization,content-type,idempotency-key,purchase-retry,traceparent";
   const response = await edge.fetch(path, preflight(asked));
   expect(response.status).toBe(204);
   expect(response.headers.get("access-control-allow-origin")).toBe("*");

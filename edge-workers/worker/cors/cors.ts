@@ -9,7 +9,13 @@ import type { MiddlewareHandler } from "hono";
 import { cors as hono_cors } from "hono/cors";
 
 /** The headers that the SDK sends beyond the safe ones. */
-const HEADERS = ["authorization", "content-type", "idempotency-key", "purchase-retry"];
+const HEADERS = [
+  "authorization",
+  "content-type",
+  "idempotency-key",
+  "purchase-retry",
+  "traceparent",
+];
 /** As long as Chromium keeps it: each purchase would otherwise cost two requests. */
 const KEPT_S = 7200;
 

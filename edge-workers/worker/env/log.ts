@@ -1,4 +1,4 @@
-/** One JSON object a line on standard output, as every Sluice process logs. */
+/** One JSON object a line on standard output (`deploy/logs/line.schema.json`). */
 
 export type LogLevel = "info" | "warn" | "error";
 export type Log = (level: LogLevel, event: string, fields?: Record<string, unknown>) => void;
@@ -6,7 +6,15 @@ export type Log = (level: LogLevel, event: string, fields?: Record<string, unkno
 /** The worker's log. Fields must never hold a key, a token or a request body. */
 export const log: Log = (level, event, fields = {}) => {
   // biome-ignore lint/suspicious/noConsole: console is the only log sink a worker has.
-  console.log(JSON.stringify({ level, event, process: "edge", ...fields }));
+  console.log(
+    JSON.stringify({
+      at: new Date().toISOString(),
+      level: level === "warn" ? "warning" : level,
+      process: "edge",
+      message: event,
+      ...fields,
+    }),
+  );
 };
 
 /** Longest time between two lines of one event that a flood is cut down to. */

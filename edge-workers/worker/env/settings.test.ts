@@ -21,6 +21,7 @@ test("good bindings become settings, addresses without a trailing slash", () => 
     turnstile: null,
     limiter: null,
     instance: "edge",
+    otlp_url: null,
     demo: true,
   });
 });
@@ -73,6 +74,7 @@ describe("a wrong binding is refused by name", () => {
     ["SLUICE_TURNSTILE_SITE_KEY", "alone", "SLUICE_TURNSTILE_SECRET is not set"],
     ["SLUICE_ENTRY_LIMITER", {}, "must be a rate-limit binding"],
     ["SLUICE_EDGE_INSTANCE", "an edge", "must match"],
+    ["SLUICE_OTLP_URL", "http://collector.example/v1/traces", "origin only"],
     ["SLUICE_DEMO", "yes", "must be 0 or 1"],
     ["SLUICE_DEMO", true, "must be 0 or 1"],
   ])("%s = %o", (name, value, reason) => {

@@ -24,6 +24,8 @@ export interface Settings {
   limiter: PlatformLimiter | null;
   /** What this edge is called in the switch console. */
   instance: string;
+  /** A receiver of OTLP/HTTP; null: what is followed is told to nobody. */
+  otlp_url: string | null;
   /** Whether the demo merchant's session endpoint is reachable through the edge. */
   demo: boolean;
 }
@@ -144,6 +146,7 @@ export function read_settings(env: Bindings): Settings {
     turnstile: turnstile(env),
     limiter: limiter(env),
     instance: instance(env),
+    otlp_url: optional_origin(env, "SLUICE_OTLP_URL"),
     demo: flag(env, "SLUICE_DEMO"),
   };
 }

@@ -1,5 +1,7 @@
 /** Which headers of a visitor reach the origin. */
 
+import { own_traceparent } from "../trace/followed.ts";
+
 // RFC 9110 §7.6.1, and what names the visitor or the host: the origin hears those from us alone.
 const DROPPED: ReadonlySet<string> = new Set([
   "connection",
@@ -61,5 +63,7 @@ export function origin_headers(request: Request): Headers {
   }
   const address = client_address(request);
   if (address !== null) sent.set("x-forwarded-for", address);
+  const traceparent = own_traceparent(request);
+  if (traceparent !== null) sent.set("traceparent", traceparent);
   return sent;
 }

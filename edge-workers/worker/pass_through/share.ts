@@ -8,13 +8,13 @@ import { client_address } from "./headers.ts";
 const PLACES = 1000;
 
 // Both name the item first: `/v1/items/7/…`, `/v1/reservations/7-0-…`.
-const ITEM = /^\/v1\/(?:items|reservations)\/([1-9][0-9]{0,14})[/-]/;
+export const ITEM_OF_PATH = /^\/v1\/(?:items|reservations)\/([1-9][0-9]{0,14})[/-]/;
 const PAYLOAD = /^Bearer [^.]{1,512}\.([A-Za-z0-9_-]{1,2048})\./;
 
 /** The percentage that holds for a path: its item's, where the snapshot has one, else everybody's. */
 export function canary_percent(snapshot: Snapshot | null, pathname: string): number {
   if (snapshot === null) return 0;
-  const item = snapshot.items.get(Number(ITEM.exec(pathname)?.[1]));
+  const item = snapshot.items.get(Number(ITEM_OF_PATH.exec(pathname)?.[1]));
   return item?.canary_percent ?? snapshot.canary_percent;
 }
 

@@ -8,6 +8,8 @@ const HEADERS = { "content-type": "application/problem+json", "cache-control": "
 export interface ProblemDetails {
   detail?: string;
   retry_after_ms?: number;
+  /** Of a request that came with one. */
+  trace_id?: string;
   /** A puzzle to solve, with `challenge` only (`check/slider.ts`). */
   slider?: object;
 }

@@ -38,6 +38,8 @@ export interface Item {
   challenged_scores: readonly ChallengedScore[];
   /** The canary's share of this item's shoppers; null when the item says nothing of its own. */
   canary_percent: number | null;
+  /** The share of this item's purchases that is followed; null: as everybody's. */
+  trace_sampling: number | null;
 }
 
 /** From `min_score` on a rule sends shoppers back with `challenge`; `until_ms` null: for ever. */
@@ -71,6 +73,8 @@ export interface SnapshotDocument {
   session_keys: readonly (KeyText & { merchant: string })[];
   /** The canary's share of everybody else. */
   canary_percent: number;
+  /** The share of all purchases that is followed. */
+  trace_sampling: number;
   /** Null: the document names none, and the gateways' defaults hold. */
   rate_limits: readonly RateLimit[] | null;
 }
@@ -239,6 +243,7 @@ function read_item(value: unknown, where: string, general: unknown, rules: unkno
     human_check: human_check(general, item.switches, `${where}.switches`, true),
     challenged_scores: is_enforced ? challenged_scores(rules, id) : [],
     canary_percent: percent(item.switches, "canary_percent", `${where}.switches`),
+    trace_sampling: percent(item.switches, "trace_sampling", `${where}.switches`),
   };
 }
 
@@ -288,6 +293,7 @@ export function read_document(value: unknown): SnapshotDocument {
     ...read_entry_keys(document.entry_keys),
     session_keys: read_session_keys(document.merchants),
     canary_percent: percent(document.switches, "canary_percent", "switches") ?? 0,
+    trace_sampling: percent(document.switches, "trace_sampling", "switches") ?? 0,
     rate_limits: read_rate_limits(document.rate_limits),
   };
 }

@@ -27,6 +27,7 @@ export interface Snapshot {
   /** What is wrong with the session keys that had to be left out. */
   unusable_keys: readonly string[];
   canary_percent: number;
+  trace_sampling: number;
   rate_limits: SnapshotDocument["rate_limits"];
 }
 
@@ -85,7 +86,7 @@ export async function open_envelope(received: string, mac_key: string): Promise<
   const signing_key = { kid, key: await import_key(document.signing_key, "sign") };
   const entry_keys = new Map<string, CryptoKey>();
   for (const one of document.entry_keys) entry_keys.set(one.kid, await import_key(one, "verify"));
-  const { items, canary_percent, rate_limits } = document;
+  const { items, canary_percent, trace_sampling, rate_limits } = document;
   const sessions = await import_session_keys(document.session_keys);
   return {
     version: document.version,
@@ -94,6 +95,7 @@ export async function open_envelope(received: string, mac_key: string): Promise<
     entry_keys,
     ...sessions,
     canary_percent,
+    trace_sampling,
     rate_limits,
   };
 }

@@ -38,6 +38,9 @@ return function(req)
   req.at_ms = clock.now_ms_text()
   -- A fault of ours after the sending must not be told as "no" either.
   local ok, verdict, stored_qty = pcall(batch.reserve, shard.lane, req)
+  if req.trace then
+    req.trace:answered(shard, verdict)
+  end
   if not ok then
     ngx.log(ngx.ERR, "reserve: ", verdict)
     return "pending"

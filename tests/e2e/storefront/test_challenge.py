@@ -25,8 +25,8 @@ Visit = Callable[..., Shop]
 PutUp = Callable[..., JsonObject]
 Challenge = Callable[..., None]
 
-# Each page asks for the check's question at a moment of its own, 8 to 40 s before the start; this one
-# as early as any may.
+# Each page asks for the check's question at a moment of its own, 8 to 40 s before the start; this
+# one as early as any may.
 EARLY = "Math.random = () => 1 - Number.EPSILON;"
 
 

@@ -7,10 +7,12 @@ import { type Context, Hono } from "hono";
 import { method_not_allowed, Refusal } from "../../problem/problem.ts";
 import type { Item } from "../../snapshot/document.ts";
 import { issue_entry } from "../../tokens/entry.ts";
+import { choose } from "../../trace/follow.ts";
 import { admit, type DoorOptions } from "../../visitor/door.ts";
 
 export interface EntryOptions extends DoorOptions {
   token_id: () => string;
+  span_id: () => string;
 }
 
 /** Mounts the route; other methods get 405. */
@@ -28,12 +30,16 @@ async function enter(c: Context, options: EntryOptions): Promise<Response> {
     now_ms,
     options.token_id(),
   );
+  const percent = item.trace_sampling ?? snapshot.trace_sampling;
+  const traced = choose(c.req.raw, percent, options.span_id);
   const body = {
     item: item.id,
     entry_token: token,
     path_key: item.path_key,
     buy_url: `/v1/items/${item.id}/${item.path_key}/buy`,
     expires_at_ms,
+    // The page sets the flag of its traceparent from now on.
+    ...(traced ? { traced } : {}),
   };
   return c.json(body, 200, { "cache-control": "no-store" });
 }
