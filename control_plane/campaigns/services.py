@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.campaigns.editing import edit_draft
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.campaigns.queues import create_buckets, fix_buckets
 from control_plane.campaigns.settling import settle_due
@@ -33,6 +34,7 @@ __all__ = [
     "approve",
     "cold_campaigns",
     "create_draft",
+    "edit_draft",
     "end_due",
     "end_now",
     "lock_draft",

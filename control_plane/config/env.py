@@ -22,6 +22,7 @@ MINUTES_MAX = 24 * 60
 DAYS_MAX = 30
 DAY_S = 24 * 3600
 RECONCILE_AFTER_H_MAX = 7 * 24
+API_RATE_MAX = 10_000
 
 T = TypeVar("T")
 
@@ -93,6 +94,9 @@ class Env:
     webhooks_private: bool
     # An endpoint at which nothing arrived for so long is switched off.
     webhooks_off_after_days: int
+    # What a key of the API may ask in a second, and at once after a pause.
+    api_rate_per_s: int
+    api_burst: int
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -139,6 +143,10 @@ def read(environ: Mapping[str, str]) -> Env:
         webhooks_off_after_days=reader.take(
             "SLUICE_WEBHOOKS_OFF_AFTER_DAYS", _number("days", 1, DAYS_MAX), "5"
         ),
+        api_rate_per_s=reader.take(
+            "SLUICE_API_RATE_PER_S", _number("requests", 1, API_RATE_MAX), "20"
+        ),
+        api_burst=reader.take("SLUICE_API_BURST", _number("requests", 1, API_RATE_MAX), "100"),
     )
     if reader.problems:
         raise BadEnvironment(reader.problems)
