@@ -2,6 +2,7 @@
 
 from django_filters import rest_framework as filters
 
+from control_plane.api.filters import MomentFilter
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 
 
@@ -10,8 +11,8 @@ class CampaignFilter(filters.FilterSet):
 
     state = filters.MultipleChoiceFilter(choices=CampaignState.choices)
     merchant = filters.CharFilter("merchant__slug")
-    starts_after = filters.IsoDateTimeFilter("starts_at", "gte")
-    starts_before = filters.IsoDateTimeFilter("starts_at", "lt")
+    starts_after = MomentFilter("starts_at", "gte")
+    starts_before = MomentFilter("starts_at", "lt")
 
     class Meta:
         model = Campaign

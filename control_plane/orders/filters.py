@@ -2,6 +2,7 @@
 
 from django_filters import rest_framework as filters
 
+from control_plane.api.filters import MomentFilter
 from control_plane.orders.models import Order, OrderState
 
 
@@ -12,8 +13,8 @@ class OrderFilter(filters.FilterSet):
     item = filters.NumberFilter("item_id", min_value=1, max_value=2**63 - 1)
     campaign = filters.CharFilter("item__campaign__slug")
     shopper = filters.CharFilter("shopper")
-    created_after = filters.IsoDateTimeFilter("created_at", "gte")
-    created_before = filters.IsoDateTimeFilter("created_at", "lt")
+    created_after = MomentFilter("created_at", "gte")
+    created_before = MomentFilter("created_at", "lt")
 
     class Meta:
         model = Order

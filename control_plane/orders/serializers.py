@@ -13,7 +13,9 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
     item = serializers.IntegerField(source="item_id", read_only=True)
     sku = serializers.CharField(source="item.sku", read_only=True)
     campaign = serializers.CharField(source="item.campaign.slug", read_only=True)
-    replaces = serializers.CharField(source="replaces.number", read_only=True, default=None)
+    replaces = serializers.CharField(
+        source="replaces.number", read_only=True, default=None, allow_null=True
+    )
 
     class Meta:
         model = Order

@@ -99,9 +99,11 @@ class SwitchSerializer(serializers.ModelSerializer[SwitchThrow]):
     )
     value = ValueField()
     by: "serializers.SlugRelatedField[User]" = serializers.SlugRelatedField(
-        slug_field="username", read_only=True
+        slug_field="username", read_only=True, allow_null=True
     )
-    reverted_at = serializers.DateTimeField(source="reverted.at", read_only=True, default=None)
+    reverted_at = serializers.DateTimeField(
+        source="reverted.at", read_only=True, default=None, allow_null=True
+    )
     reverted_by = serializers.SerializerMethodField()
 
     class Meta:

@@ -106,3 +106,14 @@ def test_pages_lead_through_everything_once(call, shop, monkeypatch):
         seen += [row["slug"] for row in page["results"]]
         url = page["next"]
     assert seen == ["shop-sale", "shop-draft"]
+
+
+@pytest.mark.parametrize("offset", ["+19:09", "-23:59"])
+def test_a_moment_may_have_an_offset_that_postgresql_does_not_know(call, shop, offset):
+    answer = call("get", URL, {"starts_after": f"2000-01-01T00:00:00{offset}"})
+    assert len(answer.json()["results"]) == 2
+
+
+def test_a_moment_before_the_first_year_is_refused(call):
+    answer = call("get", URL, {"starts_after": "0001-01-01T00:00:00+23:00"})
+    assert answer.json()["errors"] == {"starts_after": ["There is no such moment."]}
