@@ -1,6 +1,7 @@
 """What the tests of all apps need: a clock, a shop, a campaign, and callables run at once."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -38,6 +39,18 @@ def english() -> Iterator[None]:
     """A page that one test asked for in Chinese must not change what the next one reads."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture
+def cell() -> Callable[[str, str], str]:
+    """`cell(page, "units")`: what the first row of a list of the admin says in this column."""
+
+    def read(page: str, column: str) -> str:
+        pattern = rf'<t[dh] class="[^"]*\bfield-{column}\b[^"]*"[^>]*>(.*?)</t[dh]>'
+        found = re.search(pattern, page, re.DOTALL)
+        return found[1].strip() if found else f"there is no column {column}"
+
+    return read
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from rest_framework import exceptions, status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+IF_MATCH = "If-Match"
+# In the schema: one tag.
+PATTERN = r'^(\*|"[!#-~]{1,64}")$'
 _TAGS = re.compile(r'(?:W/)?"[!#-~]*"(?:\s*,\s*(?:W/)?"[!#-~]*")*')
 
 

@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
-from control_plane.api import idempotency
+from control_plane.api import etags, idempotency
 from control_plane.config.problems import MEDIA_TYPE
 
 PROBLEM = "#/components/schemas/Problem"
@@ -35,8 +35,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="Yours, new for each thing you want done: a repeat gets the first answer.",
 )
 IF_MATCH = OpenApiParameter(
-    "If-Match",
-    {"type": "string", "pattern": r'^(\*|"[!#-~]{1,64}")$'},
+    etags.IF_MATCH,
+    {"type": "string", "pattern": etags.PATTERN},
     OpenApiParameter.HEADER,
     required=True,
     description="The ETag of what was read, or `*`.",

@@ -9,7 +9,7 @@ class Scope(models.TextChoices):
 
     CAMPAIGNS_READ = "campaigns:read", _("read campaigns and items")
     CAMPAIGNS_WRITE = "campaigns:write", _("create, edit and submit drafts")
-    CAMPAIGNS_APPROVE = "campaigns:approve", _("approve what somebody else has made")
+    CAMPAIGNS_APPROVE = "campaigns:approve", _("approve or return what somebody else has made")
     CAMPAIGNS_END = "campaigns:end", _("end a sale early, give it new buy addresses")
     ORDERS_READ = "orders:read", _("read orders")
     ORDERS_CANCEL = "orders:cancel", _("cancel unpaid orders")

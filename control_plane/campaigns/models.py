@@ -8,6 +8,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.campaigns.local_time import check_zone, default_zone
+from control_plane.campaigns.steps import CampaignStep as CampaignStep
+from control_plane.campaigns.steps import StepKind as StepKind
 from control_plane.merchants.models import Merchant
 
 # Ten thousand million in a currency of two decimals: what is above is a typing error.
@@ -58,6 +61,14 @@ class Campaign(models.Model):
     title = models.CharField(_("title"), max_length=200)
     starts_at = models.DateTimeField(_("start"))
     ends_at = models.DateTimeField(_("end"))
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default=default_zone,
+        db_default="UTC",
+        validators=[check_zone],
+        help_text=_("By its clocks the times of this campaign are entered and shown to you."),
+    )
     state = models.CharField(
         _("state"),
         max_length=10,
@@ -104,6 +115,17 @@ class Campaign(models.Model):
         ),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    # While it waits for its approval; `submitted_digest` is of what was submitted.
+    submitted_at = models.DateTimeField(_("submitted at"), null=True, editable=False)
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("submitted by"),
+    )
+    submitted_digest = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     approved_at = models.DateTimeField(_("approved at"), null=True, editable=False)
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -143,7 +165,10 @@ class Campaign(models.Model):
         verbose_name_plural = _("campaigns")
         ordering = ["-starts_at"]
         permissions = [
+            ("submit_campaign", "Can submit a campaign for approval"),
             ("approve_campaign", "Can approve a campaign"),
+            ("pause_campaign", "Can pause and resume a campaign"),
+            ("extend_campaign", "Can move the end of a campaign"),
             ("end_campaign", "Can end a campaign early"),
             ("rotate_path_keys", "Can give a campaign new buy addresses"),
         ]
@@ -193,7 +218,10 @@ class Item(models.Model):
     units = models.PositiveIntegerField(_("units"), validators=[MinValueValidator(1)])
     price_minor = models.PositiveBigIntegerField(
         _("price in minor units"),
-        validators=[MaxValueValidator(PRICE_MINOR_MAX)],
+        validators=[
+            MinValueValidator(1, _("The price must be 1 at least: nobody can pay less.")),
+            MaxValueValidator(PRICE_MINOR_MAX),
+        ],
         help_text=_("In the smallest unit of the currency: 1999 is 19.99."),
     )
     currency = models.CharField(
@@ -246,6 +274,18 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sku} · {self.title}"
+
+    def clean(self) -> None:
+        """Say at the field what no single field can know."""
+        if self.units and self.limit_per_shopper and self.limit_per_shopper > self.units:
+            raise ValidationError(
+                {
+                    "limit_per_shopper": _(
+                        "One shopper cannot be promised %(limit)s of %(units)s units."
+                    )
+                    % {"limit": self.limit_per_shopper, "units": self.units}
+                }
+            )
 
 
 class QueueBucket(models.Model):

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from control_plane.api.authentication import key_of
 from control_plane.campaigns import services
 from control_plane.campaigns.models import BUCKETS_MAX, Campaign, Item, QueueBucket
+from control_plane.campaigns.steps import COMMENT_LENGTH_MAX
 from control_plane.merchants.models import Merchant
 
 ITEMS_MAX = 500
@@ -62,6 +63,27 @@ class OwnMerchant(serializers.SlugRelatedField[Merchant]):
         )
 
 
+class _Person(serializers.SlugRelatedField[Any]):
+    """Somebody's name; of a key `key:<merchant>:<prefix>`. Read only."""
+
+    def __init__(self) -> None:
+        super().__init__(slug_field="username", read_only=True, allow_null=True)
+
+
+class CommentSerializer(serializers.Serializer[None]):
+    """What is said with a step; the timeline shows it."""
+
+    comment = serializers.CharField(
+        max_length=COMMENT_LENGTH_MAX, required=False, allow_blank=True, default=""
+    )
+
+
+class NeededCommentSerializer(serializers.Serializer[None]):
+    """Why: the makers read it."""
+
+    comment = serializers.CharField(max_length=COMMENT_LENGTH_MAX)
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -95,6 +117,8 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     merchant = OwnMerchant(slug_field="slug", queryset=Merchant.objects.all())
     items = ItemSerializer(many=True, allow_empty=False, max_length=ITEMS_MAX)
     buckets = BucketSerializer(many=True, required=False, max_length=BUCKETS_MAX)
+    submitted_by = _Person()
+    approved_by = _Person()
 
     class Meta:
         model = Campaign
@@ -106,6 +130,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "state",
             "starts_at",
             "ends_at",
+            "time_zone",
             "items",
             "queue_k",
             "queue_grace_s",
@@ -113,15 +138,19 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "human_check",
             "pay_minutes",
             "buys_again",
+            "submitted_at",
+            "submitted_by",
+            "approved_by",
             "settled_at",
             "buckets",
         ]
-        read_only_fields = ["state", "settled_at"]
+        read_only_fields = ["state", "submitted_at", "settled_at"]
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
         """A draft; what the models refuse is reported like what the fields refuse."""
         try:
-            return services.create_draft(validated_data.pop("merchant"), **validated_data)
+            merchant, by = validated_data.pop("merchant"), self.context["request"].user
+            return services.create_draft(merchant, by=by, **validated_data)
         except ModelValidationError as error:
             raise serializers.ValidationError(serializers.as_serializer_error(error)) from error
 

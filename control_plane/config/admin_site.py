@@ -2,34 +2,19 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.sites import UnfoldAdminSite
 
-SECTIONS = (
-    "campaigns",
-    "switches",
-    "risk",
-    "orders",
-    "payments",
-    "reconciliation",
-    "inventory",
-    "warehouse",
-    "merchants",
-    "webhooks",
-    "snapshot",
-    "django_celery_beat",
-    "auth",
-)
+from control_plane.config import navigation
 
 
-class SluiceAdminSite(admin.AdminSite):
-    """See the module."""
+class SluiceAdminSite(UnfoldAdminSite):
+    """See the module; `admin_look.py` has the rest of what it shows."""
 
     site_header = _("Sluice")
     site_title = _("Sluice")
-    index_title = _("Sales")
-    # There is no other site: shoppers are served by the edge.
+    index_title = _("Overview")
     site_url = None
 
     def get_app_list(
@@ -37,5 +22,5 @@ class SluiceAdminSite(admin.AdminSite):
     ) -> list[dict[str, Any]]:
         """Sections nobody placed come last."""
         sections = super().get_app_list(request, app_label)
-        place = {label: number for number, label in enumerate(SECTIONS)}
+        place = navigation.order()
         return sorted(sections, key=lambda section: place.get(section["app_label"], len(place)))

@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.config.dressing import dressed
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.utils.functional import _StrPromise
@@ -59,7 +61,7 @@ def ask(admin: ModelAdmin, request: HttpRequest, question: Question) -> HttpResp
     """Ask, or do and go back. A link must never change anything."""
     if not request.user.has_perm(question.permission):
         raise PermissionDenied
-    form = question.form(request.POST if request.method == "POST" else None)
+    form = dressed(question.form(request.POST if request.method == "POST" else None))
     if form.is_valid():
         try:
             messages.success(request, question.perform(form.cleaned_data))

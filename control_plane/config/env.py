@@ -80,6 +80,8 @@ class Env:
     log_level: str
     time_zone: str
     shards_per_item: int
+    # Whether a campaign is approved by somebody who did not make it.
+    approval_by_second_person: bool
     # Where the pages of campaigns are published for the edge.
     publish_dir: Path
     # Before each attempt to land a dead letter; what is left after the last one a person looks at.
@@ -129,6 +131,12 @@ def read(environ: Mapping[str, str]) -> Env:
         ),
         time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
         shards_per_item=reader.take("SLUICE_SHARDS_PER_ITEM", _shards, "1"),
+        # The demo has one user.
+        approval_by_second_person=reader.take(
+            "SLUICE_APPROVAL_BY_SECOND_PERSON",
+            _flag,
+            "0" if environ.get("SLUICE_DEMO", "0") == "1" else "1",
+        ),
         publish_dir=reader.take("SLUICE_PUBLISH_DIR", _directory),
         retry_minutes=reader.take("SLUICE_RETRY_MINUTES", _minutes, "1,5,30"),
         has_standby=(

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+
+from control_plane.config.model_admin import ModelAdmin, TabularInline
 
 
 class Button(NamedTuple):
@@ -24,7 +25,7 @@ def until_text(moment: datetime) -> str:
     return _("until %(moment)s") % {"moment": localize(timezone.localtime(moment))}
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(ModelAdmin):
     """Rows that only services write: everybody may at most look, and press `buttons`."""
 
     change_form_template = "admin/with_buttons.html"
@@ -58,7 +59,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return super().changeform_view(request, object_id, form_url, context)
 
 
-class ReadOnlyInline(admin.TabularInline):
+class ReadOnlyInline(TabularInline):
     """Rows inside another page; nobody changes them there."""
 
     extra = 0

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from control_plane.api import schema_settings as api_schema
+from control_plane.config import admin_look, json_log
 from control_plane.config import env as environment
-from control_plane.config import json_log
 
 ENV = environment.read_or_exit(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -19,6 +19,10 @@ ASGI_APPLICATION = "control_plane.config.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    # Before the admin, whose templates it replaces; "Basic", because the site is ours.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
     "control_plane.config.admin_app.SluiceAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -109,7 +113,8 @@ DATABASE_ROUTERS = ["control_plane.config.routers.WarehouseRouter"]
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# Ours, and the words of libraries that have no Chinese of their own.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "library_words"]
 FORMAT_MODULE_PATH = ["control_plane.config.formats"]
 USE_I18N = True
 USE_TZ = True
@@ -134,6 +139,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -146,6 +152,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENV.console_scheme == "https"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+
+# Admin: how django-unfold looks ------------------------------------------------------------------
+
+UNFOLD = admin_look.UNFOLD
 
 # API --------------------------------------------------------------------------------------------
 

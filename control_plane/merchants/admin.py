@@ -7,12 +7,13 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.config.model_admin import ModelAdmin, TabularInline
 from control_plane.merchants import services
 from control_plane.merchants.models import Merchant, SessionKey
 from control_plane.snapshot import services as snapshots
 
 
-class SessionKeyInline(admin.TabularInline):
+class SessionKeyInline(TabularInline):
     """Keys are made by the action; here one is switched off or its secret is read."""
 
     model = SessionKey
@@ -32,7 +33,7 @@ class SessionKeyInline(admin.TabularInline):
 
 
 @admin.register(Merchant)
-class MerchantAdmin(admin.ModelAdmin):
+class MerchantAdmin(ModelAdmin):
     """A shop with its keys."""
 
     list_display = ("name", "slug", "active_keys")

@@ -13,6 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign
+from control_plane.config.dressing import dressed
+from control_plane.config.model_admin import ModelAdmin
 from control_plane.pages import facts, render, services
 from control_plane.pages.forms import HeadForm, WordsForm
 from control_plane.pages.models import CampaignPage, words_of
@@ -31,7 +33,7 @@ PREVIEW_POLICY = (
 
 
 @admin.register(CampaignPage)
-class CampaignPageAdmin(admin.ModelAdmin):
+class CampaignPageAdmin(ModelAdmin):
     """Reached from the campaign's own page; it has no list."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -108,12 +110,14 @@ class CampaignPageAdmin(admin.ModelAdmin):
     def _show(
         self, request: HttpRequest, campaign: Campaign, head: WordsForm, items: dict[Any, WordsForm]
     ) -> HttpResponse:
+        forms = [(campaign.title, head), *((str(item), form) for item, form in items.items())]
         context = {
             **self.admin_site.each_context(request),
             "title": _("Page"),
             "opts": Campaign._meta,
+            "object": campaign,
             "campaign": campaign,
-            "parts": [(campaign.title, head), *((str(item), form) for item, form in items.items())],
+            "parts": [(name, dressed(form)) for name, form in forms],
             "preview": reverse("admin:pages_campaignpage_preview", args=[campaign.pk]),
         }
         return TemplateResponse(request, "admin/pages/page_form.html", context)

@@ -58,6 +58,19 @@ def write_page(campaign: Campaign, head: Writing, items: Mapping[Item, Writing])
             _write(ItemPage.objects.get_or_create(item=item)[0], writing)
 
 
+def copy_page(source: Campaign, to: Campaign, items: Mapping[int, Item]) -> None:
+    """The words, addresses and pictures of one campaign for another that has no page yet.
+
+    `items`: the new item of each old one's id. Pictures are copied, so that one campaign's can be
+    replaced without the other's. In the caller's transaction.
+    """
+    page = CampaignPage.objects.filter(campaign=source).first()
+    if page is not None:
+        _copy(page, CampaignPage(campaign=to), (*TEXTS, *ADDRESSES))
+    for part in ItemPage.objects.filter(item__in=items).order_by("pk"):
+        _copy(part, ItemPage(item=items[part.item_id]), TEXTS)
+
+
 def publish(now: datetime, *, anew: bool = False) -> Published:
     """Bring the published files to what the database says. Idempotent; raises Elsewhere.
 
@@ -101,6 +114,21 @@ def _write(words: Words, writing: Writing) -> None:
     words.save()
     if replaced is not None:
         replaced.delete()
+
+
+def _copy(source: Words, to: Words, names: Iterable[str]) -> None:
+    for name in names:
+        setattr(to, name, getattr(source, name))
+    if source.picture_id is not None:
+        to.picture = Picture.objects.create()
+        files = PictureFile.objects.filter(picture=source.picture_id).order_by("pk")
+        PictureFile.objects.bulk_create(
+            PictureFile(
+                picture=to.picture, name=one.name, width=one.width, height=one.height, body=one.body
+            )
+            for one in files
+        )
+    to.save()
 
 
 def _keep(drawn: Iterable[Drawn]) -> Picture:

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.utils.functional import _StrPromise
 
-__all__ = ["NotInForce", "effective", "in_force", "revert", "revert_due", "throw"]
+__all__ = [
+    "NotInForce",
+    "carry_on",
+    "effective",
+    "in_force",
+    "revert",
+    "revert_all",
+    "revert_due",
+    "throw",
+]
 
 
 class NotInForce(Exception):
@@ -73,6 +82,38 @@ def revert(throw_id: int, by: "User | None", now: datetime) -> SwitchThrow:
             raise NotInForce
         snapshots.publish(f"switch {thrown.name} reverted", now)
     return thrown
+
+
+def revert_all(throw_ids: Iterable[int], by: "User | None", now: datetime) -> int:
+    """Take back all of these; how many were in force. The caller publishes."""
+    return _end(sorted(throw_ids), by, now, by_clock=False)
+
+
+def carry_on(
+    campaign: Campaign, before: datetime, after: datetime, by: "User | None", now: datetime
+) -> int:
+    """The campaign's end moves: what was thrown until it holds until the new one.
+
+    Each becomes a throw of its own, since rows are never changed. In the transaction that moves the
+    end; the caller publishes. Returns how many.
+    """
+    ours = Q(campaign=campaign.pk) | Q(item__campaign=campaign.pk)
+    until_the_end = list(in_force(now).filter(ours, until=before).order_by("pk"))
+    SwitchThrow.objects.bulk_create(
+        SwitchThrow(
+            name=thrown.name,
+            scope=thrown.scope,
+            campaign_id=thrown.campaign_id,
+            item_id=thrown.item_id,
+            value=thrown.value,
+            reason=thrown.reason,
+            by=by,
+            created_at=now,
+            until=after,
+        )
+        for thrown in until_the_end
+    )
+    return len(until_the_end)
 
 
 def revert_due(now: datetime) -> int:

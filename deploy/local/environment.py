@@ -16,6 +16,8 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_TIME_ZONE": None,
     "SLUICE_DEBUG": None,
     "SLUICE_DEMO": "1",
+    # The demo has one user; the test stack has it on.
+    "SLUICE_APPROVAL_BY_SECOND_PERSON": None,
     "SLUICE_ALLOWED_HOSTS": None,
     "SLUICE_PAYMENT_PROVIDERS": None,
     # This stack is for demos and tests, whose merchants are on the same machine.
@@ -55,6 +57,7 @@ _DJANGO = (
     "SLUICE_SECRET_KEY",
     "SLUICE_DEBUG",
     "SLUICE_DEMO",
+    "SLUICE_APPROVAL_BY_SECOND_PERSON",
     "SLUICE_DEMO_PAYMENT_KEYS",
     "SLUICE_PAYMENT_PROVIDERS",
     "SLUICE_CONTROL_PLANE_URL",
@@ -167,6 +170,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
         "SLUICE_PUBLISH_DIR": str(site.published),
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
+        "SLUICE_APPROVAL_BY_SECOND_PERSON": "1" if site.settings.is_test else "0",
     }
     return computed | tunables()
 

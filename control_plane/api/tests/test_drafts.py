@@ -1,5 +1,8 @@
 """Editing a draft: `If-Match`, whole lists, and nothing after the approval."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from control_plane.api.tests.conftest import problem
@@ -98,3 +101,30 @@ def test_after_the_approval_nothing_is_edited(call, draft, now):
 def test_staff_need_the_permission_to_change(staff, draft):
     ann = staff("view_campaign", "add_campaign")
     assert problem(ann("patch", URL, {}, if_match="*")) == (403, "permission_denied")
+
+
+def test_one_submits_and_another_approves(call, call_with, draft, now, settings):
+    settings.ENV = replace(settings.ENV, approval_by_second_person=True)
+    later = now + timedelta(hours=1)
+    Campaign.objects.update(starts_at=later, ends_at=later + timedelta(hours=1))
+    another = call_with()
+    assert problem(another("post", f"{URL}approve/")) == (409, "not_submitted")
+    call("patch", URL, {"title": "Summer"}, if_match="*")
+    submitted = call("post", f"{URL}submit/", {"comment": "please"}).json()
+    assert submitted["submitted_by"].startswith("key:shop:")
+    assert problem(call("post", f"{URL}approve/")) == (409, "same_person")
+    assert problem(another("post", f"{URL}approve/", {}, if_match='"0"')) == (412, "changed")
+    tag = another("get", URL)["ETag"]
+    approved = another("post", f"{URL}approve/", {}, if_match=tag).json()
+    assert approved["state"] == "approved"
+    assert approved["approved_by"] != submitted["submitted_by"]
+
+
+def test_what_is_returned_says_why(call, call_with, draft, now):
+    later = now + timedelta(hours=1)
+    Campaign.objects.update(starts_at=later, ends_at=later + timedelta(hours=1))
+    assert call("post", f"{URL}submit/").status_code == 200
+    another = call_with()
+    assert problem(another("post", f"{URL}return/", {})) == (400, "invalid")
+    returned = another("post", f"{URL}return/", {"comment": "too cheap"}).json()
+    assert returned["submitted_at"] is None

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.django_db
 FOREIGN = {
     "campaign-detail": lambda shop: {"slug": shop.draft.slug},
     "campaign-approve": lambda shop: {"slug": shop.draft.slug},
+    "campaign-submit": lambda shop: {"slug": shop.draft.slug},
+    "campaign-send-back": lambda shop: {"slug": shop.draft.slug},
     "campaign-end": lambda shop: {"slug": shop.campaign.slug},
     "campaign-rotate-path-keys": lambda shop: {"slug": shop.campaign.slug},
     "item-detail": lambda shop: {"pk": shop.item.pk},

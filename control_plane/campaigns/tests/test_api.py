@@ -1,5 +1,6 @@
 """`/api/v1/campaigns/`."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -90,6 +91,10 @@ def test_it_lists_and_shows_campaigns(staff, draft):
         "human_check": True,
         "pay_minutes": 15,
         "buys_again": True,
+        "time_zone": "UTC",
+        "submitted_at": None,
+        "submitted_by": None,
+        "approved_by": None,
         "settled_at": None,
         "buckets": [],
     }
@@ -178,14 +183,20 @@ def test_a_taken_slug_is_refused(staff, merchant, draft, now):
     assert answer.json()["errors"] == {"slug": ["campaign with this slug already exists."]}
 
 
-def test_it_approves_and_then_refuses_to_approve_again(staff, draft):
+@pytest.fixture
+def one_person(settings):
+    """Who made it may approve it: two people are in api/tests/test_drafts.py."""
+    settings.ENV = replace(settings.ENV, approval_by_second_person=False)
+
+
+def test_it_approves_and_then_refuses_to_approve_again(staff, draft, one_person):
     client = staff("approve_campaign")
     answer = _post(client, f"{URL}spring/approve/")
     assert (answer.status_code, answer.json()["state"]) == (200, "approved")
     assert _problem(_post(client, f"{URL}spring/approve/")) == (409, "not_draft")
 
 
-def test_it_refuses_to_approve_after_the_start(staff, draft, now):
+def test_it_refuses_to_approve_after_the_start(staff, draft, now, one_person):
     Campaign.objects.update(starts_at=now - timedelta(hours=1))
     answer = _post(staff("approve_campaign"), f"{URL}spring/approve/")
     assert _problem(answer) == (409, "start_in_the_past")

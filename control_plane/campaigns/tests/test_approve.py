@@ -27,7 +27,8 @@ def _assert_untouched(draft):
     assert not Item.objects.exclude(path_key="").exists()
 
 
-def test_it_fills_the_pools_makes_the_path_keys_and_publishes(draft, now):
+def test_it_fills_the_pools_makes_the_path_keys_and_publishes(draft, now, second_person):
+    second_person(False)
     user = User.objects.create(username="boss")
     approved = services.approve(draft, by=user, now=now)
     item = approved.items.get()
@@ -92,7 +93,7 @@ def test_only_a_draft_can_be_locked_for_editing(draft, now):
     [
         ({"units": 0}, "units", "greater than or equal to 1"),
         ({"limit_per_shopper": 0}, "limit_per_shopper", "greater than or equal to 1"),
-        ({"price_minor": -1}, "price_minor", "greater than or equal to 0"),
+        ({"price_minor": 0}, "price_minor", "must be 1 at least"),
         ({"currency": "yuan"}, "currency", "Three capital letters"),
         ({"sku": ""}, "sku", "cannot be blank"),
     ],

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import transaction
 
-from control_plane.campaigns import services
+from control_plane.campaigns import approval, services
 from control_plane.campaigns.models import Campaign, CampaignState
 from control_plane.snapshot.models import Snapshot
 
@@ -36,14 +36,14 @@ def test_control_reading_first_and_writing_later_approves_more_than_once(
         Campaign.objects.filter(pk=campaign_id).update(state=CampaignState.APPROVED)
         return is_draft
 
-    monkeypatch.setattr(services, "_leave_draft", check_then_leave)
+    monkeypatch.setattr(approval, "_leave_draft", check_then_leave)
     # Each of them replaces the path keys, so each publishes.
     assert _approve_at_once(at_once, draft, now) == (0, APPROVERS)
 
 
 def test_an_edit_waits_for_the_approval_and_is_then_refused(at_once, draft, now, monkeypatch):
     approving = threading.Event()
-    put_on_sale = services._put_on_sale
+    put_on_sale = approval._put_on_sale
 
     def put_on_sale_while_somebody_edits(item):
         approving.set()
@@ -55,7 +55,7 @@ def test_an_edit_waits_for_the_approval_and_is_then_refused(at_once, draft, now,
             campaign = services.lock_draft(draft.pk)
             campaign.items.update(units=99)
 
-    monkeypatch.setattr(services, "_put_on_sale", put_on_sale_while_somebody_edits)
+    monkeypatch.setattr(approval, "_put_on_sale", put_on_sale_while_somebody_edits)
     approved, edited = at_once([lambda: services.approve(draft, None, now), edit])
     assert isinstance(edited, services.NotDraft)
     item = approved.items.get()

@@ -4,7 +4,7 @@ import pytest
 
 
 def test_a_file_is_served_from_its_package(client):
-    answer = client.get("/static/campaigns/admin.css")
+    answer = client.get("/static/sluice/admin.css")
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/css")
     assert b".state-live" in answer.content

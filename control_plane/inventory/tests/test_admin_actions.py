@@ -73,7 +73,7 @@ def test_a_marketer_changes_units_after_being_asked(
 def test_a_form_that_is_not_whole_changes_nothing(admin_client, item, name, form):
     page = admin_client.post(f"{BASE}/pool/{item.pk}/{name}/", form)
     assert page.status_code == 200
-    assert "errorlist" in _text(page)
+    assert "text-red-600" in _text(page)
     assert not StockChange.objects.exists()
 
 

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from control_plane.config.model_admin import ModelAdmin
 
-class ServiceAdmin(admin.ModelAdmin):
+
+class ServiceAdmin(ModelAdmin):
     """Fields are checked by the model as everywhere; `over` is what a service raises when late."""
 
     actions = None

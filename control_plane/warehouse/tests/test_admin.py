@@ -17,8 +17,8 @@ def stock(now):
     return Stock.objects.create(sku="TEA", on_hand=8)
 
 
-def test_the_list_shows_what_is_on_the_shelf(admin_client, stock):
-    assert '<td class="field-on_hand">8</td>' in admin_client.get(LIST).content.decode()
+def test_the_list_shows_what_is_on_the_shelf(admin_client, stock, cell):
+    assert cell(admin_client.get(LIST).content.decode(), "on_hand") == "8"
 
 
 def test_the_page_shows_the_latest_entries(admin_client, stock):

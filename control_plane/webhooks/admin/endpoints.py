@@ -16,8 +16,10 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from control_plane.config.ask_first import Question, Refusal, ask
+from control_plane.config.model_admin import ModelAdmin
 from control_plane.config.read_only_admin import Button
 from control_plane.outgoing import addresses
 from control_plane.webhooks import services
@@ -41,13 +43,13 @@ class EndpointForm(forms.ModelForm):
         label=_("Events"),
         choices=[(one.value, one.label) for one in ORDER_TYPES],
         initial=[one.value for one in ORDER_TYPES],
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     class Meta:
         model = Endpoint
         fields = ("merchant", "url", "events", "active")
-        widgets = {"url": forms.TextInput(attrs={"class": "vLargeTextField"})}
+        widgets = {"url": UnfoldAdminTextInputWidget()}
 
     def clean_url(self) -> str:
         """Refused here as the sender would refuse it; names are looked up when they are called."""
@@ -98,7 +100,7 @@ MOVES: tuple[tuple[str, str, Any, Any, Callable[[Endpoint], str]], ...] = (
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(admin.ModelAdmin):
+class EndpointAdmin(ModelAdmin):
     """Made and switched by people; how it is doing is written by the sender."""
 
     form = EndpointForm

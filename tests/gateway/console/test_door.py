@@ -268,5 +268,14 @@ def assert_secure(answer: Answer) -> None:
     """The headers that a browser is to see on every answer of the console."""
     for name, value in SECURITY.items():
         assert answer.headers[name] == value
-    assert "default-src 'self'" in answer.headers["content-security-policy"]
-    assert "unsafe" not in answer.headers["content-security-policy"]
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "script-src 'self' 'unsafe-inline'" not in policy
+
+
+def test_only_the_admin_s_pages_may_read_expressions(console: Console) -> None:
+    policy = console.get("/admin/").headers["content-security-policy"]
+    assert "script-src 'self' 'unsafe-eval';" in policy
+    assert "style-src 'self' 'unsafe-inline';" in policy
+    for path in ("/api/v1/campaigns/", "/board/", "/healthz", "/nothing/"):
+        assert "unsafe" not in console.get(path).headers["content-security-policy"], path

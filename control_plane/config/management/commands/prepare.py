@@ -8,14 +8,14 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils import timezone
 
-from control_plane.config import schedule
+from control_plane.config import roles, schedule
 from control_plane.merchants.services import ensure_demo_merchant
 from control_plane.risk.services import ensure_default_limits
 from control_plane.snapshot import services as snapshots
 
 
 class Command(BaseCommand):
-    """Migrate both databases; make the first key, limits, schedule, snapshot and demo merchant."""
+    """Migrate both databases; make the first key, limits, schedule, roles, snapshot, demo shop."""
 
     help = __doc__
 
@@ -25,6 +25,7 @@ class Command(BaseCommand):
             call_command("migrate", database=alias, interactive=False, verbosity=0)
         ensure_default_limits(timezone.now())
         schedule.sync()
+        roles.sync()
         if settings.ENV.demo:
             ensure_demo_merchant()
         snapshots.publish("prepared")

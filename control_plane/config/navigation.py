@@ -1,0 +1,116 @@
+"""The admin's menu: every page, grouped by the people who work with it.
+
+`config/tests/test_navigation.py` fails when a registered model is nowhere here.
+"""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+# Title, and model with icon (Material Symbols) in the order of the work.
+GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
+    (
+        _("Campaigns"),
+        (
+            ("campaigns.Campaign", "local_fire_department"),
+            ("queues.QueueState", "hourglass_top"),
+            ("queues.Draw", "casino"),
+            ("campaigns.Settlement", "receipt_long"),
+            ("merchants.Merchant", "storefront"),
+        ),
+    ),
+    (
+        _("Stock"),
+        (
+            ("inventory.Pool", "inventory_2"),
+            ("inventory.StockChange", "swap_vert"),
+            ("inventory.Allocation", "dns"),
+            ("inventory.Rearm", "restart_alt"),
+            ("inventory.Grant", "south_east"),
+            ("inventory.Reclaim", "north_west"),
+            ("inventory.StockSource", "database"),
+            ("warehouse.Stock", "warehouse"),
+        ),
+    ),
+    (
+        _("Orders & money"),
+        (
+            ("orders.Order", "shopping_bag"),
+            ("orders.Rejection", "block"),
+            ("dead_letters.DeadLetter", "drafts"),
+            ("payments.Payment", "payments"),
+            ("payments.Refund", "currency_exchange"),
+            ("payments.PaymentException", "report"),
+            ("reconciliation.Reconciliation", "balance"),
+            ("webhooks.Endpoint", "webhook"),
+            ("webhooks.Delivery", "outgoing_mail"),
+        ),
+    ),
+    (
+        _("Risk"),
+        (
+            ("risk.RiskRule", "shield"),
+            ("risk.RateLimit", "speed"),
+            ("risk.Ban", "person_off"),
+            ("risk.RiskChange", "manage_history"),
+        ),
+    ),
+    (
+        _("Switches & configuration"),
+        (
+            ("switches.SwitchThrow", "toggle_on"),
+            ("snapshot.Heartbeat", "monitor_heart"),
+            ("snapshot.Snapshot", "photo_camera"),
+            ("snapshot.EntryKey", "key"),
+            ("django_celery_beat.PeriodicTask", "schedule"),
+            ("django_celery_beat.IntervalSchedule", "timer"),
+            ("django_celery_beat.CrontabSchedule", "calendar_clock"),
+        ),
+    ),
+    (
+        _("Audit & users"),
+        (
+            ("auth.User", "person"),
+            ("auth.Group", "group"),
+        ),
+    ),
+)
+
+
+def order() -> dict[str, int]:
+    """The place of each app, for lists of apps: that of its first page here."""
+    labels = [label.split(".")[0] for _title, pages in GROUPS for label, _icon in pages]
+    return {label: place for place, label in enumerate(dict.fromkeys(labels))}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """What this user may see; a group of nothing is left out."""
+    groups: list[dict[str, Any]] = [
+        {
+            "title": None,
+            "items": [
+                {"title": _("Overview"), "icon": "space_dashboard", "link": reverse("admin:index")}
+            ],
+        }
+    ]
+    for title, pages in GROUPS:
+        items = [_item(label, icon) for label, icon in pages if _may_see(request, label)]
+        if items:
+            groups.append({"title": title, "separator": True, "items": items})
+    return groups
+
+
+def _may_see(request: HttpRequest, label: str) -> bool:
+    page = admin.site.get_model_admin(apps.get_model(label))
+    return page.has_module_permission(request) and page.has_view_or_change_permission(request)
+
+
+def _item(label: str, icon: str) -> dict[str, Any]:
+    opts = apps.get_model(label)._meta
+    link = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    return {"title": capfirst(opts.verbose_name_plural), "icon": icon, "link": link}
