@@ -77,6 +77,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         (
             ("auth.User", "person"),
             ("auth.Group", "group"),
+            ("api.ApiKey", "vpn_key"),
         ),
     ),
 )

@@ -65,7 +65,7 @@ _CONFIGURATION = (
     "django_celery_beat.IntervalSchedule",
     "django_celery_beat.CrontabSchedule",
 )
-_PEOPLE = ("auth.User", "auth.Group")
+_PEOPLE = ("auth.User", "auth.Group", "api.ApiKey")
 
 ROLES: dict[str, Role] = {
     "marketer": Role(
@@ -171,7 +171,7 @@ ROLES: dict[str, Role] = {
 }
 
 # Permissions of our own that no role has.
-ADMINISTRATORS = frozenset({"webhooks.rotate_secret"})
+ADMINISTRATORS = frozenset({"webhooks.rotate_secret", "api.revoke_apikey"})
 
 
 def sync() -> None:

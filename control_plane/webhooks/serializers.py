@@ -41,6 +41,8 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
             "not_before",
             "last_delivered_at",
         ]
+        # Said at the address, and by the table: see `_once_per_merchant`.
+        validators: list[Any] = []
         read_only_fields = [
             "off_reason",
             "created_at",

@@ -20,6 +20,7 @@ from control_plane.config.tests import one_of_each
 # m marketer, o operator, r risk, s support, a auditor; of a model: view, add, change, delete.
 LETTERS = {name[0]: name for name in ROLES}
 MODELS = {
+    "api.ApiKey": ("a", "", "", ""),
     "auth.Group": ("a", "", "", ""),
     "auth.User": ("a", "", "", ""),
     "campaigns.Campaign": ("morsa", "m", "m", "m"),
@@ -57,6 +58,7 @@ MODELS = {
     "webhooks.Endpoint": ("osa", "", "", ""),
 }
 PAGES = {
+    "api_apikey_revoke": "",
     "auth_user_password_change": "",
     "campaigns_campaign_approve": "m",
     "campaigns_campaign_end": "mo",
