@@ -9,6 +9,7 @@ from control_plane.config import health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="landing"),
+    path("admin/switches/console/", include("control_plane.switches.console_urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.healthz, name="healthz"),
