@@ -7,7 +7,6 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from control_plane.campaigns.clashes import clashes
 from control_plane.campaigns.errors import clash_in_words
@@ -146,11 +145,7 @@ def _check(campaign: Campaign) -> str:
 
 
 def _pays(campaign: Campaign) -> str:
-    within = ngettext(
-        "Within %s minute; after that the units go back on sale",
-        "Within %s minutes; after that the units go back on sale",
-        campaign.pay_minutes,
-    )
+    within = _("Within %s min; after that the units go back on sale")
     again = (
         _("and the shopper may buy again")
         if campaign.buys_again
@@ -164,8 +159,11 @@ def _in_all(items: list[Item]) -> str:
     for item in items:
         worth[item.currency] = worth.get(item.currency, 0) + item.units * item.price_minor
     money = " + ".join(price(amount, currency) for currency, amount in worth.items())
-    return _("%(units)s units worth %(money)s, each item over %(shards)s shards") % {
-        "units": f"{sum(item.units for item in items):,}",
-        "money": money or "0",
-        "shards": settings.ENV.shards_per_item,
-    }
+    shards = settings.ENV.shards_per_item
+    words = (
+        _("%(units)s units worth %(money)s, each item in one shard")
+        if shards == 1
+        else _("%(units)s units worth %(money)s, each item over %(shards)s shards")
+    )
+    units = f"{sum(item.units for item in items):,}"
+    return words % {"units": units, "money": money or "0", "shards": shards}

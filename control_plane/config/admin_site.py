@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
@@ -16,6 +17,16 @@ class SluiceAdminSite(UnfoldAdminSite):
     site_title = _("Sluice")
     index_title = _("Overview")
     site_url = None
+
+    def get_urls(self) -> list[Any]:
+        """With the pages that are about no model."""
+        from control_plane.config.audit import page
+
+        own = [
+            path("audit/", self.admin_view(page.trail), name="audit"),
+            path("audit/trail.csv", self.admin_view(page.csv), name="audit_csv"),
+        ]
+        return [*own, *super().get_urls()]
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

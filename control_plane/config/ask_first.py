@@ -63,6 +63,8 @@ def ask(admin: ModelAdmin, request: HttpRequest, question: Question) -> HttpResp
         raise PermissionDenied
     form = dressed(question.form(request.POST if request.method == "POST" else None))
     if form.is_valid():
+        # Whatever row of history this writes has the reason.
+        request.change_reason = form.cleaned_data.get("reason", "")  # type: ignore[attr-defined]
         try:
             messages.success(request, question.perform(form.cleaned_data))
         except Refusal as refusal:

@@ -25,6 +25,8 @@ def dressed(form: Dressed) -> Dressed:
     """The same form, whose widgets look like the admin's; classes a field has of its own stay."""
     for field in form.fields.values():
         widget = field.widget
+        if isinstance(widget, forms.MultiWidget):
+            continue  # its attributes would take the place of those of its parts
         fitting = next((names for kind, names in CLASSES if isinstance(widget, kind)), [])
         own = [name for name in widget.attrs.get("class", "").split() if name not in DJANGOS]
         widget.attrs["class"] = " ".join(dict.fromkeys([*own, *fitting]))

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+AUDIT = _("Audit & users")
 # Title, and model with icon (Material Symbols) in the order of the work.
 GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -73,7 +74,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
-        _("Audit & users"),
+        AUDIT,
         (
             ("auth.User", "person"),
             ("auth.Group", "group"),
@@ -105,6 +106,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         groups[0]["items"].append(console)
     for title, pages in GROUPS:
         items = [_item(label, icon) for label, icon in pages if _may_see(request, label)]
+        if title is AUDIT and request.user.has_perm("config.view_audit"):
+            link = {"title": _("Audit trail"), "icon": "history", "link": reverse("admin:audit")}
+            items.insert(0, link)
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     return groups

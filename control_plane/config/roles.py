@@ -75,7 +75,9 @@ ROLES: dict[str, Role] = {
             *(f"campaigns.{verb}_item" for verb in ("add", "change", "delete")),
             *(f"campaigns.{verb}_queuebucket" for verb in ("add", "change", "delete")),
             # Of another's campaign: the approval asks for a second person.
+            "campaigns.submit_campaign",
             "campaigns.approve_campaign",
+            "campaigns.extend_campaign",
             "campaigns.end_campaign",
             "pages.change_campaignpage",
             "inventory.top_up_pool",
@@ -95,6 +97,8 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
         ),
         may=(
+            "campaigns.pause_campaign",
+            "campaigns.extend_campaign",
             "campaigns.end_campaign",
             "campaigns.rotate_path_keys",
             "switches.throw_switch",
@@ -167,6 +171,7 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
             *_PEOPLE,
         ),
+        may=("config.view_audit",),
     ),
 }
 

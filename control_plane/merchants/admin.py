@@ -7,7 +7,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from control_plane.config.model_admin import ModelAdmin, TabularInline
+from control_plane.config.audited import AuditedAdmin
+from control_plane.config.model_admin import TabularInline
 from control_plane.merchants import services
 from control_plane.merchants.models import Merchant, SessionKey
 from control_plane.snapshot import services as snapshots
@@ -33,12 +34,13 @@ class SessionKeyInline(TabularInline):
 
 
 @admin.register(Merchant)
-class MerchantAdmin(ModelAdmin):
+class MerchantAdmin(AuditedAdmin):
     """A shop with its keys."""
 
     list_display = ("name", "slug", "active_keys")
     search_fields = ("name", "slug")
     inlines = (SessionKeyInline,)
+    reason_required = True
     actions = ("create_key",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def _campaign(browser: Browser, title: str, **changes: str) -> dict[str, str]:
         "ends_at_0": start.strftime("%Y-%m-%d"),
         "ends_at_1": "21:00:00",
         "items-TOTAL_FORMS": "1",
-        "items-0-sku": "SKU-1/a",
+        "items-0-sku": f"SKU-1/a-{time.time_ns():x}",
         "items-0-title": title,
         "items-0-units": "100",
         "items-0-price_minor": "1999",
@@ -173,7 +173,12 @@ def test_a_program_creates_and_approves_by_json(site: Site, console: str) -> Non
         "starts_at": start.isoformat(),
         "ends_at": (start + timedelta(hours=1)).isoformat(),
         "items": [
-            {"sku": f"S-{number}", "title": title, "units": 10, "price_minor": 1999}
+            {
+                "sku": f"S-{number}-{time.time_ns():x}",
+                "title": title,
+                "units": 10,
+                "price_minor": 1999,
+            }
             for number, title in enumerate(TITLES)
         ],
     }

@@ -27,7 +27,8 @@ now = timezone.now()
 campaign = services.create_draft(
     ensure_demo_merchant(), slug=f"draw-{{time.time_ns():x}}", title="Draw",
     starts_at=now + timedelta(hours=1), ends_at=now + timedelta(hours=2),
-    items=[dict(sku=sku, title=sku, units=3, price_minor=1999, queue_mode="draw")
+    items=[dict(sku=f"{{sku}}-{{time.time_ns():x}}", title=sku, units=3, price_minor=1999,
+                queue_mode="draw")
            for sku in ("DRAWN", "WAITING")],
     buckets=[dict(name="vip", weight=10), dict(name="regular", weight=10)])
 services.approve(campaign, None, now)

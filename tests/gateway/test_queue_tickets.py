@@ -2,12 +2,13 @@
 
 import base64
 import json
+import math
 import time
 
 import pytest
 
 from tests.gateway.refusals import assert_refused
-from tests.gateway.shop import Shop, entry_key
+from tests.gateway.shop import HOUR_MS, Shop, entry_key
 from tests.gateway.test_reserved import assert_reserved
 from tests.gateway.waiting_line import AGAIN, Called, WaitingLine, entry_secrets, put_in_line
 from tests.redis.waiting import until
@@ -120,6 +121,19 @@ def test_a_place_outlives_the_key_that_signed_it(shop: Shop) -> None:
     finally:
         del shop.document["ticket_keys"]
         shop.publish(entry_keys=before)
+
+
+def test_who_waits_while_the_end_is_moved_keeps_the_place_until_the_new_one(shop: Shop) -> None:
+    line = put_in_line(shop)
+    old = line.queued("ann")["ticket"]
+    end_ms = shop.document["items"][str(line.item.id)]["end_ms"] + HOUR_MS
+    shop.change(line.item, end_ms=end_ms)
+    told = line.queued("ann", old)
+    before, after = line.read(old), line.read(told["ticket"])
+    assert (told["place"], after.exp) == (0, math.ceil(end_ms / 1000))
+    assert before.exp < after.exp
+    assert (after.number, after.generation) == (before.number, before.generation)
+    assert line.queued("ann", told["ticket"])["ticket"] == told["ticket"]
 
 
 def test_a_ticket_is_good_again_after_the_queue_was_off(shop: Shop) -> None:

@@ -51,6 +51,22 @@ def test_after_the_end_it_is_over(shop: Shop) -> None:
         assert_refused(item.buy(), "ended")
 
 
+def test_it_sells_past_an_end_that_was_moved(shop: Shop) -> None:
+    old_ms = now_ms() + 300
+    item = shop.put_up(end_ms=old_ms)
+    shop.change(item, end_ms=old_ms + HOUR_MS)
+    until(lambda: now_ms() > old_ms, "the old end has passed")
+    assert item.buy().outcome == "reserved"
+
+
+def test_an_end_that_passed_before_it_was_moved_is_no_end_any_more(shop: Shop) -> None:
+    """The control plane does not move it then; a gateway that did not hear in time sells on."""
+    item = shop.put_up(end_ms=now_ms() - 1)
+    assert_refused(item.buy(), "ended")
+    shop.change(item, end_ms=now_ms() + HOUR_MS)
+    assert item.buy().outcome == "reserved"
+
+
 def test_an_ended_campaign_is_over_whatever_its_times_say(shop: Shop) -> None:
     item = shop.put_up(state="ended")
     with item.untouched():

@@ -97,7 +97,9 @@ class CampaignAdmin(CampaignPages):
 
     def get_inlines(self, request: HttpRequest, obj: Campaign | None) -> Any:
         """Items that are on sale stand above, with what may be done to them."""
-        return self.inlines if is_draft(obj) else (QueueBucketInline,)
+        if is_draft(obj):
+            return self.inlines
+        return (QueueBucketInline,) if obj and obj.buckets.exists() else ()
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """Only while the slug is not in use anywhere."""
@@ -162,7 +164,8 @@ class CampaignAdmin(CampaignPages):
             return
         fields = list(form.changed_data)
         fields += [one.prefix for one in formsets if one.has_changed()]
-        if fields and services.note_edit(campaign, by, now, fields=fields):
+        why = form.cleaned_data.get("change_reason", "")
+        if fields and services.note_edit(campaign, by, now, comment=why, fields=fields):
             messages.warning(
                 request, _("It was submitted before this edit: it has to be submitted again.")
             )

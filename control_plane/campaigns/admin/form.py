@@ -11,6 +11,7 @@ from django.forms.models import BaseInlineFormSet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSplitDateTimeVerticalWidget
 
@@ -29,7 +30,7 @@ class WallTimeField(forms.SplitDateTimeField):
 
     def __init__(self, label: Any) -> None:
         widget = UnfoldAdminSplitDateTimeVerticalWidget(date_label=_("Date"), time_label=_("Time"))
-        super().__init__(label=label, widget=widget)
+        super().__init__(label=capfirst(label), widget=widget)
 
     def compress(self, data_list: Any) -> datetime | None:
         """Django's would read it by the installation's zone."""
@@ -44,7 +45,7 @@ class CampaignForm(forms.ModelForm):
     starts_at = WallTimeField(_("start"))
     ends_at = WallTimeField(_("end"))
     time_zone = forms.ChoiceField(
-        label=_("time zone"),
+        label=capfirst(_("time zone")),
         help_text=_("Start and end are what the clocks there show. They are stored in UTC."),
         widget=UnfoldAdminSelect2Widget,
     )

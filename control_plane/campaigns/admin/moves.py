@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.conf import settings
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns import services
@@ -29,7 +30,7 @@ class CommentForm(forms.Form):
     """What the other person should know; may be empty."""
 
     comment = forms.CharField(
-        label=_("comment"),
+        label=capfirst(_("comment")),
         max_length=COMMENT_LENGTH_MAX,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),

@@ -25,14 +25,14 @@ from control_plane.campaigns.overview import overview
 from control_plane.campaigns.summary import hints, summary, when
 from control_plane.campaigns.timeline import timeline
 from control_plane.config.ask_first import staff
+from control_plane.config.audited import AuditedAdmin
 from control_plane.config.dressing import dressed
-from control_plane.config.model_admin import ModelAdmin
 
 VIEW, ADD, CHANGE = (f"campaigns.{verb}_campaign" for verb in ("view", "add", "change"))
 CHANGE_URL = "admin:campaigns_campaign_change"
 
 
-class CampaignPages(ModelAdmin):
+class CampaignPages(AuditedAdmin):
     """Each page checks its own permission; a GET changes nothing."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -97,8 +97,11 @@ class CampaignPages(ModelAdmin):
                 form.about(campaign)
             if not form.is_valid():
                 return self._ask(request, campaign, move, form)
+            values = form.cleaned_data
+            # Whatever row of history this writes has the reason.
+            request.change_reason = values.get("reason") or values.get("comment") or ""  # type: ignore[attr-defined]
             try:
-                move.perform(campaign, staff(request), timezone.now(), form.cleaned_data)
+                move.perform(campaign, staff(request), timezone.now(), values)
             except services.CampaignError as error:
                 messages.error(request, error.message)
             except ValidationError as error:

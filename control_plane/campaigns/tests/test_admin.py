@@ -1,7 +1,5 @@
 """Campaigns in the admin: who may do what, and what a page says."""
 
-import re
-
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.utils import timezone
@@ -229,8 +227,7 @@ def test_an_approver_is_asked_first_and_approves_by_the_button(approver, submitt
 def test_the_history_tells_who_approved(approver, submitted):
     approver.post(f"{LIST}{submitted.pk}/approve/", _decision(submitted))
     history = approver.get(f"{LIST}{submitted.pk}/history/").content.decode()
-    (row,) = re.findall(r"<tbody>(.*?)</tbody>", history, re.DOTALL)
-    assert re.findall(r"<td[^>]*>\s*(.*?)\s*</td>", row, re.DOTALL) == ["staff", "Approve"]
+    assert "<b>staff</b> · Approve" in history
 
 
 def test_an_approval_of_something_else_than_was_seen_says_so(approver, submitted):

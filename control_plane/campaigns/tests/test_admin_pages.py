@@ -156,7 +156,7 @@ def test_what_will_happen_is_told_before_it_is_submitted(marketer, draft):
         assert "Tea: 10 units at ¥19.99, at most 2 for each shopper" in text
         assert "TEA: a draw among those who join the lobby" in text
         assert "vip 75 % · regular 25 %" in text
-        assert "Within 15 minutes; after that the units go back on sale" in text
+        assert "Within 15 min; after that the units go back on sale" in text
         assert "10 units worth ¥199.90" in text
         assert "Its page has no words or pictures of its own yet." in text
 

@@ -22,7 +22,7 @@ from django_celery_beat.models import (
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from control_plane.config import schedule
-from control_plane.config.model_admin import ModelAdmin
+from control_plane.config.audited import AuditedAdmin
 
 # Nothing here goes by the sun, and what happens once is no schedule. The others come again below.
 for theirs in (ClockedSchedule, SolarSchedule, PeriodicTask, IntervalSchedule, CrontabSchedule):
@@ -43,20 +43,21 @@ class ScheduleForm(PeriodicTaskForm):
 
 
 @admin.register(IntervalSchedule)
-class IntervalAdmin(IntervalScheduleAdmin, ModelAdmin):
+class IntervalAdmin(IntervalScheduleAdmin, AuditedAdmin):
     """Every so many seconds."""
 
 
 @admin.register(CrontabSchedule)
-class CrontabAdmin(CrontabScheduleAdmin, ModelAdmin):
+class CrontabAdmin(CrontabScheduleAdmin, AuditedAdmin):
     """At times of the day."""
 
 
 @admin.register(PeriodicTask)
-class ScheduleAdmin(PeriodicTaskAdmin, ModelAdmin):
+class ScheduleAdmin(PeriodicTaskAdmin, AuditedAdmin):
     """Says of each delivered entry what it is for; an edit is in force within a second."""
 
     form = ScheduleForm
+    reason_required = True
     list_display = ("name", "purpose", "enabled", "rhythm", "last_run_at")
     list_filter = ("enabled",)
 

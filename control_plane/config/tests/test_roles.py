@@ -59,6 +59,8 @@ MODELS = {
 }
 PAGES = {
     "api_apikey_revoke": "",
+    "audit": "a",
+    "audit_csv": "a",
     "auth_user_password_change": "",
     "campaigns_campaign_approve": "m",
     "campaigns_campaign_end": "mo",

@@ -92,7 +92,12 @@ def test_an_edit_in_the_admin_is_in_force_without_a_restart(delivered, admin_cli
     values = {
         name: "" if form[name].value() is None else form[name].value() for name in form.fields
     }
-    values |= {"interval": slower.pk, "regtask": task.task, "headers": "{}"}
+    values |= {
+        "interval": slower.pk,
+        "regtask": task.task,
+        "headers": "{}",
+        "change_reason": "calmer",
+    }
     values |= {"start_time_0": "", "start_time_1": "", "expires_0": "", "expires_1": ""}
     answer = admin_client.post(
         page, {name: values[name] for name in values if values[name] is not False}

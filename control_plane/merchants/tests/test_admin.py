@@ -21,6 +21,7 @@ def test_a_key_switched_off_leaves_the_snapshot(admin_client, merchant):
     key = services.create_session_key(merchant)
     form = {
         "name": "Shop",
+        "change_reason": "it leaked",
         "session_keys-TOTAL_FORMS": 1,
         "session_keys-INITIAL_FORMS": 1,
         "session_keys-0-id": key.pk,

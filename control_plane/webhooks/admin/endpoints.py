@@ -18,8 +18,9 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
+from control_plane.config import history
 from control_plane.config.ask_first import Question, Refusal, ask
-from control_plane.config.model_admin import ModelAdmin
+from control_plane.config.audited import AuditedAdmin
 from control_plane.config.read_only_admin import Button
 from control_plane.outgoing import addresses
 from control_plane.webhooks import services
@@ -100,10 +101,11 @@ MOVES: tuple[tuple[str, str, Any, Any, Callable[[Endpoint], str]], ...] = (
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(ModelAdmin):
+class EndpointAdmin(AuditedAdmin):
     """Made and switched by people; how it is doing is written by the sender."""
 
     form = EndpointForm
+    reason_required = True
     change_form_template = "admin/with_buttons.html"
     list_display = ("url", "merchant", "active", "off_reason", "failures", "last_delivered_at")
     list_filter = ("active", "off_reason", "merchant")
@@ -152,6 +154,7 @@ class EndpointAdmin(ModelAdmin):
                     services.switch_on(obj)
                 else:
                     services.switch_off(obj, OffReason.PEOPLE)
+            history.note(obj)
 
     @admin.display(description=_("waiting"))
     def waiting(self, endpoint: Endpoint) -> int:

@@ -68,7 +68,7 @@ def test_switching_it_off_and_on_again(admin_client, endpoint, settings):
     settings.ENV = replace(settings.ENV, webhooks_private=True)
     Endpoint.objects.update(failures=7, failing_since=endpoint.created_at)
     url = f"/admin/webhooks/endpoint/{endpoint.pk}/change/"
-    body = {"url": endpoint.url, "events": ["order.paid"]}
+    body = {"url": endpoint.url, "events": ["order.paid"], "change_reason": "they move"}
     assert admin_client.post(url, body).status_code == 302
     off = Endpoint.objects.get()
     assert (off.active, off.off_reason) == (False, "people")

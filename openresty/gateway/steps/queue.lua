@@ -12,10 +12,13 @@ local tickets = require "gateway.queue.ticket"
 local views = require "gateway.queue.view"
 local winner = require "gateway.queue.winner"
 
+-- A ticket is worth nothing without an entry token, and none is left after the end.
+local function end_s(req)
+  return math.ceil(req.item.end_ms / 1000)
+end
+
 local function ticket_of(req, fields)
-  fields.item, fields.shopper = req.item.id, req.claims.sub
-  -- A ticket is worth nothing without an entry token, and none is left after the end.
-  fields.exp = math.ceil(req.item.end_ms / 1000)
+  fields.item, fields.shopper, fields.exp = req.item.id, req.claims.sub, end_s(req)
   return tickets.sign(req.view.ticket_keys, fields)
 end
 
@@ -33,8 +36,9 @@ end
 local function wait_with(req, claims, place, window)
   metrics.count("queue", "waits")
   local text = req.ticket
-  if not claims.is_newest_key or (place and claims.kind ~= "place") then
-    -- From now on with his place: reading it is cheaper than finding it each time.
+  if not claims.is_newest_key or claims.exp < end_s(req) or (place and claims.kind ~= "place") then
+    -- From now on with his place: reading it is cheaper than finding it each time. Or until the end that was
+    -- moved to later: whoever waits asks again before the old one.
     text = ticket_of(req, {
       bucket = claims.bucket,
       kind = place and "place" or claims.kind,

@@ -1,0 +1,50 @@
+"""When a row of history is written, and with which reason."""
+
+from typing import Any
+
+from simple_history.models import HistoricalRecords
+
+REASON_LENGTH_MAX = 200
+
+
+class Records(HistoricalRecords):
+    """Writes a row when something tracked differs: beat and a login save without changing any."""
+
+    def finalize(self, sender: Any, **kwargs: Any) -> None:
+        """Called once for each model."""
+        super().finalize(sender, **kwargs)
+        RECORDS[sender] = self
+
+    def post_save(self, instance: Any, created: bool, using: Any = None, **kwargs: Any) -> None:
+        """Receiver of Django's signal."""
+        if created or self._differs(instance):
+            super().post_save(instance, created, using, **kwargs)
+
+    def m2m_changed(self, instance: Any, *arguments: Any, **kwargs: Any) -> None:
+        """Receiver of Django's signal; from its other side (`group.user_set`) it is no row."""
+        if isinstance(instance, self.cls):
+            super().m2m_changed(instance, *arguments, **kwargs)
+
+    def get_change_reason_for_object(self, instance: Any, *arguments: Any) -> str | None:
+        """What the person typed on the page that changes this row and those around it."""
+        request = getattr(self.context, "request", None)
+        reason = getattr(instance, "_change_reason", None) or getattr(request, "change_reason", "")
+        return str(reason)[:REASON_LENGTH_MAX] or None
+
+    def _differs(self, instance: Any) -> bool:
+        manager = getattr(instance, self.manager_name)
+        last = manager.order_by("-history_id").first()
+        names = [field.attname for field in self.fields_included(instance)]
+        return last is None or any(getattr(last, n) != getattr(instance, n) for n in names)
+
+
+def note(instance: Any, reason: str = "") -> None:
+    """Write the row of a change that was an UPDATE and so told no signal."""
+    fresh = type(instance)._default_manager.get(pk=instance.pk)
+    if reason:
+        fresh._change_reason = reason
+    RECORDS[type(instance)].post_save(fresh, created=False)
+
+
+# By model, filled as models are registered.
+RECORDS: dict[Any, Records] = {}
