@@ -144,9 +144,9 @@ def _do(
         if refusal.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
             raise
         # A refusal is an answer too; what the handler had begun is rolled back.
-        answer = view.handle_exception(refusal)
-        _keep(kept, lease, answer)
-        return answer
+        refused: Response = view.handle_exception(refusal)
+        _keep(kept, lease, refused)
+        return refused
 
 
 def _keep(kept: KeptAnswer, lease: uuid.UUID, answer: HttpResponseBase) -> None:

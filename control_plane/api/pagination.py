@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
@@ -17,8 +16,8 @@ class Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = PAGE_SIZE_MAX
-    cursor_query_description = _("From `next` or `previous` of a page; never made by hand.")
-    page_size_query_description = _("How many on a page: 1 to 200, normally 50.")
+    cursor_query_description = "From `next` or `previous` of a page; never made by hand."
+    page_size_query_description = "How many on a page: 1 to 200, normally 50."
 
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
         """The view's, by which no two rows are alike."""
@@ -34,7 +33,7 @@ class Pages(CursorPagination):
         return int(given)
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
+        self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any] | None:
         """A page. A cursor that is none of ours is a wrong field, not a missing page."""
         try:

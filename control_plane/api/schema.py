@@ -43,7 +43,7 @@ IF_MATCH = OpenApiParameter(
 )
 
 
-class KeyScheme(OpenApiAuthenticationExtension):
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How a key is sent."""
 
     target_class = "control_plane.api.authentication.KeyAuthentication"
@@ -66,7 +66,7 @@ class Schema(AutoSchema):
             own.append(IF_MATCH)
         return own
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """The docstring, and the scope."""
         text = str(super().get_description() or "")
         scope = self._scope()

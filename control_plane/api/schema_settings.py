@@ -5,15 +5,16 @@ from typing import Any
 DESCRIPTION = """\
 For merchants' tools and for staff.
 
-**Keys.** `Authorization: Bearer slk_…`. A key belongs to one merchant, sees that merchant's objects and
-no others (theirs are 404), and needs the scope that stands at each operation. Staff use basic or
-session authentication and Django's permissions.
+**Keys.** `Authorization: Bearer slk_…`. A key belongs to one merchant, sees that merchant's
+objects and no others (theirs are 404), and needs the scope that stands at each operation. Staff use
+basic or session authentication and Django's permissions.
 
 **Refusals** are `application/problem+json` (RFC 9457): `code` is for programs and never translated,
 `title` is for people, by `Accept-Language` (`en`, `zh-hans`).
 
 **Repeats.** Every write takes an `Idempotency-Key`: for a day a repeat gets the first answer, with
-`Idempotency-Replayed: true`. Without an answer, or after a 5xx, nobody knows: repeat it with the same key.
+`Idempotency-Replayed: true`. Without an answer, or after a 5xx, nobody knows whether it was done:
+repeat it with the same key.
 
 **Lists** come in pages: follow `next` until it is null.
 
@@ -36,6 +37,16 @@ TAGS = (
 SETTINGS: dict[str, Any] = {
     "DESCRIPTION": DESCRIPTION,
     "TAGS": [{"name": name, "description": text} for name, text in TAGS],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "shopperSession": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "A session that the merchant's shop has signed.",
+            }
+        }
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "control_plane.api.schema.with_problems",

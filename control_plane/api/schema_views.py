@@ -18,4 +18,6 @@ class DocsView(SpectacularSwaggerSplitView):
     permission_classes = ()
     throttle_classes = ()
     url_name = "api-schema"
+    # Without the style in the page, which the console's policy refuses.
+    template_name = "api/docs.html"
     title = "Sluice API"

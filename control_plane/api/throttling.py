@@ -29,7 +29,8 @@ local early_us = full_at_us - now_us - burst * every_us
 if early_us > 0 then
   return math.ceil(early_us / 1000)
 end
-redis.call("SET", KEYS[1], string.format("%.0f", full_at_us), "PX", math.ceil((full_at_us - now_us) / 1000))
+local full_in_ms = math.ceil((full_at_us - now_us) / 1000)
+redis.call("SET", KEYS[1], string.format("%.0f", full_at_us), "PX", full_in_ms)
 return 0
 """
 
@@ -62,9 +63,8 @@ class PerCaller(BaseThrottle):
 
 def take(caller: str, rate_per_s: float, burst: int) -> int:
     """0, or for how many milliseconds the bucket stays empty. Raises redis.RedisError."""
-    answer: Any = _work_redis().eval(
-        _TAKE, 1, KEY_PREFIX + caller, round(1_000_000 / rate_per_s), burst
-    )
+    every_us = round(1_000_000 / rate_per_s)
+    answer: Any = _work_redis().eval(_TAKE, 1, KEY_PREFIX + caller, every_us, burst)
     return int(answer)
 
 

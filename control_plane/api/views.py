@@ -1,6 +1,4 @@
-"""What every view of `/api/v1/` is: refusals in one shape, keys that see their merchant's alone,
-writes that may be repeated.
-"""
+"""What every view of `/api/v1/` is: keys see their merchant's alone, writes may be repeated."""
 
 from typing import Any
 

@@ -13,6 +13,9 @@ from control_plane.campaigns.steps import COMMENT_LENGTH_MAX
 from control_plane.merchants.models import Merchant
 
 ITEMS_MAX = 500
+# Apart: the stubs do not know that `many` hands it on.
+AT_MOST_ITEMS: dict[str, Any] = {"max_length": ITEMS_MAX}
+AT_MOST_BUCKETS: dict[str, Any] = {"max_length": BUCKETS_MAX}
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
@@ -115,8 +118,8 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     """A campaign with its items; its state is changed by its actions only."""
 
     merchant = OwnMerchant(slug_field="slug", queryset=Merchant.objects.all())
-    items = ItemSerializer(many=True, allow_empty=False, max_length=ITEMS_MAX)
-    buckets = BucketSerializer(many=True, required=False, max_length=BUCKETS_MAX)
+    items = ItemSerializer(many=True, allow_empty=False, **AT_MOST_ITEMS)
+    buckets = BucketSerializer(many=True, required=False, **AT_MOST_BUCKETS)
     submitted_by = _Person()
     approved_by = _Person()
 

@@ -101,8 +101,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         }
     ]
     if request.user.has_perm("switches.view_switchthrow"):
-        link = reverse("switch_console:page")
-        console = {"title": _("Switch console"), "icon": "tune", "link": link}
+        address = reverse("switch_console:page")
+        console = {"title": _("Switch console"), "icon": "tune", "link": address}
         groups[0]["items"].append(console)
     for title, pages in GROUPS:
         items = [_item(label, icon) for label, icon in pages if _may_see(request, label)]

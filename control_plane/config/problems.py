@@ -72,6 +72,5 @@ def _named(errors: Any) -> Any:
 
 def _waiting(error: exceptions.APIException) -> dict[str, int]:
     """Where waiting helps, for how long, as at the gateway."""
-    if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        return {"retry_after_ms": int(error.wait * 1000)}
-    return {}
+    wait_s: float | None = getattr(error, "wait", None)
+    return {} if wait_s is None else {"retry_after_ms": int(wait_s * 1000)}

@@ -1,5 +1,6 @@
 """`/api/v1/orders/` and `…/reservations/`: what shoppers bought, and what became of a RESERVED."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404
@@ -47,7 +48,8 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     def get_object(self) -> Order:
         """By its number, which is its id with an S and zeros."""
         number = self.kwargs["number"]
-        order = self.get_queryset().filter(pk=min(int(number[1:]), 2**63 - 1)).first()
+        found = self.get_queryset().filter(pk=min(int(number[1:]), 2**63 - 1))
+        order: Order | None = found.first()
         if order is None or order.number != number:
             raise Http404
         return order
@@ -95,4 +97,5 @@ class Reservations(ApiView):
             items = items.filter(campaign__merchant=self.merchant)
         if not items.exists():
             raise Http404
-        return Response(ReservationSerializer(reservations.find(reservation_id)).data)
+        found = asdict(reservations.find(reservation_id))
+        return Response(ReservationSerializer(found).data)

@@ -1,5 +1,7 @@
 """Orders and reservations as the API shows them."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from control_plane.orders.models import Order, OrderState, RejectionReason
@@ -38,7 +40,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
         read_only_fields = fields
 
 
-class ReservationSerializer(serializers.Serializer[None]):
+class ReservationSerializer(serializers.Serializer[dict[str, Any]]):
     """A reservation, as PostgreSQL has decided it or as far as it is known here."""
 
     reservation_id = serializers.CharField()

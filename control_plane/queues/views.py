@@ -80,7 +80,7 @@ class Rows(_Public):
     def get(self, request: Request, item_id: int) -> StreamingHttpResponse:
         """Everybody's place, as a CSV file that is computed while it is sent."""
         response = StreamingHttpResponse(record.pieces(_revealed(item_id)), content_type="text/csv")
-        # A draw that was revealed never changes, and a row costs 30 µs: who is in front may keep it.
+        # What was revealed never changes, and a row costs 30 µs: who is in front may keep it.
         response["Cache-Control"] = "public, max-age=86400, immutable"
         response["Content-Disposition"] = f'attachment; filename="draw-{item_id}.csv"'
         return response

@@ -49,12 +49,12 @@ def _orders(ids: list[int]) -> dict[int, dict[str, dict[str, int]]]:
     found = {pk: {state: dict(nothing) for state in OrderState.values} for pk in ids}
     rows = (
         Order.objects.filter(item__in=ids)
-        .values("item_id", "state")
-        .annotate(orders=Count("pk"), units=Sum("qty"), amount_minor=Sum("amount_minor"))
+        .values_list("item_id", "state")
+        .annotate(Count("pk"), Sum("qty"), Sum("amount_minor"))
         .order_by()
     )
-    for row in rows:
-        found[row.pop("item_id")][row.pop("state")] = row
+    for item_id, state, *figures in rows:
+        found[item_id][state] = dict(zip(nothing, figures, strict=True))
     return found
 
 

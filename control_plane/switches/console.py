@@ -53,7 +53,7 @@ def state(now: datetime) -> dict[str, Any]:
     return {
         "now": now,
         "newest": newest,
-        "everybody": running(newest, now, beats, now),
+        "everybody": running(newest, None, beats, now),
         "rows": [
             {
                 "row": row,

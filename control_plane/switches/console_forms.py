@@ -32,7 +32,7 @@ class _Confirmed(forms.Form):
 class ConsoleThrowForm(ThrowForm, _Confirmed):
     """A throw; grave is decided by its value, the name by its place."""
 
-    field_order = (*ThrowForm.field_order, "confirm")
+    field_order: Any = (*ThrowForm.field_order, "confirm")
 
     def __init__(self, name: str, data: Any = None) -> None:
         super().__init__(SWITCHES[name], data)

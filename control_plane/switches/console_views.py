@@ -22,7 +22,6 @@ from control_plane.switches import console, presets, services
 from control_plane.switches.console_forms import GRAVE, ConsoleThrowForm, PresetForm, name_of
 from control_plane.switches.forms import subject, until
 from control_plane.switches.known import SWITCHES
-from control_plane.switches.models import SwitchThrow
 from control_plane.switches.presets import PRESETS, Preset
 
 VIEW, THROW = "switches.view_switchthrow", "switches.throw_switch"
@@ -37,7 +36,6 @@ def page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         **_state(request),
         "title": _("Switch console"),
-        "opts": SwitchThrow._meta,
     }
     if context["may_throw"]:
         context["throw_forms"] = [

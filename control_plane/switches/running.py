@@ -1,4 +1,4 @@
-"""Who obeys a version of the configuration already, by what gateways and edges say of themselves."""
+"""Who obeys a version of the configuration, by what gateways and edges say of themselves."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ def heartbeats() -> list[Heartbeat]:
 
 
 def running(
-    version: int, thrown_at: datetime, beats: Iterable[Heartbeat], now: datetime
+    version: int, thrown_at: datetime | None, beats: Iterable[Heartbeat], now: datetime
 ) -> Sequence[Kind]:
     """By kind; one that is silent is not counted, its name is said."""
     kinds = {kind: Kind(kind, str(label)) for kind, label in InstanceKind.choices}
@@ -46,7 +46,7 @@ def running(
             continue
         of.running += 1
         applied = [one["applied_at_ms"] for one in beat.workers if one["version"] == version]
-        if applied:
+        if applied and thrown_at is not None:
             took = max(applied) - int(thrown_at.timestamp() * 1000) - beat.clock_ahead_ms
             of.took_ms = max(0, took, of.took_ms or 0)
     return [kind for kind in kinds.values() if kind.alive or kind.silent]

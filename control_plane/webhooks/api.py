@@ -105,8 +105,7 @@ class EndpointViewSet(
 
     def _with_secret(self, endpoint: Endpoint, code: int) -> Response:
         found = self.get_queryset().get(pk=endpoint.pk)
-        context: dict[str, Any] = self.get_serializer_context()
-        shown = EndpointWithSecretSerializer(found, context=context)
+        shown = EndpointWithSecretSerializer(found, context={"request": self.request})
         return Response(shown.data, status=code, headers={"Cache-Control": "no-store"})
 
 

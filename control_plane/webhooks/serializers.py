@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -71,7 +72,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
     def validate_merchant(self, merchant: Merchant) -> Merchant:
         """Another merchant's endpoint is another endpoint."""
         if self.instance is not None and merchant != self.instance.merchant:
-            raise serializers.ValidationError("An endpoint keeps its merchant.")
+            raise serializers.ValidationError(_("An endpoint keeps its merchant."))
         return merchant
 
 

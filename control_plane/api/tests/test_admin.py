@@ -34,6 +34,7 @@ def test_it_ends_with_its_last_day(admin_client, form, now):
     day = (now + timedelta(days=3)).date()
     admin_client.post(f"{URL}add/", form | {"expires_at": day.isoformat()})
     ends = ApiKey.objects.get().expires_at
+    assert ends is not None
     assert ends.date() == day + timedelta(days=1)
     assert (ends.hour, ends.minute) == (0, 0)
 

@@ -81,7 +81,7 @@ ADDRESSES = _addresses()
 
 
 def _methods(name: str) -> list[str]:
-    view = ADDRESSES[name].callback
+    view: Any = ADDRESSES[name].callback
     actions = getattr(view, "actions", None)
     if actions is not None:
         return [method for method in actions if method != "head"]

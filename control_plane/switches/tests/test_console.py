@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from control_plane.inventory import services as inventory
 from control_plane.snapshot.models import Heartbeat, Snapshot
@@ -58,6 +59,7 @@ def test_every_switch_and_the_stock_source_are_there(operator):
 def test_a_throw_says_who_why_since_and_until_when(operator, now):
     operator.post(f"{URL}throw/risk_mode/", {**STOP, "value": "off"})
     throw = SwitchThrow.objects.get()
+    assert throw.until is not None
     for address in (URL, f"{URL}state/"):
         page = operator.get(address).content.decode()
         row = _row(page, "risk_mode")
@@ -134,7 +136,7 @@ def test_a_preset_is_one_reason_and_one_revert(operator):
 
 
 def test_a_preset_that_cannot_be_thrown_whole_throws_nothing(now):
-    broken = presets.Preset("x", "x", "x", (("risk_mode", "off"), ("queue_mode", "nonsense")))
+    broken = presets.Preset("x", _("x"), _("x"), (("risk_mode", "off"), ("queue_mode", "nonsense")))
     with pytest.raises(ValidationError, match="Must be one of"):
         presets.throw_preset(broken, reason="x", by=None, now=now)
     assert not SwitchThrow.objects.exists()

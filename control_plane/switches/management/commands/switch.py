@@ -1,7 +1,8 @@
 """`python -m control_plane switch NAME VALUE --reason WHY`, or `switch --preset stop --reason WHY`.
 
 With `--campaign SLUG` or `--item ID` for that alone, with `--for 10m` for so long. `--list` prints
-what is in force as JSON, `--revert ID` takes one back, `--revert-preset stop` all that a preset threw.
+what is in force as JSON, `--revert ID` takes one back,
+`--revert-preset stop` all that a preset threw.
 """
 
 import json
