@@ -16,6 +16,7 @@ from control_plane.campaigns.approval import (
     return_draft,
     submit,
 )
+from control_plane.campaigns.editing import edit_draft
 from control_plane.campaigns.errors import (
     AlreadyPaused,
     AlreadySubmitted,
@@ -77,6 +78,7 @@ __all__ = [
     "approve",
     "cold_campaigns",
     "create_draft",
+    "edit_draft",
     "end_due",
     "end_now",
     "extend",

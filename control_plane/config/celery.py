@@ -73,6 +73,7 @@ app.conf.update(
 )
 app.autodiscover_tasks(
     [
+        "control_plane.api",
         "control_plane.campaigns",
         "control_plane.dead_letters",
         "control_plane.orders",

@@ -26,6 +26,7 @@ DAY_S = 24 * 3600
 RECONCILE_AFTER_H_MAX = 7 * 24
 # Units that nobody pays for stand idle meanwhile.
 GRACE_S_MAX = 600
+API_RATE_MAX = 10_000
 
 T = TypeVar("T")
 
@@ -108,6 +109,9 @@ class Env:
     # An endpoint at which nothing arrived for so long is switched off.
     webhooks_off_after_days: int
     console: Console
+    # What a key of the API may ask in a second, and at once after a pause.
+    api_rate_per_s: int
+    api_burst: int
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -171,6 +175,10 @@ def read(environ: Mapping[str, str]) -> Env:
         console=read_console(
             reader.take, _number, _flag, environ.get("SLUICE_CONSOLE_SCHEME", "http")
         ),
+        api_rate_per_s=reader.take(
+            "SLUICE_API_RATE_PER_S", _number("requests", 1, API_RATE_MAX), "20"
+        ),
+        api_burst=reader.take("SLUICE_API_BURST", _number("requests", 1, API_RATE_MAX), "100"),
     )
     if reader.problems:
         raise BadEnvironment(reader.problems)

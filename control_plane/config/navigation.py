@@ -79,6 +79,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         (
             ("auth.User", "person"),
             ("auth.Group", "group"),
+            ("api.ApiKey", "vpn_key"),
             ("axes.AccessAttempt", "lock_clock"),
         ),
     ),
@@ -101,6 +102,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
     ]
+    if request.user.has_perm("switches.view_switchthrow"):
+        address = reverse("switch_console:page")
+        console = {"title": _("Switch console"), "icon": "tune", "link": address}
+        groups[0]["items"].append(console)
     for title, pages in GROUPS:
         items = [_item(label, icon) for label, icon in pages if _may_see(request, label)]
         if title is AUDIT and request.user.has_perm("config.view_audit"):

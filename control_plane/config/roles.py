@@ -65,7 +65,7 @@ _CONFIGURATION = (
     "django_celery_beat.IntervalSchedule",
     "django_celery_beat.CrontabSchedule",
 )
-_PEOPLE = ("auth.User", "auth.Group", "axes.AccessAttempt")
+_PEOPLE = ("auth.User", "auth.Group", "api.ApiKey", "axes.AccessAttempt")
 
 ROLES: dict[str, Role] = {
     "marketer": Role(
@@ -178,7 +178,7 @@ ROLES: dict[str, Role] = {
 }
 
 # Permissions of our own that no role has.
-ADMINISTRATORS = frozenset({"webhooks.rotate_secret"})
+ADMINISTRATORS = frozenset({"webhooks.rotate_secret", "api.revoke_apikey"})
 
 
 def sync() -> None:

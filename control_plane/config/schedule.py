@@ -103,6 +103,13 @@ BUILT_IN = (
         _("Tells merchants' servers what happened to orders, until they have heard it."),
     ),
     Entry(
+        "forget-answers",
+        "api.forget_answers",
+        600,
+        600,
+        _("Forgets answers of the API that were kept for a day for whoever repeats a request."),
+    ),
+    Entry(
         "tend-webhooks",
         "webhooks.tend",
         60,

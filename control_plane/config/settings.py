@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from control_plane.api import schema_settings as api_schema
 from control_plane.config import admin_look, json_log, tracing
 from control_plane.config import env as environment
 
@@ -32,6 +33,9 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
     "simple_history",
     "axes",
@@ -40,6 +44,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "control_plane.config",
     "control_plane.merchants",
+    "control_plane.api",
     "control_plane.campaigns",
     "control_plane.pages",
     "control_plane.inventory",
@@ -192,14 +197,29 @@ UNFOLD = admin_look.UNFOLD
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.BasicAuthentication",
+        # Before the session: a key in the request is meant, a cookie comes along.
+        "control_plane.api.authentication.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["control_plane.config.permissions.StaffWithModelPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["control_plane.api.parsers.JsonParser"],
     "EXCEPTION_HANDLER": "control_plane.config.problems.exception_handler",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
-    "PAGE_SIZE": 50,
+    "DEFAULT_PAGINATION_CLASS": "control_plane.api.pagination.Pages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["control_plane.api.throttling.PerCaller"],
+    "DEFAULT_SCHEMA_CLASS": "control_plane.api.schema.Schema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sluice",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": False, "displayRequestDuration": True},
+    "COMPONENT_SPLIT_REQUEST": True,
+    **api_schema.SETTINGS,
 }
 
 tracing.configure(ENV.otlp_url, ENV.process)

@@ -1,6 +1,6 @@
 """An item's pool: opening it, locking it, and whether its books balance."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +87,9 @@ def conservation(item_id: int) -> Conservation:
     if pool is None:
         raise NoPool(item_id)
     return Conservation.of(pool)
+
+
+def conservations(item_ids: Collection[int]) -> dict[int, Conservation]:
+    """As `conservation`, for many and all of one moment; those without a pool are left out."""
+    pools = with_terms(Pool.objects.filter(pk__in=item_ids))
+    return {pool.pk: Conservation.of(pool) for pool in pools}

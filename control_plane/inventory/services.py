@@ -34,6 +34,7 @@ from control_plane.inventory.overview import AllocationView, View, views
 from control_plane.inventory.pools import (
     Conservation,
     conservation,
+    conservations,
     lock_pool,
     lock_pools,
     open_pool,
@@ -92,6 +93,7 @@ __all__ = [
     "claim_life",
     "close_epoch",
     "conservation",
+    "conservations",
     "current_source",
     "database_buyers",
     "decided_buyers",

@@ -5,11 +5,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.http import Http404
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from control_plane.api.views import ApiView
 from control_plane.merchants import services
 from control_plane.merchants.models import SHOPPER_PATTERN
 
@@ -26,12 +27,23 @@ class DemoSessionRequest(serializers.Serializer[None]):
     )
 
 
-class DemoSessions(APIView):
+class DemoSessionSerializer(serializers.Serializer[None]):
+    """A session JWT."""
+
+    session = serializers.CharField()
+
+
+class DemoSessions(ApiView):
     """A session for anybody who asks: exists only where SLUICE_DEMO is 1."""
 
     authentication_classes = ()
     permission_classes = ()
 
+    @extend_schema(
+        operation_id="demo_sessions_create",
+        request=DemoSessionRequest,
+        responses=DemoSessionSerializer,
+    )
     def post(self, request: Request) -> Response:
         """Sign a session of the demo shop for `shopper`."""
         if not settings.ENV.demo:

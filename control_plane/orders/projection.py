@@ -88,6 +88,12 @@ def write_after_commit(outcomes: Sequence[Landed]) -> None:
     transaction.on_commit(lambda: write_or_log(_work_redis(), outcomes))
 
 
+def read(reservation_id: str) -> bytes | None:
+    """What the gateway shows of a reservation, as `status` wrote it. Raises redis.RedisError."""
+    stored: bytes | None = _work_redis().get(KEY_PREFIX + reservation_id)  # type: ignore[assignment]
+    return stored
+
+
 @cache
 def _work_redis() -> "redis.Redis":
     """One client a process; it reconnects by itself."""

@@ -6,12 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from control_plane.api.scopes import Scope
+from control_plane.api.views import ApiView
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.merchants import services as merchants
@@ -54,11 +56,33 @@ class PaymentRequest(serializers.Serializer[None]):
             raise serializers.ValidationError("There is no such provider.") from error
 
 
-class Payments(APIView):
+class PaymentSerializer(serializers.Serializer[None]):
+    """A payment of an order."""
+
+    payment_id = serializers.UUIDField()
+    order_number = serializers.CharField()
+    amount_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class PaymentToPaySerializer(PaymentSerializer):
+    """With where the shopper pays, or null."""
+
+    pay_url = serializers.CharField(allow_null=True)
+
+
+class Payments(ApiView):
     """`POST /api/v1/payments`: for the merchant's own tools."""
 
     permission_classes = (requires("payments.add_payment"),)
+    scopes = {"post": Scope.PAYMENTS_WRITE}
+    # The provider is asked, and asking him again is safe.
+    keeps_in_one_transaction = False
+    more_statuses = ("503",)
 
+    @extend_schema(
+        operation_id="payments_create", request=PaymentRequest, responses=PaymentToPaySerializer
+    )
     def post(self, request: Request) -> Response:
         """Create the payment of an order, or give the one there is, and have it collected.
 
@@ -67,7 +91,10 @@ class Payments(APIView):
         body = PaymentRequest(data=request.data)
         body.is_valid(raise_exception=True)
         order_id = int(body.validated_data["order_number"][1:])
-        order = Order.objects.filter(pk=min(order_id, 2**63 - 1)).first()
+        orders = Order.objects.filter(pk=min(order_id, 2**63 - 1))
+        if self.merchant is not None:
+            orders = orders.filter(item__campaign__merchant=self.merchant)
+        order = orders.first()
         if order is None:
             raise Http404
         payment = _create(order, body.validated_data["provider"])
@@ -82,12 +109,19 @@ class DemoPaymentRequest(serializers.Serializer[None]):
     )
 
 
-class DemoPayments(APIView):
+class DemoPayments(ApiView):
     """`POST /api/v1/demo/payments`: exists only where SLUICE_DEMO is 1."""
 
     authentication_classes = ()
     permission_classes = ()
+    more_statuses = ("401", "503")
 
+    @extend_schema(
+        operation_id="demo_payments_create",
+        request=DemoPaymentRequest,
+        responses={202: PaymentSerializer},
+        auth=["shopperSession"],
+    )
     def post(self, request: Request) -> Response:
         """Create the payment and have the demo provider collect it: 202, the status tells when."""
         if not settings.ENV.demo:

@@ -5,6 +5,6 @@ from django.urls import path
 from control_plane.queues import views
 
 urlpatterns = [
-    path("draws/<int:item_id>/", views.summary, name="draw"),
-    path("draws/<int:item_id>/record.csv", views.rows, name="draw-record"),
+    path("draws/<int:item_id>/", views.Summary.as_view(), name="draw"),
+    path("draws/<int:item_id>/record.csv", views.Rows.as_view(), name="draw-record"),
 ]

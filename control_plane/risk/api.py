@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.utils import timezone
-from rest_framework import mixins, serializers, viewsets
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from control_plane.api.views import ApiViewSet
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.risk import services
@@ -16,6 +18,9 @@ from control_plane.risk.models import Ban, BanSource, RateLimit, RiskRule
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+ID_PATTERN = "[0-9]{1,18}"
 
 
 class _ByService(serializers.ModelSerializer[Any]):
@@ -39,7 +44,7 @@ class RuleSerializer(_ByService):
     """A rule; which of the fields it needs depends on its kind."""
 
     created_by: "serializers.SlugRelatedField[User]" = serializers.SlugRelatedField(
-        slug_field="username", read_only=True
+        slug_field="username", read_only=True, allow_null=True
     )
 
     class Meta:
@@ -96,10 +101,10 @@ class BanSerializer(_ByService):
     """A ban; banning what is banned extends it."""
 
     by: "serializers.SlugRelatedField[User]" = serializers.SlugRelatedField(
-        slug_field="username", read_only=True
+        slug_field="username", read_only=True, allow_null=True
     )
     lifted_by: "serializers.SlugRelatedField[User]" = serializers.SlugRelatedField(
-        slug_field="username", read_only=True
+        slug_field="username", read_only=True, allow_null=True
     )
 
     class Meta:
@@ -129,13 +134,16 @@ class RuleViewSet(
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,
     mixins.UpdateModelMixin,
-    viewsets.GenericViewSet[RiskRule],
+    ApiViewSet,
 ):
     """In their order, ended ones too; a rule is ended, not deleted."""
 
     queryset = RiskRule.objects.select_related("created_by")
     serializer_class = RuleSerializer
+    lookup_value_regex = ID_PATTERN
+    cursor_ordering = "pk"
 
+    @extend_schema(request=None)
     @action(detail=True, methods=["post"], permission_classes=[requires("risk.change_riskrule")])
     def end(self, request: Request, pk: str) -> Response:
         """Out of force for good."""
@@ -147,11 +155,20 @@ class RuleViewSet(
         return Response(self.get_serializer(rule).data)
 
 
-class LimitViewSet(viewsets.ModelViewSet[RateLimit]):
+class LimitViewSet(
+    mixins.CreateModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    mixins.ListModelMixin,
+    ApiViewSet,
+):
     """Everybody's first."""
 
     queryset = RateLimit.objects.order_by("level", "by")
     serializer_class = LimitSerializer
+    lookup_value_regex = ID_PATTERN
+    cursor_ordering = "pk"
 
     def perform_destroy(self, instance: RateLimit) -> None:
         """By its service."""
@@ -166,13 +183,15 @@ class BanViewSet(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,
-    viewsets.GenericViewSet[Ban],
+    ApiViewSet,
 ):
     """Newest first, those that are over too."""
 
     queryset = Ban.objects.select_related("by", "lifted_by")
     serializer_class = BanSerializer
+    lookup_value_regex = ID_PATTERN
 
+    @extend_schema(request=None)
     @action(detail=True, methods=["post"], permission_classes=[requires("risk.lift_ban")])
     def lift(self, request: Request, pk: str) -> Response:
         """Before its time."""

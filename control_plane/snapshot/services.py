@@ -64,6 +64,12 @@ def publish(reason: str, now: datetime | None = None) -> Snapshot | None:
     return snapshot
 
 
+def newest_version() -> int:
+    """Of the snapshot that is in force; 0 before the first."""
+    newest = Snapshot.objects.order_by("-version").values_list("version", flat=True).first()
+    return newest or 0
+
+
 def envelope(snapshot: Snapshot, audience: Audience) -> dict[str, Any]:
     """What goes over the wire: the document as a string, and the MAC over exactly its bytes."""
     content = dict(snapshot.document)

@@ -62,6 +62,9 @@ class SwitchThrow(models.Model):
     )
     created_at = models.DateTimeField(_("created at"))
     until = models.DateTimeField(_("until"), null=True, blank=True)
+    # Of throws that were made together: which preset it was, and what is reverted together.
+    preset = models.CharField(_("preset"), max_length=16, blank=True, db_default="")
+    batch = models.UUIDField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("switch")
@@ -125,6 +128,22 @@ class SwitchThrow(models.Model):
                     )
                 }
             )
+
+
+class SwitchPublished(models.Model):
+    """The first snapshot that has a throw in it: who runs this version or a later one obeys it."""
+
+    throw = models.OneToOneField(
+        SwitchThrow, primary_key=True, on_delete=models.PROTECT, related_name="published"
+    )
+    version = models.BigIntegerField(_("version"))
+
+    class Meta:
+        verbose_name = _("published switch")
+        verbose_name_plural = _("published switches")
+
+    def __str__(self) -> str:
+        return f"{self.throw_id} {self.version}"
 
 
 class SwitchRevert(models.Model):

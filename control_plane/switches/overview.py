@@ -23,7 +23,11 @@ class Row:
 
 def rows(now: datetime) -> list[Row]:
     """One query. A throw that a newer one of its own scope covers has `is_covered`."""
-    throws = list(in_force(now).select_related("campaign", "item__campaign", "by").order_by("-pk"))
+    throws = list(
+        in_force(now)
+        .select_related("campaign", "item__campaign", "by", "published")
+        .order_by("-pk")
+    )
     values = Effective(throws).everywhere()
     found = {
         name: Row(switch, switch.shown(values[name]), values[name] == switch.default)

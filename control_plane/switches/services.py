@@ -1,6 +1,7 @@
 """Throwing switches and taking them back. Each publishes; nobody else writes the tables."""
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.snapshot import services as snapshots
 from control_plane.switches.effective import effective, in_force
-from control_plane.switches.models import Scope, SwitchThrow
+from control_plane.switches.models import Scope, SwitchPublished, SwitchThrow
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -22,11 +23,14 @@ __all__ = [
     "NotInForce",
     "carry_on",
     "effective",
+    "end_batch",
     "in_force",
+    "publish",
     "revert",
     "revert_all",
     "revert_due",
     "throw",
+    "write_down",
 ]
 
 
@@ -53,25 +57,71 @@ def throw(
     A campaign's or item's is reverted at the latest when the campaign ends. `by` is None for the
     command line. Raises Django's ValidationError.
     """
-    if campaign is not None and item is not None:
-        raise ValidationError({"item": _("Either a campaign or an item.")})
     with transaction.atomic():
-        thrown = SwitchThrow(
-            name=name,
-            scope=Scope.ITEM if item else Scope.CAMPAIGN if campaign else Scope.ALL,
+        thrown = write_down(
+            name,
+            value,
+            reason=reason,
+            by=by,
+            now=now,
             campaign=campaign,
             item=item,
-            value=value,
-            reason=reason.strip(),
-            by=by,
-            created_at=now,
             until=until,
         )
-        thrown.full_clean()
-        _require_running(campaign, item)
-        thrown.save()
-        snapshots.publish(f"switch {name}: {thrown.reason}"[:200], now)
+        publish([thrown], f"switch {name}: {thrown.reason}", now)
     return thrown
+
+
+def write_down(
+    name: str,
+    value: Any,
+    *,
+    reason: str,
+    by: "User | None",
+    now: datetime,
+    campaign: Campaign | None = None,
+    item: Item | None = None,
+    **more: Any,
+) -> SwitchThrow:
+    """The row of a throw, in the transaction of whoever publishes it. Raises ValidationError."""
+    if campaign is not None and item is not None:
+        raise ValidationError({"item": _("Either a campaign or an item.")})
+    thrown = SwitchThrow(
+        name=name,
+        scope=Scope.ITEM if item else Scope.CAMPAIGN if campaign else Scope.ALL,
+        campaign=campaign,
+        item=item,
+        value=value,
+        reason=reason.strip(),
+        by=by,
+        created_at=now,
+        **more,
+    )
+    thrown.full_clean()
+    _require_running(campaign, item)
+    thrown.save()
+    return thrown
+
+
+def publish(thrown: Sequence[SwitchThrow], reason: str, now: datetime) -> None:
+    """Last in the transaction of the throws; notes the version that has them first."""
+    made = snapshots.publish(reason[:200], now)
+    # None: they say what held anyway, so that the newest version has them already.
+    version = made.version if made is not None else snapshots.newest_version()
+    SwitchPublished.objects.bulk_create(
+        SwitchPublished(throw=throw, version=version) for throw in thrown
+    )
+
+
+def end_batch(batch: uuid.UUID, by: "User | None", now: datetime) -> int:
+    """Take back together what was thrown together; how many. Raises NotInForce for none."""
+    with transaction.atomic():
+        together = in_force(now).filter(batch=batch).order_by("pk")
+        ended = _end(together.values_list("pk", flat=True), by, now, by_clock=False)
+        if not ended:
+            raise NotInForce
+        snapshots.publish(f"{ended} switches reverted together", now)
+    return ended
 
 
 def revert(throw_id: int, by: "User | None", now: datetime) -> SwitchThrow:

@@ -1,11 +1,13 @@
 """What may be done with endpoints and deliveries. Nobody else writes them."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from control_plane.webhooks import signing
 from control_plane.webhooks.claiming import claim, record, switch_off
@@ -21,13 +23,19 @@ from control_plane.webhooks.models import (
 )
 from control_plane.webhooks.noting import KEPT, TYPES, Told, note, written
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 __all__ = [
     "TYPES",
     "Figures",
+    "HasLog",
     "Told",
     "Way",
+    "change_endpoint",
     "claim",
     "create_endpoint",
+    "delete_endpoint",
     "deliver_due",
     "figures",
     "forget_old",
@@ -54,6 +62,34 @@ def create_endpoint(endpoint: Endpoint, now: datetime) -> Endpoint:
         endpoint.save(force_insert=True)
         rotate_secret(endpoint, now)
     return endpoint
+
+
+class HasLog(Exception):
+    """Something was sent to it, or waits."""
+
+    code = "has_log"
+    message: "_StrPromise" = _("Its log of deliveries stays. Switch it off instead.")
+
+
+def change_endpoint(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
+    """Set `url`, `events`, `active`, as far as they are given. Raises IntegrityError for a twin."""
+    ours = {name: fields[name] for name in ("url", "events") if name in fields}
+    with transaction.atomic():
+        if ours:
+            Endpoint.objects.filter(pk=endpoint.pk).update(**ours)
+        if fields.get("active") is True:
+            switch_on(endpoint)
+        elif fields.get("active") is False:
+            switch_off(endpoint, OffReason.PEOPLE)
+
+
+def delete_endpoint(endpoint: Endpoint) -> None:
+    """One that was never told anything, with its secrets. Raises HasLog."""
+    with transaction.atomic():
+        Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
+        if Delivery.objects.filter(endpoint=endpoint).exists():
+            raise HasLog
+        Endpoint.objects.filter(pk=endpoint.pk).delete()
 
 
 def switch_on(endpoint: Endpoint) -> bool:

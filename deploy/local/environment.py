@@ -34,6 +34,8 @@ TUNABLES: dict[str, str | None] = {
     # This stack is for demos and tests, whose merchants are on the same machine.
     "SLUICE_WEBHOOKS_PRIVATE": "1",
     "SLUICE_WEBHOOKS_OFF_AFTER_DAYS": None,
+    "SLUICE_API_RATE_PER_S": None,
+    "SLUICE_API_BURST": None,
     "SLUICE_ARM_LEAD_S": None,
     "SLUICE_RETRY_MINUTES": None,
     "SLUICE_RECONCILE_AFTER_H": None,
@@ -86,6 +88,8 @@ _DJANGO = (
     "SLUICE_LATE_MONEY_GRACE_S",
     "SLUICE_WEBHOOKS_PRIVATE",
     "SLUICE_WEBHOOKS_OFF_AFTER_DAYS",
+    "SLUICE_API_RATE_PER_S",
+    "SLUICE_API_BURST",
 )
 _STOCK = (
     "SLUICE_STOCK_REDIS",

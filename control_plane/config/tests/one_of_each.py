@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from control_plane.api import services as api
 from control_plane.campaigns.models import Item
 from control_plane.dead_letters.models import DeadLetter
 from control_plane.inventory import services as inventory
@@ -77,7 +78,9 @@ def arguments(item: Item, allocation: Allocation, now: datetime) -> dict[str, di
     change = inventory.withdraw(item.pk, 1, "r", None)
     rearm = inventory.begin_rearm(allocation.pk, "full", "test")
     campaign = {"campaign_id": item.campaign_id}
+    key, _token = api.create_key(item.campaign.merchant, "tool", ["orders:read"], by=None, now=now)
     return {
+        "api_apikey_revoke": {"pk": key.pk},
         "campaigns_campaign_": campaign,
         "campaigns_campaign_item": campaign | {"item_id": item.pk, "name": "top_up"},
         "pages_campaignpage_": campaign,

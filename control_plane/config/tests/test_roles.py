@@ -20,6 +20,7 @@ from control_plane.config.tests import one_of_each
 # m marketer, o operator, r risk, s support, a auditor; of a model: view, add, change, delete.
 LETTERS = {name[0]: name for name in ROLES}
 MODELS = {
+    "api.ApiKey": ("a", "", "", ""),
     "auth.Group": ("a", "", "", ""),
     "auth.User": ("a", "", "", ""),
     "axes.AccessAttempt": ("a", "", "", ""),
@@ -58,6 +59,7 @@ MODELS = {
     "webhooks.Endpoint": ("osa", "", "", ""),
 }
 PAGES = {
+    "api_apikey_revoke": "",
     "audit": "a",
     "audit_csv": "a",
     "auth_user_password_change": "",

@@ -100,3 +100,33 @@ def test_durations_have_a_unit(text, seconds):
 def test_other_durations_are_refused(text):
     with pytest.raises(ValueError, match="as in 10m"):
         durations.parse(text)
+
+
+def test_a_preset_is_thrown_and_taken_back(switch):
+    printed = switch("--preset", "skip", "--reason", "risk is slow", "--for", "10m")
+    assert [one["name"] for one in printed] == ["risk_mode", "human_check", "queue_mode"]
+    assert {one["reason"] for one in printed} == {"risk is slow"}
+    assert len(switch("--list")["thrown"]) == 3
+    assert switch("--revert-preset", "skip", "--reason", "x") == {"reverted": "skip"}
+    assert switch("--list")["thrown"] == []
+
+
+def test_a_preset_changes_the_stock_source(switch):
+    printed = switch("--preset", "database", "--reason", "Redis is gone")
+    assert printed == {"source": "database", "generation": 1}
+    with pytest.raises(CommandError, match="back by itself"):
+        switch("--preset", "database", "--reason", "x", "--for", "10m")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--preset", "skip"],
+        ["--preset", "skip", "--reason", "x", "--item", "1"],
+        ["--revert-preset", "skip", "--reason", "x"],
+    ],
+)
+def test_a_preset_that_means_nothing_is_refused(argv):
+    with pytest.raises(CommandError):
+        call_command("switch", *argv)
+    assert not SwitchThrow.objects.exists()

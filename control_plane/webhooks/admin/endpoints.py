@@ -32,14 +32,9 @@ from control_plane.webhooks.models import (
     EndpointSecret,
     OffReason,
 )
+from control_plane.webhooks.refusals import REFUSALS
 
 PING, ROTATE = "webhooks.ping_endpoint", "webhooks.rotate_secret"
-REFUSALS = {
-    "not_https": _("The address must begin with https://."),
-    "bad_port": _("The address must be on port 443 or 8443."),
-    "private_address": _("The address leads into a private network."),
-    "bad_url": _("This is no address that can be called."),
-}
 
 
 class EndpointForm(forms.ModelForm):

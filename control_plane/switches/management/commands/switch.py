@@ -1,7 +1,8 @@
-"""`python -m control_plane switch NAME VALUE --reason WHY`.
+"""`python -m control_plane switch NAME VALUE --reason WHY`, or `switch --preset stop --reason WHY`.
 
 With `--campaign SLUG` or `--item ID` for that alone, with `--for 10m` for so long. `--list` prints
-what is in force as JSON, `--revert ID` takes one back.
+what is in force as JSON, `--revert ID` takes one back,
+`--revert-preset stop` all that a preset threw.
 """
 
 import json
@@ -14,9 +15,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from control_plane.campaigns.models import Campaign, Item
-from control_plane.switches import durations, services
+from control_plane.inventory.errors import InventoryError
+from control_plane.inventory.models import StockSource
+from control_plane.switches import durations, presets, services
 from control_plane.switches.known import SWITCHES
 from control_plane.switches.models import SwitchThrow
+from control_plane.switches.presets import PRESETS
 
 WORDS = {"on": True, "true": True, "off": False, "false": False}
 
@@ -35,8 +39,10 @@ class Command(BaseCommand):
         scope.add_argument("--campaign", metavar="SLUG")
         scope.add_argument("--item", type=int, metavar="ID")
         parser.add_argument("--for", dest="lasts", type=_duration, metavar="10m")
+        parser.add_argument("--preset", choices=sorted(PRESETS))
         parser.add_argument("--list", action="store_true")
         parser.add_argument("--revert", type=int, metavar="ID")
+        parser.add_argument("--revert-preset", choices=sorted(PRESETS))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """All of it or, with a message, nothing."""
@@ -51,8 +57,36 @@ class Command(BaseCommand):
             except services.NotInForce as error:
                 raise CommandError(str(error.message)) from error
             self.stdout.write(json.dumps(_describe(reverted)))
+        elif options["preset"] or options["revert_preset"]:
+            self.stdout.write(json.dumps(_preset(options)))
         else:
             self.stdout.write(json.dumps(_describe(_throw(options))))
+
+
+def _preset(options: dict[str, Any]) -> Any:
+    """Thrown or taken back as a whole."""
+    if options["name"] or options["campaign"] or options["item"]:
+        raise CommandError("a preset is thrown everywhere, with --reason and perhaps --for")
+    now, lasts, reason = timezone.now(), options["lasts"], options["reason"]
+    if not reason.strip():
+        raise CommandError("--reason is required")
+    try:
+        if options["revert_preset"]:
+            preset = PRESETS[options["revert_preset"]]
+            presets.revert_preset(preset, reason=reason, by=None, now=now)
+            return {"reverted": preset.name}
+        preset = PRESETS[options["preset"]]
+        until = None if lasts is None else now + lasts
+        done = presets.throw_preset(preset, reason=reason, by=None, now=now, until=until)
+    except ValidationError as error:
+        raise CommandError(str(error.message_dict)) from error
+    except (services.NotInForce, InventoryError) as error:
+        raise CommandError(str(error.message)) from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if isinstance(done, StockSource):
+        return {"source": done.source, "generation": done.generation}
+    return [_describe(throw) for throw in done]
 
 
 def _throw(options: dict[str, Any]) -> SwitchThrow:

@@ -1,0 +1,57 @@
+"""The switch console in Chromium: thrown by clicking, obeyed by the gateway, back by itself."""
+
+import re
+
+from playwright.sync_api import expect
+
+from deploy.local.site import Site
+from tests.e2e.chromium import DEADLINE_MS, chromium, complaints, open_page, shoot
+from tests.e2e.test_campaign_on_time import query
+
+CONSOLE = "/admin/switches/console/"
+BY_CLOCK = """
+SELECT revert.by_clock FROM switches_switchrevert revert
+  JOIN switches_switchthrow throw ON throw.id = revert.throw_id
+ WHERE throw.campaign_id = %s
+"""
+
+
+def test_a_switch_is_thrown_by_clicking_and_reverts_by_itself(
+    site: Site, stack_environment: dict[str, str], create_campaign
+) -> None:
+    # Until the end of the campaign is the shortest that can be chosen.
+    campaign = create_campaign("console", units=1, starts_in_s=5, lasts_s=25)
+    password = (site.state / "admin-password").read_text().strip()
+    with chromium() as browser:
+        page = open_page(browser)
+        errors = complaints(page)
+        page.goto(f"{_door(site)}/admin/login/?next={CONSOLE}")
+        page.fill("[name=username]", "admin")
+        page.fill("[name=password]", password)
+        page.locator("#login-form [type=submit]").click()
+        selling = page.locator(".console-switch.switch-sale_enabled")
+        selling.get_by_role("button", name="Throw").click()
+        dialog = page.locator("#throw-sale_enabled")
+        place = f"campaign:{campaign['id']}"
+        dialog.locator("[name=where]").select_option(place)
+        dialog.locator("[name=lasts]").select_option("end")
+        dialog.locator("[name=reason]").fill("only a test")
+        dialog.get_by_role("button", name="Throw").click()
+        expect(dialog.locator("[data-field=confirm]")).to_have_text(
+            f"Type {campaign['slug']} to confirm."
+        )
+        dialog.locator("[name=confirm]").fill(campaign["slug"])
+        dialog.get_by_role("button", name="Throw").click()
+        throw = selling.locator(".throw", has_text="only a test")
+        expect(throw).to_contain_text("admin")
+        expect(throw).to_contain_text("reverts in 00:00:")
+        # Without a reload: what the gateways say of themselves, then the clock's work.
+        expect(throw.locator(".running-line")).to_contain_text(re.compile(r"gateway: (\d+) of \1"))
+        shoot(page, "switch-console")
+        expect(throw).to_have_count(0, timeout=DEADLINE_MS)
+        assert errors == []
+    assert query(stack_environment, BY_CLOCK, campaign["id"]) == (True,)
+
+
+def _door(site: Site) -> str:
+    return f"http://127.0.0.1:{site.port('gateway-console')}"
