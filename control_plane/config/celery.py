@@ -10,6 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.conf import settings
 
+from control_plane.metrics import celery as figures
+
 TASK_SOFT_LIMIT_S = 20
 TASK_LIMIT_S = 30
 # A task is delivered again when its worker has not acknowledged it within this time, so a task
@@ -70,6 +72,9 @@ app.autodiscover_tasks(
         "control_plane.webhooks",
     ]
 )
+
+
+figures.connect()
 
 
 @setup_logging.connect

@@ -9,6 +9,7 @@ from control_plane.config import health
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="landing"),
     path("admin/", admin.site.urls),
+    path("board/", include("control_plane.board.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

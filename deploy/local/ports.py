@@ -23,6 +23,11 @@ BASE_PORTS = {
     "order-courier": 9207,
     "compensator": 9208,
     "webhook-consumer": 9211,
+    "celery-worker": 9212,
+    "celery-webhooks": 9213,
+    "celery-beat": 9214,
+    "prometheus": 9090,
+    "alertmanager": 9093,
 }
 # The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
 # port + 10000, the stock port of profile `test`.

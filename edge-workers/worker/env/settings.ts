@@ -24,6 +24,8 @@ export interface Settings {
   limiter: PlatformLimiter | null;
   /** What this edge is called in the switch console. */
   instance: string;
+  /** With it Prometheus reads this isolate's figures; null: nobody does. */
+  monitoring_token: string | null;
   /** Whether the demo merchant's session endpoint is reachable through the edge. */
   demo: boolean;
 }
@@ -144,6 +146,7 @@ export function read_settings(env: Bindings): Settings {
     turnstile: turnstile(env),
     limiter: limiter(env),
     instance: instance(env),
+    monitoring_token: env.SLUICE_MONITORING_TOKEN ? secret(env, "SLUICE_MONITORING_TOKEN") : null,
     demo: flag(env, "SLUICE_DEMO"),
   };
 }
