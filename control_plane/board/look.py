@@ -19,9 +19,9 @@ from control_plane.metrics.registry import gauge, histogram
 
 # A little less than the rhythm of those who ask, so that each of their questions finds news.
 KEEP_S = 0.9
-# A look that takes long, at a sale of a million orders, is taken less often: it never costs more
-# than this share of the time.
-SHARE_MAX = 0.05
+# A look that takes long, at a sale of a million orders or on a machine that is full, is taken less
+# often: it costs at most this share of the time, and nothing is older than this for it.
+SHARE_MAX, KEEP_MAX_S = 0.2, 5.0
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Shared(Generic[T]):
         began = time.monotonic()
         self._value = await _gate.run(self._read)
         took = time.monotonic() - began
-        self._until = began + max(KEEP_S, took / SHARE_MAX)
+        self._until = began + max(KEEP_S, min(took / SHARE_MAX, KEEP_MAX_S))
         return self._value
 
 

@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import type { BoardDocument, History } from "./document.ts";
 import type { Words } from "./words.ts";
 
-const SHOWN_S = 300;
+const SHOWN_S = 240;
 
 interface Line {
   label: string;
@@ -127,6 +127,10 @@ export class Chart {
   #draw(): void {
     if (this.#plot === null) this.#plot = this.#make();
     else this.#plot.setData(this.#data());
+    // Without a pointer the legend says what is last.
+    if (this.#plot.cursor.idx == null && this.#at.length > 0) {
+      this.#plot.setLegend({ idx: this.#at.length - 1 });
+    }
   }
 
   #fit(): void {

@@ -44,7 +44,9 @@ export class Head {
     say(this.#title, campaign?.title ?? text.nothing);
     if (campaign) {
       const waits = now_ms < campaign.starts_ms;
-      const runs = !waits && now_ms < campaign.ends_ms && campaign.state === "live";
+      // The clock opens it; the word for it may come a second later.
+      const is_open = campaign.state === "live" || campaign.state === "approved";
+      const runs = !waits && now_ms < campaign.ends_ms && is_open;
       say(this.#phase, waits ? text.starts_in : runs ? text.ends_in : text.ended_at);
       const until = waits ? campaign.starts_ms : campaign.ends_ms;
       const is_over = !waits && !runs;
