@@ -97,13 +97,14 @@ def read(now: datetime) -> Books:
 
 
 def campaigns(now: datetime) -> Iterable[Campaign]:
-    """Those on the board: what runs first, then what comes, then what has just ended."""
+    """Those on the board. The first is the large one: its start is nearest; ended ones are last."""
     near = Q(state=CampaignState.APPROVED, starts_at__lt=now + BEFORE)
     over = Q(state=CampaignState.ENDED, ended_at__gt=now - AFTER)
     found = Campaign.objects.filter(near | over | Q(state=CampaignState.LIVE))
-    order = {CampaignState.LIVE: 0, CampaignState.APPROVED: 1, CampaignState.ENDED: 2}
-    newest = found.prefetch_related("items").order_by("-starts_at")[:CAMPAIGNS_MAX]
-    return sorted(newest, key=lambda campaign: order[CampaignState(campaign.state)])
+    return sorted(
+        found.prefetch_related("items"),
+        key=lambda one: (one.state == CampaignState.ENDED, abs(one.starts_at - now)),
+    )[:CAMPAIGNS_MAX]
 
 
 def units(item_ids: list[int]) -> dict[int, Units]:

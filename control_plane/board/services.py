@@ -35,7 +35,8 @@ def record_alerts(told: Iterable[Told], now: datetime) -> int:
     """Write down what fires and what is over; how many were news.
 
     Idempotent: Alertmanager repeats itself, and may tell the end before or without the beginning.
-    An end is never undone, since a repeat of the beginning can arrive late.
+    An end is never undone, since a repeat of the beginning can arrive late. An alert fires once at
+    a time: its end, or a later beginning, ends whatever of it is still open here.
     """
     news = 0
     for one in told:
@@ -52,13 +53,12 @@ def record_alerts(told: Iterable[Told], now: datetime) -> int:
                 "told_at": now,
             },
         )
-        news += is_new
-        if is_new:
-            continue
-        changed: dict[str, Any] = {"told_at": now, "summary": one.summary}
-        Alert.objects.filter(pk=row.pk).update(**changed)
-        if one.ends_at is not None:
-            news += Alert.objects.filter(pk=row.pk, ends_at=None).update(ends_at=one.ends_at)
+        if not is_new:
+            Alert.objects.filter(pk=row.pk).update(told_at=now, summary=one.summary)
+        still_open = Alert.objects.filter(fingerprint=one.fingerprint, ends_at=None)
+        if one.ends_at is None:
+            still_open = still_open.filter(starts_at__lt=one.starts_at)
+        news += is_new + still_open.update(ends_at=one.ends_at or one.starts_at)
     return news
 
 

@@ -57,6 +57,20 @@ def test_the_same_alert_that_fires_again_is_another_one(now):
     assert Alert.objects.count() == 2
 
 
+def test_its_end_ends_whatever_of_it_is_open(now):
+    """Of an alert without a beginning Alertmanager says that it began when it ended."""
+    _record(now, _alert())
+    _record(now, _alert(status="resolved", startsAt=UNTIL, endsAt=UNTIL))
+    assert not Alert.objects.filter(ends_at=None).exists()
+
+
+def test_a_later_beginning_ends_the_one_before(now):
+    _record(now, _alert())
+    _record(now, _alert(startsAt="2026-11-22T13:00:00Z"))
+    _record(now, _alert())
+    assert [row.starts_at.hour for row in Alert.objects.filter(ends_at=None)] == [13]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
