@@ -4,6 +4,8 @@ import type { BoardDocument, History } from "./document.ts";
 
 const EVERY_MS = 1_000;
 const TIMEOUT_MS = 4_000;
+/** A pass of staff is good for a minute. */
+const RENEW_MS = 40_000;
 
 /** What the page shows instead of a board. */
 export type Ended = "logged_out" | "link_over";
@@ -23,12 +25,14 @@ export class Feed {
   #pass: string;
   #heard_at: number | null = null;
   #last_at_ms = 0;
+  #renewed_at: number;
   #is_over = false;
   readonly #options: FeedOptions;
 
   constructor(options: FeedOptions) {
     this.#options = options;
     this.#pass = options.first_pass;
+    this.#renewed_at = options.clock();
   }
 
   /** How long ago what is shown was true, in ms; null before the first answer. */
@@ -44,6 +48,8 @@ export class Feed {
   /** Asks once; whether there may be a next time. Never throws. */
   async ask(): Promise<boolean> {
     try {
+      const is_old = this.#options.clock() - this.#renewed_at > RENEW_MS;
+      if (is_old && this.#options.kind === "staff") await this.#renew();
       const answer = await this.#get("/board/now.json");
       if (answer.status === 401) await this.#renew();
       else if (answer.ok) this.#hear((await answer.json()) as BoardDocument);
@@ -94,6 +100,7 @@ export class Feed {
       cache: "no-store",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
+    this.#renewed_at = this.#options.clock();
     if (answer.ok) this.#pass = ((await answer.json()) as { pass: string }).pass;
     else if (answer.status === 401 || answer.status === 403) this.#end("logged_out");
   }

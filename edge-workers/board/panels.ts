@@ -16,22 +16,45 @@ function share(part_of: number, whole: number): string {
   return `${whole > 0 ? Math.min(100, Math.max(0, (100 * part_of) / whole)) : 0}%`;
 }
 
-/** Every item: how many are left, and where the others went. */
+/** The sale that is nearest, large; the others in a line each. */
 export function items_panel(place: Element, words: Words): Panel {
   const list = el("div", "items");
-  place.append(list);
-  return ({ campaigns }) => {
-    const rows = campaigns.flatMap((campaign) =>
-      campaign.items.map((item) => ({ campaign, item })),
-    );
+  const others = el("div", "others");
+  place.append(el("div", "sales", list, others));
+  return ({ campaigns: [first, ...rest] }) => {
+    const items = first?.items.slice(0, LARGE_MAX) ?? [];
+    list.classList.toggle("many", items.length > 2);
     keep(
       list,
-      rows.slice(0, 12),
-      ({ item }) => String(item.id),
+      items,
+      (item) => String(item.id),
       () => item_card(words),
-      (node, { campaign, item }) => show_item(node, campaign, item, words),
+      (node, item) => show_item(node, first as Campaign, item, words),
+    );
+    keep(
+      others,
+      rest.slice(0, OTHERS_MAX),
+      ({ slug }) => slug,
+      () => el("p", "other", el("span", "state"), el("b", "item-title"), el("span", "left-of")),
+      (node, campaign) => show_other(node, campaign, words),
     );
   };
+}
+
+const LARGE_MAX = 9;
+const OTHERS_MAX = 4;
+
+function show_other(node: HTMLElement, campaign: Campaign, words: Words): void {
+  const { text } = words;
+  const units = campaign.items.flatMap((item) => (item.units ? [item.units] : []));
+  const total = units.reduce((sum, one) => sum + one.total, 0);
+  const left = units.reduce((sum, one) => sum + one.left, 0);
+  const state = part(node, "state");
+  state.dataset.state = campaign.state;
+  say(state, text.states[campaign.state]);
+  say(part(node, "item-title"), campaign.title);
+  const amount = `${words.count(left)} ${text.left} ${text.of(words.count(total))}`;
+  say(part(node, "left-of"), `${amount} · ${words.clock(campaign.starts_ms)}`);
 }
 
 const PARTS = ["paid", "unpaid", "reserved", "left"] as const;
@@ -178,11 +201,16 @@ export function conservation_panel(place: Element, words: Words): Panel {
   const panel = titled(words.text.conservation, "conservation", list);
   place.append(panel);
   return ({ campaigns }) => {
-    const items = campaigns.flatMap((campaign) => campaign.items).filter((item) => item.units);
+    const [first, ...rest] = campaigns.map((campaign) =>
+      campaign.items.filter((item) => item.units),
+    );
+    const others = (rest.flat() as Item[]).filter(({ units }) => units?.drift || units?.oversold);
+    // What does not hold is shown, wherever it is.
+    const items = [...others, ...(first ?? [])];
     panel.hidden = items.length === 0;
     keep(
       list,
-      items.slice(0, 6),
+      items.slice(0, 4),
       (item) => String(item.id),
       () => el("div", "equation", el("p", "terms"), el("p", "verdict")),
       (row, item) => show_equation(row, item.units as Units, words),

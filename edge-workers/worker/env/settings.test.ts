@@ -21,6 +21,7 @@ test("good bindings become settings, addresses without a trailing slash", () => 
     turnstile: null,
     limiter: null,
     instance: "edge",
+    monitoring_token: null,
     demo: true,
   });
 });
