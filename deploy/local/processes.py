@@ -38,8 +38,7 @@ def steps(site: Site) -> tuple[Process | OneShot, ...]:
         workers.RISK_SCORER,
         gateway.PROCESS,
         edge.PROCESS,
-        monitoring.ALERTMANAGER,
-        monitoring.PROMETHEUS,
+        *((monitoring.ALERTMANAGER, monitoring.PROMETHEUS) if site.settings.is_watched else ()),
     )
 
 

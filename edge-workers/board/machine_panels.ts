@@ -134,7 +134,7 @@ export function alerts_panel(place: Element, words: Words): Panel {
   return ({ alerts }) => {
     none.hidden = alerts.length > 0;
     panel.classList.toggle(
-      "p1",
+      "wakes",
       alerts.some((alert) => alert.severity === "P1"),
     );
     keep(

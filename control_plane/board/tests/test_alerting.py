@@ -42,6 +42,7 @@ def test_an_alert_is_kept_from_its_beginning_to_its_end(now):
     assert _record(now, _alert()) == 0
     assert _record(now, _alert(status="resolved", endsAt=UNTIL)) == 1
     row.refresh_from_db()
+    assert row.ends_at is not None
     assert row.ends_at - row.starts_at == timedelta(minutes=4, seconds=59, microseconds=876544)
 
 
