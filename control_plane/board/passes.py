@@ -12,7 +12,7 @@ from django.core import signing
 
 STAFF_LASTS_S = 60
 STAFF, WALL = "staff", "wall"
-# A "~" is in no base64 and may stand in an address of the console.
+# A "~" is in no base64.
 _SEPARATOR = "~"
 _SALT = "sluice.board.pass"
 

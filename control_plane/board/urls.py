@@ -13,5 +13,5 @@ urlpatterns = [
     path("pass.json", views.renew, name="pass"),
     path("replay/<slug:slug>.json", views.replayed, name="replay"),
     path("walls/", views.make_wall, name="make_wall"),
-    path("wall/<str:token>/", views.wall, name="wall"),
+    path("wall/", views.wall, name="wall"),
 ]

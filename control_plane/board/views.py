@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +15,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from control_plane.board import passes, prometheus, replay, services
-from control_plane.board.models import WallLink
 from control_plane.campaigns.models import Campaign, CampaignState
 from control_plane.config import problems
 
@@ -92,22 +91,18 @@ def make_wall(request: HttpRequest) -> JsonResponse:
     except services.NotMade as error:
         return problems.response(400, "bad_request", str(error), field="place")
     token = passes.sign(passes.WALL, link.name, link.expires_at.timestamp())
-    href = request.build_absolute_uri(reverse("board:wall", args=[token]))
+    href = f"{request.build_absolute_uri(reverse('board:wall'))}#{token}"
     return JsonResponse({"href": href, "expires_at": link.expires_at.isoformat()})
 
 
 @never_cache
 @require_safe
-def wall(request: HttpRequest, token: str) -> HttpResponse:
-    """The board without anything to press. A link that is over is a page that is not there."""
-    try:
-        shown = passes.read(token)
-    except passes.BadPass:
-        raise Http404 from None
-    open_ones = WallLink.objects.filter(name=shown.name, withdrawn_at=None)
-    if shown.kind != passes.WALL or not open_ones.filter(expires_at__gt=timezone.now()).exists():
-        raise Http404
-    return _page(request, kind=passes.WALL, shown_pass=token, replays=[], may_share=False)
+def wall(request: HttpRequest) -> HttpResponse:
+    """The board without anything to press, and without figures: its address has the key to them.
+
+    The key stands behind the `#`, so no log, no firewall and no Referer ever has it.
+    """
+    return _page(request, kind=passes.WALL, shown_pass="", replays=[], may_share=False)
 
 
 def _staff_pass(request: HttpRequest) -> str:
@@ -124,6 +119,4 @@ def _page(request: HttpRequest, *, kind: str, shown_pass: str, **more: object) -
     }
     answer = render(request, "board/board.html", context)
     answer["Content-Security-Policy"] = POLICY
-    # A wall's address is its key.
-    answer["Referrer-Policy"] = "no-referrer" if kind == passes.WALL else "same-origin"
     return answer

@@ -31,6 +31,8 @@ const { kind, pass, language, share } = root.dataset as Record<string, string>;
 const words = new Words(language ?? "en");
 const ask: typeof fetch = (input, init) => fetch(input, init);
 document.body.dataset.kind = kind;
+/** A wall's stands behind the `#` of its address, which no server sees. */
+const first_pass = kind === "wall" ? location.hash.slice(1) : (pass ?? "");
 
 const head = new Head(words);
 const large = el("div", "large");
@@ -67,7 +69,7 @@ function show(news: BoardDocument): void {
 
 const feed = new Feed({
   kind: kind === "wall" ? "wall" : "staff",
-  first_pass: pass ?? "",
+  first_pass,
   fetch: ask,
   clock: () => performance.now(),
   news(news) {

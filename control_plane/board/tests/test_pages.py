@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from control_plane.board import services
+from control_plane.board import books, passes, services
 from control_plane.board.models import WallLink
 
 pytestmark = pytest.mark.django_db
@@ -60,21 +60,25 @@ def test_a_wall_link_is_made_shown_and_withdrawn(client, login):
     made = client.post("/board/walls/", {"place": "Hall 3", "hours": "12"})
     href = json.loads(made.content)["href"]
     client.logout()
-    answer = client.get(href)
+    address, _, token = href.partition("#")
+    answer = client.get(address)
     assert answer.status_code == 200
-    assert answer["Referrer-Policy"] == "no-referrer"
     assert 'data-kind="wall"' in answer.content.decode()
     assert "replays" not in answer.content.decode()
-    assert services.withdraw_wall_link(WallLink.objects.get().pk, timezone.now())
-    assert client.get(href).status_code == 404
+    link = WallLink.objects.get()
+    assert passes.read(token).name == link.name
+    assert books.read(timezone.now()).walls == {link.name}
+    assert services.withdraw_wall_link(link.pk, timezone.now())
+    assert not services.withdraw_wall_link(link.pk, timezone.now())
+    assert books.read(timezone.now()).walls == set()
 
 
-def test_a_link_that_is_over_is_not_there(client, login):
+def test_a_link_that_is_over_shows_nothing(client, login):
     login("view_board", "share_board")
-    href = json.loads(client.post("/board/walls/", {"place": "x", "hours": "1"}).content)["href"]
+    client.post("/board/walls/", {"place": "x", "hours": "1"})
+    assert len(books.read(timezone.now()).walls) == 1
     WallLink.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert client.get(href).status_code == 404
-    assert client.get("/board/wall/nonsense/").status_code == 404
+    assert books.read(timezone.now()).walls == set()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def prepare(site: Site) -> None:
 
 
 def build() -> None:
-    """Build edge and board when a source is younger than them; the control plane serves the board."""
+    """Build edge and board when a source is younger; the control plane serves the board."""
     if BUNDLE.exists() and BUNDLE.stat().st_mtime_ns > sources.newest_ns((HOME,)):
         return
     built = subprocess.run(
