@@ -1,5 +1,6 @@
 /**
- * `npm run build`: SDK → `dist/sdk/`; storefront, pages and SDK → embedded files → `dist/worker.js`.
+ * `npm run build`: SDK → `dist/sdk/`; storefront, pages and SDK → embedded files → `dist/worker.js`; the
+ * control plane's live board → `dist/static/board/`.
  * `node build.mjs bench`: the program that measures what the doors cost → `dist/bench.mjs`.
  * `node build.mjs vectors`: the program that writes the golden vectors → `dist/write_vectors.mjs`.
  */
@@ -51,6 +52,24 @@ async function build_sdk() {
   );
 }
 
+/** Bundles the board's page with uPlot into what Django serves under `/static/board/`. */
+async function build_board() {
+  await build({
+    entryPoints: { board: "board/main.ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    outdir: "dist/static/board",
+  });
+  await build({
+    entryPoints: { board: "board/board.css" },
+    bundle: true,
+    minify: true,
+    outdir: "dist/static/board",
+  });
+}
+
 const storefront = {
   name: "storefront",
   setup(setup) {
@@ -89,6 +108,7 @@ if (process.argv[2] === "vectors") {
     outfile: "dist/bench.mjs",
   });
 } else {
+  await build_board();
   await build({
     entryPoints: ["worker/index.ts"],
     bundle: true,

@@ -11,6 +11,7 @@ export default defineConfig({
       "storefront/**/*.test.ts",
       "sdk/**/*.test.ts",
       "pages/**/*.test.ts",
+      "board/**/*.test.ts",
     ],
     // Upper bounds for a busy machine; nothing is timed against them.
     testTimeout: 30_000,

@@ -42,6 +42,7 @@ const edge :Workerd.Worker = (
     (name = "SLUICE_TURNSTILE_SECRET", fromEnvironment = "SLUICE_TURNSTILE_SECRET"),
     (name = "SLUICE_TURNSTILE_URL", fromEnvironment = "SLUICE_TURNSTILE_URL"),
     (name = "SLUICE_EDGE_INSTANCE", fromEnvironment = "SLUICE_EDGE_INSTANCE"),
+    (name = "SLUICE_MONITORING_TOKEN", fromEnvironment = "SLUICE_MONITORING_TOKEN"),
     (name = "SLUICE_DEMO", fromEnvironment = "SLUICE_DEMO"),
     (name = "SLUICE_OTLP_URL", fromEnvironment = "SLUICE_OTLP_URL"),
     (name = "SLUICE_PUBLISHED", service = "published"),

@@ -10,7 +10,9 @@ django_application = get_asgi_application()
 
 from django.db import connections  # noqa: E402  (needs the applications loaded)
 
+from control_plane.board import alerting, serving  # noqa: E402
 from control_plane.config import traced_requests  # noqa: E402
+from control_plane.metrics import shown  # noqa: E402
 from control_plane.orders import internal  # noqa: E402
 from control_plane.payments import callbacks  # noqa: E402
 from control_plane.payments.demo import collecting, refunding  # noqa: E402
@@ -35,6 +37,12 @@ async def route(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await channel.application(scope, receive, send)
     elif scope["type"] == "http" and scope["path"] == heartbeat.PATH:
         await heartbeat.application(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == shown.PATH:
+        await shown.application(scope, receive, send)
+    elif scope["type"] == "http" and serving.answers(scope["path"]):
+        await serving.application(scope, receive, send)
+    elif scope["type"] == "http" and scope["path"] == alerting.PATH:
+        await alerting.application(scope, receive, send)
     elif scope["type"] == "http" and internal.answers(scope["path"]):
         await internal.application(scope, receive, send)
     elif scope["type"] == "http" and callbacks.answers(scope["path"]):

@@ -13,6 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 from django.conf import settings
 from django.db.backends.signals import connection_created
 
+from control_plane.metrics import celery as figures
+
 # Into the log as a line like any other.
 logging.captureWarnings(True)
 
@@ -86,6 +88,9 @@ app.autodiscover_tasks(
         "control_plane.webhooks",
     ]
 )
+
+
+figures.connect()
 
 
 @worker_init.connect

@@ -20,6 +20,7 @@ SECRET_MIN_LENGTH = 32
 EXIT_BAD_ENVIRONMENT = 2
 SHARDS_MAX = 64
 RETRIES_MAX = 10
+PORT_MAX = 65_535
 MINUTES_MAX = 24 * 60
 DAYS_MAX = 30
 DAY_S = 24 * 3600
@@ -112,6 +113,12 @@ class Env:
     # What a key of the API may ask in a second, and at once after a pause.
     api_rate_per_s: int
     api_burst: int
+    # What Prometheus and Alertmanager show at this process; without it neither is answered.
+    monitoring_token: str | None = field(repr=False)
+    # Whom the board asks; without it the board has the database's figures alone.
+    prometheus_url: str | None
+    # Where Celery's processes show their figures; 0: nowhere.
+    metrics_port: int
 
 
 def read(environ: Mapping[str, str]) -> Env:
@@ -179,6 +186,17 @@ def read(environ: Mapping[str, str]) -> Env:
             "SLUICE_API_RATE_PER_S", _number("requests", 1, API_RATE_MAX), "20"
         ),
         api_burst=reader.take("SLUICE_API_BURST", _number("requests", 1, API_RATE_MAX), "100"),
+        monitoring_token=(
+            reader.take("SLUICE_MONITORING_TOKEN", _secret)
+            if "SLUICE_MONITORING_TOKEN" in environ
+            else None
+        ),
+        prometheus_url=(
+            reader.take("SLUICE_PROMETHEUS_URL", _http_url)
+            if "SLUICE_PROMETHEUS_URL" in environ
+            else None
+        ),
+        metrics_port=reader.take("SLUICE_METRICS_PORT", _port, "0"),
     )
     if reader.problems:
         raise BadEnvironment(reader.problems)
@@ -311,6 +329,12 @@ def _number(of_what: str, least: int, most: int) -> Callable[[str], int]:
         return int(value)
 
     return parse
+
+
+def _port(value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and int(value) <= PORT_MAX):
+        raise ValueError(f"must be a port from 1 to {PORT_MAX}, or 0 for none, not {value!r}")
+    return int(value)
 
 
 def _directory(value: str) -> Path:

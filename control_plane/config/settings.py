@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "control_plane.switches",
     "control_plane.risk",
     "control_plane.warehouse",
+    "control_plane.board",
 ]
 
 MIDDLEWARE = [
@@ -132,6 +133,8 @@ TIME_ZONE = ENV.time_zone
 # Static files: served by WhiteNoise straight from the packages, so that no collectstatic is needed.
 
 STATIC_URL = "static/"
+# The board's page is built with the edge's (edge-workers/build.mjs).
+STATICFILES_DIRS = [BASE_DIR.parent / "edge-workers" / "dist" / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ALLOW_ALL_ORIGINS = False

@@ -90,6 +90,8 @@ _DJANGO = (
     "SLUICE_WEBHOOKS_OFF_AFTER_DAYS",
     "SLUICE_API_RATE_PER_S",
     "SLUICE_API_BURST",
+    "SLUICE_MONITORING_TOKEN",
+    "SLUICE_PROMETHEUS_URL",
 )
 _STOCK = (
     "SLUICE_STOCK_REDIS",
@@ -98,6 +100,8 @@ _STOCK = (
     "SLUICE_STOCK_REDIS_PASSWORD",
 )
 _METRICS = ("SLUICE_METRICS_PORT",)
+# Where a process and its forks keep what they counted: prometheus_client reads it when imported.
+_FORKED = ("PROMETHEUS_MULTIPROC_DIR",)
 _KAFKA = ("SLUICE_KAFKA_BROKERS",)
 _SNAPSHOT_READER = (
     "SLUICE_CONTROL_PLANE_URL",
@@ -108,9 +112,9 @@ _SNAPSHOT_READER = (
 # A process that is not named here gets nothing but PATH and HOME.
 NEEDED = {
     "control-plane": (*_DJANGO, *_KAFKA),
-    "celery-worker": _DJANGO,
-    "celery-webhooks": _DJANGO,
-    "celery-beat": _DJANGO,
+    "celery-worker": (*_DJANGO, *_METRICS, *_FORKED),
+    "celery-webhooks": (*_DJANGO, *_METRICS, *_FORKED),
+    "celery-beat": (*_DJANGO, *_METRICS),
     "stock-agent": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "queue-controller": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "relay": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
@@ -152,6 +156,7 @@ NEEDED = {
         "SLUICE_EDGE_INSTANCE",
         "SLUICE_DEMO",
         "SLUICE_OTLP_URL",
+        "SLUICE_MONITORING_TOKEN",
     ),
 }
 
@@ -185,6 +190,8 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_CHECK_KEY": secret["check_key"],
         "SLUICE_SECRET_KEY": secret["django_secret_key"],
         "SLUICE_DEMO_PAYMENT_KEYS": secret["demo_payment_key"],
+        "SLUICE_MONITORING_TOKEN": secret["monitoring_token"],
+        "SLUICE_PROMETHEUS_URL": f"http://127.0.0.1:{site.port('prometheus')}",
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
         "SLUICE_PUBLISH_DIR": str(site.published),
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
@@ -205,6 +212,8 @@ def of(site: Site, process: str) -> dict[str, str]:
     needed = NEEDED.get(process, ())
     if "SLUICE_METRICS_PORT" in needed:
         known["SLUICE_METRICS_PORT"] = str(site.port(process))
+    if "PROMETHEUS_MULTIPROC_DIR" in needed:
+        known["PROMETHEUS_MULTIPROC_DIR"] = str(site.folder("metrics", process))
     return {name: known[name] for name in needed if name in known or name not in TUNABLES}
 
 

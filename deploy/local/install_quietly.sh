@@ -22,7 +22,7 @@ echo 'create_main_cluster = false' >"$NO_CLUSTER"
 
 # Only services that this installation brings are kept from the next boot.
 fresh=()
-for service in nginx redis-server postgresql; do
+for service in nginx redis-server postgresql prometheus prometheus-alertmanager; do
   case " $* " in *" $service "*) fresh+=("$service") ;; esac
 done
 

@@ -23,6 +23,11 @@ BASE_PORTS = {
     "order-courier": 9207,
     "compensator": 9208,
     "webhook-consumer": 9211,
+    "celery-worker": 9212,
+    "celery-webhooks": 9213,
+    "celery-beat": 9214,
+    "prometheus": 9090,
+    "alertmanager": 9093,
     # Of no process of the stack: where it sends its traces, if anywhere (SLUICE_OTLP_URL).
     "otlp": 4318,
 }
@@ -44,6 +49,8 @@ class Profile:
     offset: int
     is_test: bool = False
     stock_nodes: tuple[str, ...] = ONE_NODE
+    # Whether Prometheus and Alertmanager run beside it.
+    is_watched: bool = True
 
     @property
     def shards_per_item(self) -> int:
@@ -57,9 +64,9 @@ PROFILES = {
     "dev": Profile(0),
     "test": Profile(10_000, is_test=True),
     "cluster": Profile(5_000, stock_nodes=SIX_NODES),
-    "stacktest": Profile(20_000, is_test=True),
-    "clustertest": Profile(23_000, is_test=True, stock_nodes=SIX_NODES),
-    "drill": Profile(14_000, is_test=True, stock_nodes=SIX_NODES),
+    "stacktest": Profile(20_000, is_test=True, is_watched=False),
+    "clustertest": Profile(23_000, is_test=True, stock_nodes=SIX_NODES, is_watched=False),
+    "drill": Profile(14_000, is_test=True, stock_nodes=SIX_NODES, is_watched=False),
 }
 
 # Linux hands out ports from 32768 upwards to outgoing connections; a server there may lose its own.

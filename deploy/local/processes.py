@@ -6,6 +6,7 @@ from deploy.local.servers import (
     edge,
     gateway,
     kafka,
+    monitoring,
     postgres,
     stock_cluster,
     work_redis,
@@ -37,6 +38,7 @@ def steps(site: Site) -> tuple[Process | OneShot, ...]:
         workers.RISK_SCORER,
         gateway.PROCESS,
         edge.PROCESS,
+        *((monitoring.ALERTMANAGER, monitoring.PROMETHEUS) if site.settings.is_watched else ()),
     )
 
 

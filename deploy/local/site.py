@@ -28,6 +28,7 @@ SECRET_NAMES = (
     "check_key",
     "django_secret_key",
     "demo_payment_key",
+    "monitoring_token",
 )
 
 # sockaddr_un holds 108 bytes; PostgreSQL adds `/.s.PGSQL.15433` and supervisor a temporary suffix.

@@ -48,6 +48,8 @@ probe_all() {
   probe nodejs "Node 18 or newer" has node
   probe npm "npm" has npm
   probe python3-venv "Python $PYTHON_MINIMUM or newer with venv" test -n "$(newest_python)"
+  probe prometheus "prometheus and promtool" eval "has prometheus && has promtool"
+  probe prometheus-alertmanager "Alertmanager" eval "has prometheus-alertmanager || has alertmanager"
   probe ca-certificates "certificate authorities" any '/etc/ssl/certs/ca-certificates.crt'
   probe util-linux "setpriv" has setpriv
   probe util-linux "taskset" has taskset

@@ -7,6 +7,7 @@ import { type Log, without_floods } from "./env/log.ts";
 import type { Settings } from "./env/settings.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { DoorLimits } from "./limits/door_limits.ts";
+import { Metrics, metrics_route } from "./metrics/metrics.ts";
 import { check_path } from "./pass_through/pass_through.ts";
 import { GatewayPools } from "./pass_through/pools.ts";
 import { canary_percent } from "./pass_through/share.ts";
@@ -67,8 +68,14 @@ export function create_app(surroundings: Surroundings): Hono {
   const spans = new Spans({ ...settings, clock, fetch, log });
   const app = new Hono();
 
+  const metrics = new Metrics();
+  app.use(metrics.counting);
   app.use("/v1/*", cors());
   app.use("/sdk/*", cors());
+  app.route(
+    "/",
+    metrics_route(metrics, settings.monitoring_token, () => store.version()),
+  );
   app.use("/v1/*", following({ store, spans, clock, span_id }));
   app.route("/", time_route(clock));
   app.all("/v1/time", () => method_not_allowed("GET, HEAD"));

@@ -202,8 +202,10 @@ local function round(node)
     refuse_batches(batches)
   elseif #batches > 0 then
     node.in_flight = batches
+    local began = ngx.now()
     node:exchange(batches)
     node.in_flight = nil
+    metrics.exchange(ngx.now() - began)
   end
 end
 

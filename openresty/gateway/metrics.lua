@@ -6,6 +6,8 @@ local lease = require "gateway.lease"
 local ngx = ngx
 
 local FLUSH_S = 1
+-- Bounds of sluice_gateway_exchange_seconds. nginx reads its clock once a turn: a millisecond is the finest.
+local EXCHANGE_S = { 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1 }
 
 -- Family → name, type, label name, or names with | between, or nil, help.
 local FAMILIES = {
@@ -32,6 +34,10 @@ local FAMILIES = {
   limit_reports = {
     "sluice_gateway_limit_reports_total", "counter", "result",
     "Calls that bring this gateway's admissions to the others; unsent: the work Redis is away.",
+  },
+  exchange = {
+    "sluice_gateway_exchange_seconds", "histogram", nil,
+    "One exchange with a stock node: a batch of every lane, or numbers of a queue.",
   },
   risk = {
     "sluice_gateway_risk_total", "counter", "rule|action|mode",
@@ -81,9 +87,8 @@ local FAMILIES = {
 }
 local ORDER = {
   "buys", "limit_reports", "risk", "bans", "bans_met", "queue", "queue_errors", "batches",
-  "batched_requests", "redis_errors", "database_errors", "events", "refusals_unwritten", "spans",
-  "breaker", "heartbeats",
-  "console", "console_breaker", "snapshot", "generation", "heard",
+  "batched_requests", "exchange", "redis_errors", "database_errors", "events", "refusals_unwritten", "spans",
+  "breaker", "heartbeats", "console", "console_breaker", "snapshot", "generation", "heard",
 }
 
 local _M = {}
@@ -109,6 +114,19 @@ end
 --- Count one answered script call of `size` requests.
 function _M.count_batch(size)
   batches, batched_requests = batches + 1, batched_requests + size
+end
+
+--- Record that one exchange with a stock node took `seconds`.
+function _M.exchange(seconds)
+  local bounds, at = pending.exchange, "+Inf"
+  for i = 1, #EXCHANGE_S do
+    if seconds <= EXCHANGE_S[i] then
+      at = EXCHANGE_S[i]
+      break
+    end
+  end
+  bounds[at] = (bounds[at] or 0) + 1
+  bounds.sum = (bounds.sum or 0) + seconds
 end
 
 local function flush()
@@ -156,10 +174,29 @@ local function labels_of(names, values)
   return "{" .. table.concat(pairs_of_both, ",") .. "}"
 end
 
+-- Counts of each bound alone become counts of all below it, as Prometheus has them.
+local function histogram_lines(lines, name, samples)
+  local by_bound, below = {}, 0
+  for _, sample in ipairs(samples) do
+    by_bound[sample.label] = sample.value
+  end
+  for _, bound in ipairs(EXCHANGE_S) do
+    below = below + (by_bound[tostring(bound)] or 0)
+    lines[#lines + 1] = name .. '_bucket{le="' .. bound .. '"} ' .. below
+  end
+  below = below + (by_bound["+Inf"] or 0)
+  lines[#lines + 1] = name .. '_bucket{le="+Inf"} ' .. below
+  lines[#lines + 1] = name .. "_sum " .. (by_bound.sum or 0)
+  lines[#lines + 1] = name .. "_count " .. below
+end
+
 local function family_lines(lines, family, samples)
   local name, kind, label_names, help = unpack(FAMILIES[family], 1, 4)
   lines[#lines + 1] = "# HELP " .. name .. " " .. help
   lines[#lines + 1] = "# TYPE " .. name .. " " .. kind
+  if kind == "histogram" then
+    return histogram_lines(lines, name, samples)
+  end
   for _, sample in ipairs(samples) do
     local labels = label_names and labels_of(label_names, sample.label) or ""
     lines[#lines + 1] = name .. labels .. " " .. sample.value

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,26 +63,34 @@ def create_campaign(
 @pytest.fixture
 def start_sale(stack_environment: dict[str, str], tmp_path: Path) -> Callable[..., "RunningSale"]:
     """A function that starts a sale with simulated shoppers, as `make demo` does."""
+    return partial(begin_sale, stack_environment, tmp_path)
 
-    def start(
-        *, shoppers: int, units: int, seed: int, spike_s: float = 1.0, shards: int = 1
-    ) -> RunningSale:
-        summary = tmp_path / f"summary-{seed}.json"
-        command = [sys.executable, "-m", "tests.load.demo", "--summary", str(summary)]
-        command += ["--shoppers", str(shoppers), "--units", str(units), "--seed", str(seed)]
-        command += ["--spike-s", str(spike_s), "--lead-s", "6"]
-        command += ["--progress-s", "0.2"]
-        log = (tmp_path / f"sale-{seed}.log").open("w+")
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=stack_environment | {"SLUICE_SHARDS_PER_ITEM": str(shards)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        return RunningSale(process, summary, Path(log.name))
 
-    return start
+def begin_sale(
+    stack_environment: dict[str, str],
+    folder: Path,
+    *,
+    shoppers: int,
+    units: int,
+    seed: int,
+    spike_s: float = 1.0,
+    shards: int = 1,
+) -> "RunningSale":
+    """The same, for a fixture of several tests."""
+    summary = folder / f"summary-{seed}.json"
+    command = [sys.executable, "-m", "tests.load.demo", "--summary", str(summary)]
+    command += ["--shoppers", str(shoppers), "--units", str(units), "--seed", str(seed)]
+    command += ["--spike-s", str(spike_s), "--lead-s", "6"]
+    command += ["--progress-s", "0.2"]
+    log = (folder / f"sale-{seed}.log").open("w+")
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=stack_environment | {"SLUICE_SHARDS_PER_ITEM": str(shards)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    return RunningSale(process, summary, Path(log.name))
 
 
 class RunningSale:

@@ -1,5 +1,7 @@
 """What operators see: every outcome and every failure of Redis is counted, once."""
 
+import re
+
 from tests.gateway.client import get
 from tests.gateway.shop import Shop, listed
 from tests.redis.waiting import until
@@ -14,7 +16,8 @@ def test_they_are_prometheus_text_and_every_name_is_described(shop: Shop) -> Non
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4"
     lines = answer.body.decode().splitlines()
-    names = {line.split("{")[0].split()[0] for line in lines if not line.startswith("#")}
+    series = {line.split("{")[0].split()[0] for line in lines if not line.startswith("#")}
+    names = {re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", name) for name in series}
     described = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert names <= described
 
@@ -71,3 +74,21 @@ def test_a_call_of_unknown_result_is_counted(shop: Shop) -> None:
     with item.shard.replaced(buyers, "SET", buyers, "what is this"):
         item.buy()
     until(lambda: shop.gateway.counted("redis_errors", "unknown") == before + 1, "it is counted")
+
+
+def test_an_exchange_with_redis_falls_into_one_bound_and_all_above(shop: Shop) -> None:
+    name = "sluice_gateway_exchange_seconds"
+    item = shop.put_up()
+
+    def figures() -> dict[str, float]:
+        text = get(shop.gateway.internal_port, "/metrics").body.decode()
+        found = re.findall(rf"^{name}_(\S+) (\S+)$", text, re.MULTILINE)
+        return {label: float(value) for label, value in found}
+
+    before = figures()["count"]
+    item.buy()
+    until(lambda: figures()["count"] > before, "the exchange is counted")
+    now = figures()
+    bounds = [value for label, value in now.items() if label.startswith("bucket")]
+    assert bounds == sorted(bounds)
+    assert bounds[-1] == now["count"] == now['bucket{le="+Inf"}']

@@ -10,6 +10,7 @@ from django.db import Error, connections
 
 from control_plane.orders.models import Order
 from workers.queue.pace import Reading
+from workers.runtime import metrics
 from workers.runtime.clock import Clock
 from workers.runtime.kafka import Names
 from workers.runtime.side_thread import SideThread
@@ -35,7 +36,9 @@ class Pipeline(SideThread):
         """One reading; what could not be read leaves the old one, which gets too old by itself."""
         at = self._clock.monotonic()
         try:
-            self.newest = Reading(at, self._read_lag(), self._latency_s())
+            lag = self._read_lag()
+            metrics.KAFKA_LAG.labels("reservations", "order-consumer").set(lag)
+            self.newest = Reading(at, lag, self._latency_s())
         except (KafkaException, Error) as error:
             _log.warning("the order pipeline cannot be seen: %s", error)
             connections["default"].close()

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 from deploy.local import environment, sources
 from deploy.local.checks import http_answers
 from deploy.local.process import CannotStart, OneShot, Process, Unhealthy
-from deploy.local.servers import postgres
+from deploy.local.servers import edge, postgres
 from deploy.local.site import ROOT, Site, write_private
 
 SOURCES = ("control_plane",)
@@ -114,15 +114,18 @@ MIGRATIONS = OneShot(name="migrations", run=migrate, done=migrated)
 WEB = Process(
     name="control-plane",
     command=_web,
+    # WhiteNoise looks at its start which files there are, the board's among them.
+    prepare=lambda site: edge.build(),
     healthy=http_answers("control-plane", "/readyz"),
     ports=("control-plane",),
     url_path="/admin/",
-    sources=SOURCES,
+    sources=(*SOURCES, "edge-workers/board"),
 )
 CELERY_WORKER = Process(
     name="celery-worker",
     command=lambda site: _celery("worker", "--concurrency", "1", "--loglevel", "info"),
     healthy=celery_answers,
+    ports=("celery-worker",),
     sources=SOURCES,
 )
 # In threads, so that it answers a ping while a merchant's server takes its time; one for each run
@@ -134,12 +137,14 @@ CELERY_WEBHOOKS = Process(
         *("--pool", "threads", "--concurrency", "7", "--loglevel", "info"),
     ),
     healthy=webhooks_answer,
+    ports=("celery-webhooks",),
     sources=SOURCES,
 )
 CELERY_BEAT = Process(
     name="celery-beat",
     command=lambda site: _celery("beat", "--loglevel", "info", "--pidfile="),
     healthy=beat_runs,
+    ports=("celery-beat",),
     silent=True,
     sources=SOURCES,
 )

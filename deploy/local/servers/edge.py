@@ -21,11 +21,13 @@ def workerd() -> Path:
 
 
 def prepare(site: Site) -> None:
-    """Build the bundle when a source is younger than it.
-
-    workerd refuses to start without the folder of published pages; it may be empty.
-    """
+    """workerd refuses to start without the folder of published pages; it may be empty."""
     site.published.mkdir(parents=True, exist_ok=True)
+    build()
+
+
+def build() -> None:
+    """Build edge and board when a source is younger; the control plane serves the board."""
     if BUNDLE.exists() and BUNDLE.stat().st_mtime_ns > sources.newest_ns((HOME,)):
         return
     built = subprocess.run(

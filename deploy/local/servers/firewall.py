@@ -70,14 +70,14 @@ def rule_names(home: Path, rules: Path, engine: str) -> dict[str, str] | None:
 def site_names(rules: dict[str, str] | None) -> dict[str, str]:
     """What the console's site needs: the directives, or nothing where nginx would not know them."""
     if rules is None:
-        return {"SLUICE_CONSOLE_WAF": f"# {MISSING}"}
+        return {"SLUICE_CONSOLE_WAF": f"# {MISSING}", "SLUICE_CONSOLE_WAF_OFF": ""}
     on = [
         "modsecurity on;",
         # The reference on the page of a refusal names the line in the audit log.
         'modsecurity_transaction_id "$request_id";',
         f"modsecurity_rules_file {rules['SLUICE_WAF_HOME']}/console.conf;",
     ]
-    return {"SLUICE_CONSOLE_WAF": "\n    ".join(on)}
+    return {"SLUICE_CONSOLE_WAF": "\n    ".join(on), "SLUICE_CONSOLE_WAF_OFF": "modsecurity off;"}
 
 
 def told_by(program: str) -> str:

@@ -22,6 +22,7 @@ test("good bindings become settings, addresses without a trailing slash", () => 
     limiter: null,
     instance: "edge",
     otlp_url: null,
+    monitoring_token: null,
     demo: true,
   });
 });

@@ -26,6 +26,8 @@ export interface Settings {
   instance: string;
   /** A receiver of OTLP/HTTP; null: what is followed is told to nobody. */
   otlp_url: string | null;
+  /** With it Prometheus reads this isolate's figures; null: nobody does. */
+  monitoring_token: string | null;
   /** Whether the demo merchant's session endpoint is reachable through the edge. */
   demo: boolean;
 }
@@ -147,6 +149,7 @@ export function read_settings(env: Bindings): Settings {
     limiter: limiter(env),
     instance: instance(env),
     otlp_url: optional_origin(env, "SLUICE_OTLP_URL"),
+    monitoring_token: env.SLUICE_MONITORING_TOKEN ? secret(env, "SLUICE_MONITORING_TOKEN") : null,
     demo: flag(env, "SLUICE_DEMO"),
   };
 }

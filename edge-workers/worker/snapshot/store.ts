@@ -85,6 +85,11 @@ export class SnapshotStore {
     return this.#snapshot;
   }
 
+  /** The version that is here, or 0; asks nobody. */
+  version(): number {
+    return this.#snapshot?.version ?? 0;
+  }
+
   /** Whether nobody has confirmed the snapshot for so long that an operator's share is not trusted. */
   is_degraded(): boolean {
     return this.#options.clock() - this.#checked_ms > DEGRADED_MS;

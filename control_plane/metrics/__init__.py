@@ -1,0 +1,1 @@
+"""The registry of every figure that any process shows: see `registry.py`."""
