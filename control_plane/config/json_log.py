@@ -58,6 +58,8 @@ def config(level: str, process: str) -> dict[str, Any]:
             # As for Django: uvicorn's own format is none of ours.
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.error": {"handlers": [], "propagate": True},
+            # Off, as it was started: its lines have addresses, and the gateway has them all.
+            "uvicorn.access": {"handlers": [], "propagate": False},
             # Two lines a second for a task that runs every second; failures are still told.
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},

@@ -7,7 +7,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from prometheus_client import Counter
+
+from control_plane.metrics.registry import counter
 
 # What waits while the receiver is slow; beyond it the oldest are dropped.
 QUEUE_MAX = 2048
@@ -16,7 +17,7 @@ EVERY_MS = 1000
 # One call, its retries included. The end of a process waits for two of them.
 TIMEOUT_S = 2
 
-SPANS = Counter("sluice_spans", "Spans: sent, or lost because the receiver took none.", ["result"])
+SPANS = counter("sluice_spans_total")
 
 
 class _Counted(SpanExporter):

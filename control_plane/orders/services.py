@@ -25,7 +25,7 @@ from control_plane.orders.ends import (
     overdue,
     pending_releases,
 )
-from control_plane.orders.followed import FollowedRow, note_followed
+from control_plane.orders.followed import FollowedRow, forget_followed, note_followed
 from control_plane.orders.intent import BadIntent
 from control_plane.orders.intent import fields_of as intent_fields
 from control_plane.orders.intent import quick as quick_intent
@@ -74,6 +74,7 @@ __all__ = [
     "events_aside",
     "expire_due",
     "forget_decided_intents",
+    "forget_followed",
     "held_quantity",
     "intent_fields",
     "is_database_drained",

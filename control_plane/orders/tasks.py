@@ -32,3 +32,4 @@ def expire_orders() -> None:
             if ended < ORDERS_A_STEP and len(failing) == known:
                 break
         services.forget_decided_intents()
+        services.forget_followed(timezone.now())

@@ -6,7 +6,7 @@
 import os
 from pathlib import Path
 
-from deploy.local.ports import STANDBY
+from deploy.local.ports import STANDBY, TRACES_OF_TESTS
 from deploy.local.site import ROOT, Site
 
 _SIGNING_IN = (
@@ -198,8 +198,8 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_APPROVAL_BY_SECOND_PERSON": "1" if site.settings.is_test else "0",
     }
     if site.profile == "test":
-        # A test may listen there (tests/e2e/otlp.py). Nothing is sent while nothing is followed.
-        computed["SLUICE_OTLP_URL"] = f"http://127.0.0.1:{site.port('otlp')}"
+        # Nothing is sent while nothing is followed.
+        computed["SLUICE_OTLP_URL"] = f"http://127.0.0.1:{TRACES_OF_TESTS}"
     return computed | tunables()
 
 

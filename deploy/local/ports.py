@@ -28,13 +28,14 @@ BASE_PORTS = {
     "celery-beat": 9214,
     "prometheus": 9090,
     "alertmanager": 9093,
-    # Of no process of the stack: where it sends its traces, if anywhere (SLUICE_OTLP_URL).
-    "otlp": 4318,
 }
 # The nodes of the stock Redis count up from these. The bus port is explicit: Redis would take
 # port + 10000, the stock port of profile `test`.
 FIRST_STOCK_PORT = 7001
 FIRST_STOCK_BUS_PORT = 7201
+
+# Of no process: where profile `test` sends its traces, and a test may listen (tests/e2e/otlp.py).
+TRACES_OF_TESTS = 14_318
 
 ONE_NODE = ("redis-stock",)
 SIX_NODES = tuple(f"redis-stock-{number}" for number in range(1, 7))

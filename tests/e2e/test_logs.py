@@ -106,6 +106,7 @@ def test_every_line_of_every_process_is_one_of_the_schema_and_names_nobody(
             faults = [error.message for error in validator.iter_errors(line)]
             assert faults == [], (process, line)
             assert line["process"] == process, line
+            assert line.get("logger") != "uvicorn.access", "its lines have addresses"
             heard.add(process)
     assert {"gateway", "console", "stock-agent"} <= heard
     secrets = {

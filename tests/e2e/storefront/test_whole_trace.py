@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from control_plane.outgoing.tests.merchant import MerchantServer, serving
-from deploy.local.site import ROOT, Site
+from deploy.local.ports import TRACES_OF_TESTS
+from deploy.local.site import ROOT
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.otlp import Receiver, Span, receiving
 from tests.e2e.storefront.shop import Shop
@@ -31,9 +32,9 @@ WAY = (
 
 
 @pytest.fixture
-def receiver(site: Site) -> Iterator[Receiver]:
+def receiver() -> Iterator[Receiver]:
     """Where the processes of the test stack send their spans."""
-    with receiving(site.port("otlp")) as receiver:
+    with receiving(TRACES_OF_TESTS) as receiver:
         yield receiver
 
 
