@@ -9,6 +9,16 @@ from control_plane.metrics.metric import (
     histogram,
 )
 
+# Of each process in Python, once it has told of a purchase that is followed.
+FOLLOWED: tuple[Metric, ...] = (
+    counter(
+        "sluice_spans_total",
+        "spans",
+        "Spans: sent, or lost because the receiver took none.",
+        labels=("result",),
+    ),
+)
+
 CONTROL_PLANE: tuple[Metric, ...] = (
     # I1, read in one statement: total = pool + leased + unpaid + paid (DESIGN §5).
     gauge(

@@ -10,7 +10,7 @@ from functools import cache
 import prometheus_client
 
 from control_plane.metrics.metric import COUNTER, GAUGE, HISTOGRAM, Metric
-from control_plane.metrics.of_control_plane import BEAT, CONTROL_PLANE, TASKS
+from control_plane.metrics.of_control_plane import BEAT, CONTROL_PLANE, FOLLOWED, TASKS
 from control_plane.metrics.of_edge import EDGE
 from control_plane.metrics.of_gateway import GATEWAY
 from control_plane.metrics.of_orders import ORDERS
@@ -21,7 +21,7 @@ prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 WORKERS = ORDERS + STOCK
 # What the recording rules add is `sluice:…` and stands in deploy/prometheus/.
-ALL = WORKERS + GATEWAY + CONTROL_PLANE + TASKS + BEAT + EDGE
+ALL = WORKERS + GATEWAY + CONTROL_PLANE + TASKS + BEAT + EDGE + FOLLOWED
 BY_NAME = {metric.name: metric for metric in ALL}
 assert len(BY_NAME) == len(ALL), "two metrics share a name"
 
@@ -29,16 +29,16 @@ assert len(BY_NAME) == len(ALL), "two metrics share a name"
 BY_JOB = {
     "gateway": GATEWAY,
     "edge": EDGE,
-    "control-plane": CONTROL_PLANE,
-    "celery-worker": TASKS,
-    "celery-webhooks": TASKS,
+    "control-plane": CONTROL_PLANE + FOLLOWED,
+    "celery-worker": TASKS + FOLLOWED,
+    "celery-webhooks": TASKS + FOLLOWED,
     "celery-beat": BEAT,
 }
 
 
 def of_job(job: str) -> dict[str, Metric]:
     """What a process may show, by name."""
-    return {metric.name: metric for metric in BY_JOB.get(job, WORKERS)}
+    return {metric.name: metric for metric in BY_JOB.get(job, WORKERS + FOLLOWED)}
 
 
 @cache
