@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_receiver_that_hangs_holds_nobody_up_and_what_waits_is_bounded(receive
     receiver.open.set()
 
 
-def request(*headers: tuple[bytes, bytes]) -> dict[str, object]:
+def request(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
     return {"type": "http", "method": "GET", "path": "/", "headers": [*headers]}
 
 
@@ -129,7 +130,10 @@ async def test_a_followed_request_is_a_span_with_its_status(receiver):
 
 
 async def _run(scope):
+    async def receive():
+        return {"type": "http.disconnect"}
+
     async def send(_message):
         pass
 
-    await serve(_refusing, scope, send, send)
+    await serve(_refusing, scope, receive, send)
