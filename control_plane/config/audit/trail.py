@@ -211,7 +211,7 @@ def _risk(row: RiskChange) -> Entry:
         _name(apps.get_model("risk", row.subject)),
         row.title,
         row.get_verb_display(),
-        str(row.values.get("note") or row.values.get("reason") or ""),
+        row.reason or str(row.values.get("note") or row.values.get("reason") or ""),
         _link("risk.RiskChange", row.pk),
     )
 

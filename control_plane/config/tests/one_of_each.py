@@ -94,5 +94,5 @@ def arguments(item: Item, allocation: Allocation, now: datetime) -> dict[str, di
         "switches_switchthrow_throw": {"name": "risk_mode"},
         "switches_switchthrow_revert": {"pk": throw.pk},
         "risk_ban_lift": {"pk": ban.pk},
-        "risk_riskrule_end": {"pk": rule.pk},
+        "risk_riskrule_": {"pk": rule.pk},
     }
