@@ -128,3 +128,14 @@ def test_every_table_of_the_trail_has_the_trigger():
 def test_nobody_deletes_a_person(admin_client, admin_user):
     other = User.objects.create_user("ann")
     assert admin_client.post(f"/admin/auth/user/{other.pk}/delete/").status_code == 403
+
+
+def test_what_was_there_before_the_history_gets_a_first_row_once():
+    (merchant,) = Merchant.objects.bulk_create([Merchant(slug="old", name="Old")])
+    assert history.begin() == 1
+    assert history.begin() == 0
+    assert _records(Merchant).objects.get(id=merchant.pk).history_type == "+"
+
+
+def test_the_reason_is_asked_for_once(admin_client, page):
+    assert _text(admin_client.get(page)).count('name="change_reason"') == 1
