@@ -64,5 +64,7 @@ def config(level: str, process: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            # A line for every sign-in, with the name; its refusals are warnings.
+            "axes": {"level": "WARNING"},
         },
     }

@@ -23,6 +23,11 @@ GATEWAY: tuple[Metric, ...] = (
         labels=("result",),
     ),
     counter(
+        "sluice_gateway_risk_compared_total",
+        "requests",
+        "Purchases that were compared with risk rules.",
+    ),
+    counter(
         "sluice_gateway_buys_total",
         "requests",
         "Buy requests by outcome.",
