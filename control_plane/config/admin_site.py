@@ -45,7 +45,8 @@ class SluiceAdminSite(UnfoldAdminSite):
         if super().has_permission(request) and second_factor.is_missing(request):
             query = urlencode({"next": request.GET.get("next", "")})
             return HttpResponseRedirect(f"{reverse('admin:second_factor')}?{query}")
-        return super().login(request, extra_context)
+        answer: HttpResponse = super().login(request, extra_context)
+        return answer
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None

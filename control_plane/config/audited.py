@@ -54,6 +54,10 @@ class AuditedAdmin(ModelAdmin):
             kwargs["form"] = type("Reasoned" + base.__name__, (base,), {"change_reason": field})
         return super().get_form(request, obj, change=change, **kwargs)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the reason, which stands below all fields: the template puts it there."""
+        return [name for name in super().get_fields(request, obj) if name != "change_reason"]
+
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Every row of history that this request writes has the reason."""
         request.change_reason = form.cleaned_data.get("change_reason", "")  # type: ignore[attr-defined]
@@ -61,6 +65,10 @@ class AuditedAdmin(ModelAdmin):
         if "change_reason" in form.changed_data:
             form.changed_data = [name for name in form.changed_data if name != "change_reason"]
         return super().save_form(request, form, change)
+
+    def steps(self, obj: Any) -> list[Step]:
+        """What the page of its history shows, newest first."""
+        return steps_of(obj)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -76,7 +84,7 @@ class AuditedAdmin(ModelAdmin):
             "title": _("History"),
             "opts": self.opts,
             "object": obj,
-            "steps": steps_of(obj),
+            "steps": self.steps(obj),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/history.html", context)
@@ -125,17 +133,27 @@ def differences(row: Any, before: Any) -> list[tuple[str, str, str]]:
     found = []
     for change in delta.changes:
         field = row.instance_type._meta.get_field(change.field)
+        if field.many_to_many:
+            found.append((str(field.verbose_name), *_gone_and_come(field, change)))
+            continue
         found.append(
             (str(field.verbose_name), _shown(field, change.old), _shown(field, change.new))
         )
     return found
 
 
+def _gone_and_come(field: Any, change: Any) -> tuple[str, str]:
+    """Of a list what was taken out and what was put in; the rest is no change."""
+    name = field.m2m_reverse_field_name()
+    old, new = ({entry[name] for entry in value} for value in (change.old, change.new))
+    known = field.related_model._default_manager.in_bulk(old ^ new)
+    gone, come = (
+        ", ".join(sorted(str(known.get(pk, pk)) for pk in pks)) for pks in (old - new, new - old)
+    )
+    return gone or "–", come or "–"
+
+
 def _shown(field: Any, value: Any) -> str:
-    if field.many_to_many:
-        pks = [entry[field.m2m_reverse_field_name()] for entry in value]
-        names = field.related_model._default_manager.filter(pk__in=pks)
-        return ", ".join(sorted(str(one) for one in names)) or "–"
     if field.is_relation and value is not None:
         return str(field.related_model._default_manager.filter(pk=value).first() or value)
     choices = dict(field.flatchoices)

@@ -46,5 +46,21 @@ def note(instance: Any, reason: str = "") -> None:
     RECORDS[type(instance)].post_save(fresh, created=False)
 
 
+def begin() -> int:
+    """A first row for what was there before there was a history; returns how many. Idempotent."""
+    written = 0
+    for model, records in RECORDS.items():
+        known = records_of(model).values(model._meta.pk.attname)
+        for instance in model._default_manager.exclude(pk__in=known):
+            records.create_historical_record(instance, "+")
+            written += 1
+    return written
+
+
+def records_of(model: Any) -> Any:
+    """All rows of a model's history."""
+    return model.history.model.objects.all()
+
+
 # By model, filled as models are registered.
 RECORDS: dict[Any, Records] = {}

@@ -43,5 +43,7 @@ def config(level: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            # A line for every sign-in, with the name; its refusals are warnings.
+            "axes": {"level": "WARNING"},
         },
     }

@@ -68,6 +68,13 @@ BUILT_IN = (
     ),
     Entry("end-risk-rules", "risk.end_due", 1, 2, _("Ends risk rules, limits and bans on time.")),
     Entry(
+        "forget-risk-figures",
+        "risk.forget_figures",
+        3600,
+        7200,
+        _("Forgets what risk rules matched more than a week ago."),
+    ),
+    Entry(
         "expire-orders",
         "orders.expire_orders",
         1,

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def record(
-    about: Model, verb: ChangeVerb, by: "User | None", at: datetime, *, by_clock: bool = False
+    about: Model,
+    verb: ChangeVerb,
+    by: "User | None",
+    at: datetime,
+    *,
+    by_clock: bool = False,
+    reason: str = "",
 ) -> None:
     """One row with the values as they are after the change (before it, for a row that goes)."""
     RiskChange.objects.create(
@@ -28,6 +34,7 @@ def record(
         values=_values(about),
         by=by,
         by_clock=by_clock,
+        reason=reason[:200],
         at=at,
     )
 

@@ -37,7 +37,7 @@ def create_limit(fields: dict[str, Any], by: "User | None", now: datetime) -> Ra
 
 
 def change_limit(
-    limit_id: int, fields: dict[str, Any], by: "User | None", now: datetime
+    limit_id: int, fields: dict[str, Any], by: "User | None", now: datetime, reason: str = ""
 ) -> RateLimit:
     """Set these fields. Raises ValidationError, LimitGone."""
     with transaction.atomic():
@@ -46,7 +46,7 @@ def change_limit(
             setattr(limit, name, value)
         limit.full_clean()
         limit.save()
-        audit.record(limit, ChangeVerb.CHANGED, by, now)
+        audit.record(limit, ChangeVerb.CHANGED, by, now, reason=reason)
         snapshots.publish(f"rate limit {limit.by} {limit.level} changed", now)
     return limit
 

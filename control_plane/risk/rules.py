@@ -40,7 +40,9 @@ def create_rule(fields: dict[str, Any], by: "User | None", now: datetime) -> Ris
     return rule
 
 
-def change_rule(rule_id: int, fields: dict[str, Any], by: "User | None", now: datetime) -> RiskRule:
+def change_rule(
+    rule_id: int, fields: dict[str, Any], by: "User | None", now: datetime, reason: str = ""
+) -> RiskRule:
     """Set these fields. Raises ValidationError, RuleOver."""
     with transaction.atomic():
         # Locked: of two who change at once the later one checks what the earlier one left.
@@ -51,7 +53,7 @@ def change_rule(rule_id: int, fields: dict[str, Any], by: "User | None", now: da
             setattr(rule, name, value)
         _check(rule, now)
         rule.save()
-        audit.record(rule, ChangeVerb.CHANGED, by, now)
+        audit.record(rule, ChangeVerb.CHANGED, by, now, reason=reason)
         snapshots.publish(f"risk rule {rule.pk} changed", now)
     return rule
 

@@ -9,6 +9,17 @@ from control_plane.risk.bans import (
     lift,
     lifted_bans,
 )
+from control_plane.risk.figures import (
+    KEPT,
+    MATCH_MODES,
+    Figure,
+    Totals,
+    figure_of,
+    figures_of,
+    forget,
+    record_totals,
+    with_figures,
+)
 from control_plane.risk.limits import (
     LimitGone,
     change_limit,
@@ -25,9 +36,13 @@ from control_plane.risk.rules import (
 )
 
 __all__ = [
+    "KEPT",
+    "MATCH_MODES",
     "BanOver",
+    "Figure",
     "LimitGone",
     "RuleOver",
+    "Totals",
     "active_bans",
     "ban",
     "bans_changed_since",
@@ -39,7 +54,12 @@ __all__ = [
     "end_due_rules",
     "end_rule",
     "ensure_default_limits",
+    "figure_of",
+    "figures_of",
+    "forget",
     "lift",
     "lifted_bans",
+    "record_totals",
     "remove_limit",
+    "with_figures",
 ]

@@ -20,3 +20,9 @@ def end_due() -> None:
         with transaction.atomic():
             if is_alone(END_LOCK):
                 step(now)
+
+
+@app.task(name="risk.forget_figures")
+def forget_figures() -> None:
+    """Remove figures of rules that nobody looks at any more. Idempotent."""
+    services.forget(timezone.now())

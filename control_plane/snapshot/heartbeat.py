@@ -2,11 +2,13 @@
 
 {"instance", "kind": "gateway"|"edge", "workers": [{"id", "version", "applied_at_ms"}], "at_ms"} →
 204 · 400 malformed · 503 too many at once, or the database is away. A heartbeat that got lost is
-made up for by the next one.
+made up for by the next one. Gateways add to some of them what risk rules matched since they
+started: "risk": {"compared", "matches": [[rule, action, mode, count]]}.
 """
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -22,6 +24,8 @@ from control_plane.config.bare_asgi import (
     respond,
 )
 from control_plane.config.gate import Gate, TooMany
+from control_plane.risk.models import RuleAction
+from control_plane.risk.services import MATCH_MODES, Totals, record_totals
 from control_plane.snapshot import services
 from control_plane.snapshot.models import InstanceKind
 
@@ -32,6 +36,8 @@ WORKERS_MAX = 512
 INTEGER_MAX = 2**53 - 1  # what JavaScript and Lua count exactly
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 KEYS = {"instance", "kind", "workers", "at_ms"}
+RISK_KEYS = {"compared", "matches"}
+MATCHES_MAX = 2000
 WORKER_KEYS = {"id", "version", "applied_at_ms"}
 
 gate = Gate(RUNNING_MAX, "heartbeat")
@@ -43,7 +49,7 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
         return
     try:
         beat = parse(await read_body(receive, BODY_BYTES_MAX))
-        await gate.run(services.record_heartbeat, beat, timezone.now())
+        await gate.run(_write_down, beat, timezone.now())
     except BadBody as error:
         await refuse(send, 400, "bad_request", str(error), field=error.field)
     except (TooMany, DatabaseError):
@@ -58,7 +64,7 @@ def parse(body: bytes) -> services.Beat:
         fields = json.loads(body)
     except (ValueError, RecursionError):
         raise BadBody("body", "Not JSON.") from None
-    if type(fields) is not dict or fields.keys() != KEYS:
+    if type(fields) is not dict or fields.keys() - {"risk"} != KEYS:
         raise BadBody("body", f"Must be an object of {', '.join(sorted(KEYS))}.")
     if not _is_name(fields["instance"]):
         raise BadBody("instance", f"Must match {NAME_PATTERN.pattern}.")
@@ -73,7 +79,30 @@ def parse(body: bytes) -> services.Beat:
         _check_worker(worker, f"workers[{number}]")
     if len({worker["id"] for worker in workers}) != len(workers):
         raise BadBody("workers", "Each has an id of its own.")
-    return services.Beat(fields["instance"], fields["kind"], workers, fields["at_ms"])
+    risk = _risk(fields["risk"]) if "risk" in fields else None
+    return services.Beat(fields["instance"], fields["kind"], workers, fields["at_ms"], risk)
+
+
+def _write_down(beat: services.Beat, now: datetime) -> None:
+    services.record_heartbeat(beat, now)
+    if beat.risk is not None:
+        record_totals(beat.instance, beat.risk, now)
+
+
+def _risk(risk: Any) -> Totals:
+    """Rules' names are numbers here; what is not known of a rule's action or mode is refused."""
+    if type(risk) is not dict or risk.keys() - {"matches"} != RISK_KEYS - {"matches"}:
+        raise BadBody("risk", f"Must be an object of {', '.join(sorted(RISK_KEYS))}.")
+    matches = risk.get("matches", [])
+    if not _is_count(risk["compared"]) or type(matches) is not list or len(matches) > MATCHES_MAX:
+        raise BadBody("risk", f"Must count, with at most {MATCHES_MAX} matches.")
+    for number, match in enumerate(matches):
+        is_whole = type(match) is list and len(match) == 4 and _is_count(match[0])
+        if not (is_whole and match[1] in RuleAction.values and match[2] in MATCH_MODES):
+            raise BadBody(f"risk.matches[{number}]", "Must be rule, action, mode and count.")
+        if not _is_count(match[3]):
+            raise BadBody(f"risk.matches[{number}]", "Its count must be a whole number.")
+    return Totals(risk["compared"], {(one[0], one[1], one[2]): one[3] for one in matches})
 
 
 def _check_worker(worker: Any, where: str) -> None:

@@ -124,6 +124,8 @@ class Beat:
     kind: str
     workers: list[dict[str, Any]]
     at_ms: int
+    # What risk rules matched since it started, when it says so: `risk.services.Totals`.
+    risk: Any = None
 
 
 def record_heartbeat(beat: Beat, now: datetime) -> None:

@@ -38,6 +38,9 @@ local FAMILIES = {
     "Matches of risk rules: enforced ones that decided, all of those that are only watched, and challenges "
       .. "that were passed or are switched off.",
   },
+  risk_compared = {
+    "sluice_gateway_risk_compared_total", "counter", nil, "Purchases that were compared with risk rules.",
+  },
   bans = {
     "sluice_gateway_bans_total", "counter", "result",
     "Entries read from the stream of bans; full: a network for which the list has no room.",
@@ -71,7 +74,7 @@ local FAMILIES = {
   },
 }
 local ORDER = {
-  "buys", "limit_reports", "risk", "bans", "bans_met", "queue", "queue_errors", "batches",
+  "buys", "limit_reports", "risk", "risk_compared", "bans", "bans_met", "queue", "queue_errors", "batches",
   "batched_requests", "redis_errors", "database_errors", "events", "breaker", "heartbeats", "console",
   "console_breaker", "snapshot", "generation", "heard",
 }
@@ -135,6 +138,23 @@ function _M.start()
   if not ok then
     error("metrics timer: " .. err)
   end
+end
+
+--- What risk rules matched since this gateway started, all workers together: compared (purchases), and
+-- matches, at most `most` times { rule, action, mode, count }, those of the newest rules first.
+function _M.risk_totals(most)
+  local shared, matches = ngx.shared.sluice_metrics, {}
+  for _, key in ipairs(shared:get_keys(0)) do
+    local rule, action, mode = string.match(key, "^risk|(%d+)|([^|]+)|([^|]+)$")
+    if rule then
+      matches[#matches + 1] = { tonumber(rule), action, mode, shared:get(key) }
+    end
+  end
+  table.sort(matches, function(a, b) return a[1] > b[1] end)
+  for i = #matches, most + 1, -1 do
+    matches[i] = nil
+  end
+  return { compared = shared:get("risk_compared|") or 0, matches = matches }
 end
 
 -- names, values: with | between.

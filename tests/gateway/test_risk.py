@@ -176,6 +176,21 @@ def test_what_is_watched_is_counted_and_refuses_nobody(
     until(lambda: shop.gateway.counted("risk", label) == 1, "the match is counted")
 
 
+def test_the_control_plane_hears_what_was_compared_and_matched(
+    ruled: Callable[..., Item], shop: Shop
+) -> None:
+    item = ruled(rule(71, "shopper", value="ann", mode="shadow"))
+    for shopper in ("ann", "bob"):
+        item.buy(shopper)
+
+    def told() -> list[Any]:
+        risks = [beat["risk"] for beat in shop.plane.heartbeats if "risk" in beat]
+        matches = risks[-1].get("matches", []) if risks else []
+        return [one for one in matches if one[0] == 71 and risks[-1]["compared"] >= 2]
+
+    assert until(told, "a heartbeat has the match") == [[71, "deny", "shadow", 1]]
+
+
 def test_with_risk_off_nothing_is_looked_at(ruled: Callable[..., Item], shop: Shop) -> None:
     item = ruled(rule(51, "shopper", value="ann"), risk_mode="off")
     assert item.buy("ann").outcome == "reserved"

@@ -22,7 +22,7 @@ for theirs in (User, Group):
 
 
 @admin.register(User)
-class SluiceUserAdmin(UserAdmin, AuditedAdmin):
+class SluiceUserAdmin(UserAdmin, AuditedAdmin):  # type: ignore[misc]  # get_form, as Django has it
     """Who works here. Nobody is deleted: the trail names people; who leaves is made inactive."""
 
     reason_required = True

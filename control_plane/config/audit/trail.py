@@ -13,7 +13,7 @@ from django.apps import apps
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.db.models import Q, QuerySet
 from django.urls import NoReverseMatch, reverse
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,6 +24,9 @@ from control_plane.inventory.models import Rearm, StockChange, StockSource
 from control_plane.risk.models import RiskChange
 from control_plane.snapshot.models import EntryKey
 from control_plane.switches.models import SwitchRevert, SwitchThrow
+
+# All of it stands in the history of the row itself.
+WHAT_LENGTH_MAX = 300
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def _what(row: Any) -> str:
     if before is None:
         return verb
     changes = (f"{field}: {old} → {new}" for field, old, new in differences(row, before))
-    return f"{verb}: " + "; ".join(changes)
+    return Truncator(f"{verb}: " + "; ".join(changes)).chars(WHAT_LENGTH_MAX)
 
 
 def _pressed(row: LogEntry) -> Entry:
@@ -224,7 +227,7 @@ def _risk(row: RiskChange) -> Entry:
         _name(apps.get_model("risk", row.subject)),
         row.title,
         row.get_verb_display(),
-        str(row.values.get("note") or row.values.get("reason") or ""),
+        row.reason or str(row.values.get("note") or row.values.get("reason") or ""),
         _link("risk.RiskChange", row.pk),
     )
 

@@ -19,7 +19,7 @@ HAS_ONE = "second_factor"
 
 def has_one(user: Any) -> bool:
     """Whether he has enrolled; one query."""
-    return TOTPDevice.objects.filter(user=user, confirmed=True).exists()
+    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
 def must_have_one(user: Any) -> bool:
@@ -55,4 +55,4 @@ def reset(user: Any) -> int:
 
     StaticDevice.objects.filter(user=user).delete()
     gone, _by_model = TOTPDevice.objects.filter(user=user).delete()
-    return gone
+    return int(gone)

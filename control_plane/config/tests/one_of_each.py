@@ -17,6 +17,33 @@ from control_plane.webhooks.models import Delivery, Endpoint
 
 def arguments(item: Item, allocation: Allocation, now: datetime) -> dict[str, dict[str, Any]]:
     """For the name of a page: its address's arguments; `?` are those behind a question mark."""
+    throw = switches.throw("risk_mode", "off", reason="r", by=None, now=now)
+    ban = risk.ban("device", "a1b2c3d4", now + timedelta(hours=1), "robot", "scorer")
+    rule = risk.create_rule(
+        {"kind": "cidr", "cidr": "10.0.0.0/8", "action": "deny", "mode": "shadow", "note": "n"},
+        None,
+        now,
+    )
+    change = inventory.withdraw(item.pk, 1, "r", None)
+    rearm = inventory.begin_rearm(allocation.pk, "full", "test")
+    campaign = {"campaign_id": item.campaign_id}
+    return _of_money(item, now) | {
+        "campaigns_campaign_": campaign,
+        "campaigns_campaign_item": campaign | {"item_id": item.pk, "name": "top_up"},
+        "pages_campaignpage_": campaign,
+        "pages_campaignpage_picture": campaign | {"name": "x.webp"},
+        "inventory_allocation_rearm": {"?": {"pk": allocation.pk}},
+        "inventory_rearm_give_up": {"?": {"pk": rearm.pk}},
+        "inventory_pool_": {"item_id": item.pk},
+        "inventory_stockchange_cancel": {"change_id": change.pk},
+        "switches_switchthrow_throw": {"name": "risk_mode"},
+        "switches_switchthrow_revert": {"pk": throw.pk},
+        "risk_ban_lift": {"pk": ban.pk},
+        "risk_riskrule_": {"pk": rule.pk},
+    }
+
+
+def _of_money(item: Item, now: datetime) -> dict[str, dict[str, Any]]:
     order = Order.objects.create(
         reservation_id="r1",
         item=item,
@@ -67,33 +94,11 @@ def arguments(item: Item, allocation: Allocation, now: datetime) -> dict[str, di
         next_try_at=now,
         created_at=now,
     )
-    throw = switches.throw("risk_mode", "off", reason="r", by=None, now=now)
-    ban = risk.ban("device", "a1b2c3d4", now + timedelta(hours=1), "robot", "scorer")
-    rule = risk.create_rule(
-        {"kind": "cidr", "cidr": "10.0.0.0/8", "action": "deny", "mode": "shadow", "note": "n"},
-        None,
-        now,
-    )
-    change = inventory.withdraw(item.pk, 1, "r", None)
-    rearm = inventory.begin_rearm(allocation.pk, "full", "test")
-    campaign = {"campaign_id": item.campaign_id}
     return {
-        "campaigns_campaign_": campaign,
-        "campaigns_campaign_item": campaign | {"item_id": item.pk, "name": "top_up"},
-        "pages_campaignpage_": campaign,
-        "pages_campaignpage_picture": campaign | {"name": "x.webp"},
-        "inventory_allocation_rearm": {"?": {"pk": allocation.pk}},
-        "inventory_rearm_give_up": {"?": {"pk": rearm.pk}},
-        "inventory_pool_": {"item_id": item.pk},
-        "inventory_stockchange_cancel": {"change_id": change.pk},
         "orders_order_cancel": {"order_id": order.pk},
         "payments_refund_retry": {"refund_id": refund.pk},
         "payments_paymentexception_resolve": {"exception_id": exception.pk},
         "dead_letters_deadletter_": {"?": {"pk": letter.pk}},
         "webhooks_delivery_again": {"delivery_id": delivery.pk},
         "webhooks_endpoint_": {"endpoint_id": endpoint.pk},
-        "switches_switchthrow_throw": {"name": "risk_mode"},
-        "switches_switchthrow_revert": {"pk": throw.pk},
-        "risk_ban_lift": {"pk": ban.pk},
-        "risk_riskrule_end": {"pk": rule.pk},
     }

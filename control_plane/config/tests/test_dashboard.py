@@ -30,7 +30,8 @@ def _text(answer):
 
 def _waits(page, title):
     """The figure beside this line."""
-    return re.search(rf"<span>{re.escape(title)}</span><b>(\d+)</b>", page)[1]
+    (figure,) = re.findall(rf"<span>{re.escape(title)}</span><b>(\d+)</b>", page)
+    return figure
 
 
 def _book(item, now, day, balanced):
@@ -50,7 +51,7 @@ def test_a_campaign_that_comes_next_is_there_with_its_moment(admin_client, appro
     page = _text(admin_client.get("/admin/"))
     assert f"/admin/campaigns/campaign/{approved.pk}/change/" in page
     assert "starts in" in page
-    moment = re.search(r'<time datetime="([^"]+)" data-countdown>', page)[1]
+    (moment,) = re.findall(r'<time datetime="([^"]+)" data-countdown>', page)
     assert datetime.fromisoformat(moment) == approved.starts_at
 
 

@@ -1,5 +1,7 @@
 """The history of what people configure: who, what, why, and nobody can rewrite it."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import DatabaseError, connection, transaction
@@ -10,6 +12,11 @@ from control_plane.config.models import TRACKED
 from control_plane.merchants.models import Merchant
 
 pytestmark = pytest.mark.django_db
+
+
+def _records(model: Any) -> Any:
+    """The table of a model's history."""
+    return model.history.model
 
 
 def _text(answer):
@@ -66,11 +73,11 @@ def test_a_login_and_a_tick_of_the_clock_are_no_history(admin_user, client):
 
 def test_no_secret_is_kept(admin_user, merchant):
     for model, how in TRACKED.items():
-        kept = {field.name for field in model.history.model._meta.get_fields()}
+        kept = {field.name for field in _records(model)._meta.get_fields()}
         assert not kept & set(how.get("excluded_fields", ())), model
     secrets = {"password", "secret", "path_key", "path_key_before"}
     for model in TRACKED:
-        assert not secrets & {f.name for f in model.history.model._meta.get_fields()}, model
+        assert not secrets & {f.name for f in _records(model)._meta.get_fields()}, model
 
 
 def test_a_new_permission_of_a_group_is_told_by_name(admin_client):
@@ -96,7 +103,7 @@ def test_an_update_that_tells_no_signal_can_be_noted(merchant):
 
 
 def test_history_is_append_only(merchant):
-    table = Merchant.history.model._meta.db_table
+    table = _records(Merchant)._meta.db_table
     for statement in (f"UPDATE {table} SET name = 'x'", f"DELETE FROM {table}"):
         with (
             connection.cursor() as cursor,
@@ -113,7 +120,7 @@ def test_every_table_of_the_trail_has_the_trigger():
     tables = {"django_admin_log"}
     for model in TRACKED:
         records = history.RECORDS[model]
-        ours = [model.history.model, *records.m2m_models.values()]
+        ours = [_records(model), *records.m2m_models.values()]
         tables |= {one._meta.db_table for one in ours}
     assert {f"{table}_append_only" for table in tables} <= triggers
 
@@ -121,3 +128,14 @@ def test_every_table_of_the_trail_has_the_trigger():
 def test_nobody_deletes_a_person(admin_client, admin_user):
     other = User.objects.create_user("ann")
     assert admin_client.post(f"/admin/auth/user/{other.pk}/delete/").status_code == 403
+
+
+def test_what_was_there_before_the_history_gets_a_first_row_once():
+    (merchant,) = Merchant.objects.bulk_create([Merchant(slug="old", name="Old")])
+    assert history.begin() == 1
+    assert history.begin() == 0
+    assert _records(Merchant).objects.get(id=merchant.pk).history_type == "+"
+
+
+def test_the_reason_is_asked_for_once(admin_client, page):
+    assert _text(admin_client.get(page)).count('name="change_reason"') == 1

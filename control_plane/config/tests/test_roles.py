@@ -1,5 +1,6 @@
 """Who may open which page and press what: a decision for every page there is."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -94,6 +95,7 @@ PAGES = {
     "risk_ban_ban": "r",
     "risk_ban_lift": "r",
     "risk_riskrule_end": "r",
+    "risk_riskrule_mode": "r",
     "snapshot_entrykey_rotate": "o",
     "switches_switchthrow_revert": "o",
     "switches_switchthrow_throw": "o",
@@ -182,7 +184,7 @@ def _may_open(user, address):
     """What the page's view says to a GET; the page itself is not drawn, which would take long."""
     request = RequestFactory().get(address)
     request.user = user
-    request._messages = _Silent(request)
+    request._messages = _Silent(request)  # type: ignore[attr-defined]
     found = resolve(address.partition("?")[0])
     try:
         answer = found.func(request, *found.args, **found.kwargs)
@@ -192,7 +194,7 @@ def _may_open(user, address):
 
 
 def _address(name, given):
-    arguments = given.get(name) or next(
+    arguments: Any = given.get(name) or next(
         (value for key, value in given.items() if key.endswith("_") and name.startswith(key)), {}
     )
     arguments = dict(arguments)
@@ -213,9 +215,9 @@ def test_a_role_opens_its_own_pages_and_no_other(letter, person, item, open_epoc
         given.setdefault("auth_user_second_factor", {"user_id": user.pk})
         if _may_open(user, _address(name, given)) != (letter in allowed):
             wrong.append(name)
-    for label, allowed in MODELS.items():
+    for label, letters_of in MODELS.items():
         base = f"admin:{label.lower().replace('.', '_')}"
-        for verb, letters in (("changelist", allowed[0]), ("add", allowed[1])):
+        for verb, letters in (("changelist", letters_of[0]), ("add", letters_of[1])):
             if _may_open(user, reverse(f"{base}_{verb}")) != (letter in letters):
                 wrong.append(f"{base}_{verb}")
     assert wrong == []
@@ -226,7 +228,7 @@ def test_a_role_opens_its_own_pages_and_no_other(letter, person, item, open_epoc
 def test_a_role_may_do_its_own_work_and_no_other(letter, person, rf):
     request = rf.get("/admin/")
     request.user = person(LETTERS[letter])
-    wrong = []
+    wrong: list[Any] = []
     for label, allowed in MODELS.items():
         page = admin.site.get_model_admin(apps.get_model(label))
         may = (

@@ -4,6 +4,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 
 from control_plane.config import sign_in
@@ -81,3 +82,10 @@ def test_whose_address_it_is(rf, settings, remote, forwarded, address):
     settings.ENV = replace(settings.ENV, console=console)
     request = rf.get(LOGIN, REMOTE_ADDR=remote, HTTP_X_FORWARDED_FOR=forwarded)
     assert sign_in.client_address(request) == address
+
+
+def test_no_password_is_written_down(client, ann):
+    _sign_in(client, "almost-right-horse")
+    (attempt,) = AccessAttempt.objects.values()
+    assert attempt["username"] == "ann"
+    assert "almost-right-horse" not in str(attempt)

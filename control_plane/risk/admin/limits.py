@@ -34,7 +34,9 @@ class RateLimitAdmin(ServiceAdmin):
 
     def change(self, pk: int, fields: dict[str, Any], request: HttpRequest) -> None:
         """By its service."""
-        services.change_limit(pk, fields, staff(request), timezone.now())
+        services.change_limit(
+            pk, fields, staff(request), timezone.now(), getattr(request, "change_reason", "")
+        )
 
     def delete_model(self, request: HttpRequest, obj: RateLimit) -> None:
         """By its service; what somebody else removed is removed."""

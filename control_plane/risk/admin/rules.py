@@ -18,8 +18,9 @@ from control_plane.campaigns.queues import campaigns_without_slow_bucket
 from control_plane.config.ask_first import Question, Refusal, ask, staff
 from control_plane.config.read_only_admin import Button
 from control_plane.risk import services
+from control_plane.risk.admin import figure_words as words
 from control_plane.risk.admin.service_form import ServiceAdmin
-from control_plane.risk.models import RiskRule, RuleAction
+from control_plane.risk.models import RiskRule, RuleAction, RuleMode
 from control_plane.risk.models.rules import FIELDS_OF_KIND
 from control_plane.risk.sections import rules_in_force
 
@@ -100,6 +101,7 @@ class RiskRuleAdmin(ServiceAdmin):
         "sought",
         "action",
         "mode",
+        "last_hour",
         "item_or_all",
         "until",
         "note",
@@ -110,7 +112,7 @@ class RiskRuleAdmin(ServiceAdmin):
     search_fields = ("cidr", "value", "note")
     ordering = ("priority", "pk")
     change_form_template = "admin/with_buttons.html"
-    readonly_fields = ("created_at", "created_by", "ended_at")
+    readonly_fields = ("created_at", "created_by", "ended_at", "figure")
 
     @admin.display(description=_("looks for"))
     def sought(self, rule: RiskRule) -> str:
@@ -136,14 +138,35 @@ class RiskRuleAdmin(ServiceAdmin):
                 ),
             },
         )
+        mode = ("mode",) if obj is None else ("mode", "figure")
         done = (
             _("What it does"),
-            {"fields": ("action", "mode", ("priority", "item"), "until", "note")},
+            {"fields": ("action", mode, ("priority", "item"), "until", "note")},
         )
         if obj is None:
             return (sought, done)
         history = (_("History"), {"fields": (("created_at", "created_by"), "ended_at")})
         return (sought, done, history)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: RiskRule | None = None
+    ) -> tuple[str, ...]:
+        """From shadow to enforced and back by a button, which shows what it will mean."""
+        return self.readonly_fields if obj is None else (*self.readonly_fields, "mode")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the figures of the last hour."""
+        return services.with_figures(super().get_queryset(request), timezone.now())
+
+    @admin.display(description=_("last hour"))
+    def last_hour(self, rule: Any) -> str:
+        """How much of all purchases it met, or would have."""
+        return words.share(services.Figure.of(rule))
+
+    @admin.display(description=_("in the last hour"))
+    def figure(self, rule: Any) -> str:
+        """In a sentence."""
+        return words.sentence(rule, services.figure_of(rule.pk, timezone.now()))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What has ended stays as it was."""
@@ -174,12 +197,18 @@ class RiskRuleAdmin(ServiceAdmin):
 
     def change(self, pk: int, fields: dict[str, Any], request: HttpRequest) -> None:
         """By its service."""
-        services.change_rule(pk, fields, staff(request), timezone.now())
+        services.change_rule(
+            pk, fields, staff(request), timezone.now(), getattr(request, "change_reason", "")
+        )
 
     def get_urls(self) -> list[URLPattern]:
-        """`…/<id>/end/` in front of the admin's own."""
-        page = self.admin_site.admin_view(self.end_view)
-        return [path("<int:pk>/end/", page, name="risk_riskrule_end"), *super().get_urls()]
+        """`…/<id>/end/` and `…/<id>/mode/` in front of the admin's own."""
+        page = self.admin_site.admin_view
+        return [
+            path("<int:pk>/end/", page(self.end_view), name="risk_riskrule_end"),
+            path("<int:pk>/mode/", page(self.mode_view), name="risk_riskrule_mode"),
+            *super().get_urls(),
+        ]
 
     def changeform_view(
         self,
@@ -192,6 +221,10 @@ class RiskRuleAdmin(ServiceAdmin):
         rule = self.get_object(request, object_id) if object_id else None
         buttons = []
         if rule is not None and rule.ended_at is None and request.user.has_perm(CHANGE):
+            is_shadow = rule.mode == RuleMode.SHADOW
+            label = words.ENFORCE if is_shadow else words.WATCH
+            url = reverse("admin:risk_riskrule_mode", args=[rule.pk])
+            buttons.append(Button(label, url, "button-grave" if is_shadow else "button-change"))
             url = reverse("admin:risk_riskrule_end", args=[rule.pk])
             buttons.append(Button(_("End this rule"), url, "button-grave"))
         context = {"buttons": buttons, **(extra_context or {})}
@@ -216,5 +249,28 @@ class RiskRuleAdmin(ServiceAdmin):
             back=reverse("admin:risk_riskrule_changelist"),
             perform=perform,
             form=forms.Form,
+        )
+        return ask(self, request, question)
+
+    def mode_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask, with what it matched in the last hour, and enforce it; or only watch it again."""
+        rule, now = get_object_or_404(RiskRule, pk=pk), timezone.now()
+        is_shadow = rule.mode == RuleMode.SHADOW
+        mode = RuleMode.ENFORCE if is_shadow else RuleMode.SHADOW
+
+        def perform(values: dict[str, Any]) -> str:
+            try:
+                services.change_rule(pk, {"mode": mode}, staff(request), now, values["reason"])
+            except services.RuleOver as error:
+                raise Refusal(error.message) from error
+            return str(words.ENFORCED if is_shadow else words.WATCHED)
+
+        question = Question(
+            title=words.ENFORCE if is_shadow else words.WATCH,
+            warning=words.ENFORCE_WARNING if is_shadow else words.WATCH_WARNING,
+            permission=CHANGE,
+            subjects=[rule, rule.note, words.sentence(rule, services.figure_of(pk, now))],
+            back=reverse("admin:risk_riskrule_change", args=[pk]),
+            perform=perform,
         )
         return ask(self, request, question)

@@ -28,6 +28,7 @@ class RiskChange(models.Model):
         related_name="+",
         verbose_name=_("by"),
     )
+    reason = models.CharField(_("reason"), max_length=200, blank=True, default="", db_default="")
     by_clock = models.BooleanField(_("by the clock"), default=False)
     at = models.DateTimeField(_("at"))
 

@@ -74,8 +74,9 @@ def test_an_operator_writes_a_rule_and_enforces_it(operator, published):
     assert operator.post(f"{RULES}add/", RULE_FORM).status_code == 302
     row = RiskRule.objects.get()
     assert (str(row.created_by), row.mode) == ("ann", "shadow")
-    page = f"{RULES}{row.pk}/change/"
-    assert operator.post(page, RULE_FORM | {"mode": "enforce"}).status_code == 302
+    page = f"{RULES}{row.pk}/mode/"
+    assert page in _text(operator.get(f"{RULES}{row.pk}/change/"))
+    assert operator.post(page, {"reason": "nobody honest was met"}).status_code == 302
     assert published()["risk_rules"][0]["mode"] == "enforce"
     assert _trail() == [("riskrule", "created", "ann"), ("riskrule", "changed", "ann")]
     listed = _text(operator.get(RULES))
@@ -140,10 +141,10 @@ def test_an_edit_that_meets_the_end_is_refused(operator, rule, monkeypatch, now)
         return change(pk, *arguments)
 
     monkeypatch.setattr(services, "change_rule", end_first)
-    form = RULE_FORM | {"mode": "enforce"}
+    form = RULE_FORM | {"priority": 7, "change_reason": "sooner"}
     page = _text(operator.post(f"{RULES}{rule.pk}/change/", form, follow=True))
     assert "This rule has ended." in page
-    assert RiskRule.objects.get().mode == "shadow"
+    assert RiskRule.objects.get().priority == 100
 
 
 def test_a_rule_is_not_deleted(operator, rule):
@@ -157,7 +158,9 @@ def test_an_operator_creates_changes_and_removes_a_limit(operator, published):
     operator.post(f"{LIMITS}add/", LIMIT_FORM)
     row = RateLimit.objects.get()
     assert (float(row.per_s), row.burst) == (5.0, 9)
-    operator.post(f"{LIMITS}{row.pk}/change/", LIMIT_FORM | {"burst": "2"})
+    operator.post(
+        f"{LIMITS}{row.pk}/change/", LIMIT_FORM | {"burst": "2", "change_reason": "robots"}
+    )
     assert published()["rate_limits"][0]["burst"] == 2
     assert "everybody" in _text(operator.get(LIMITS))
     operator.post(f"{LIMITS}{row.pk}/delete/", {"post": "yes"})

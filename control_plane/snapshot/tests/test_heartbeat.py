@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from control_plane.config.bare_asgi import BadBody
+from control_plane.risk.services import Figure, figure_of
 from control_plane.snapshot import heartbeat, services
 from control_plane.snapshot.document import epoch_ms
 from control_plane.snapshot.models import Heartbeat
@@ -97,6 +98,36 @@ def test_what_is_no_object_is_refused(body):
     with pytest.raises(BadBody) as refused:
         heartbeat.parse(body)
     assert refused.value.field == "body"
+
+
+@pytest.mark.parametrize(
+    ("risk", "field"),
+    [
+        ([], "risk"),
+        ({}, "risk"),
+        ({"compared": 1, "more": 2}, "risk"),
+        ({"compared": -1}, "risk"),
+        ({"compared": 1, "matches": {}}, "risk"),
+        ({"compared": 1, "matches": [[1, "deny", "shadow", 1]] * 2001}, "risk"),
+        ({"compared": 1, "matches": [[1, "deny", "shadow"]]}, "risk.matches[0]"),
+        ({"compared": 1, "matches": [["1", "deny", "shadow", 1]]}, "risk.matches[0]"),
+        ({"compared": 1, "matches": [[1, "kill", "shadow", 1]]}, "risk.matches[0]"),
+        ({"compared": 1, "matches": [[1, "deny", "perhaps", 1]]}, "risk.matches[0]"),
+        ({"compared": 1, "matches": [[1, "deny", "shadow", 1.5]]}, "risk.matches[0]"),
+    ],
+)
+def test_what_rules_matched_is_whole_or_refused(risk, field):
+    with pytest.raises(BadBody) as refused:
+        heartbeat.parse(json.dumps(BEAT | {"risk": risk}).encode())
+    assert refused.value.field == field
+
+
+@pytest.mark.django_db(transaction=True, databases=DATABASES)
+def test_what_rules_matched_is_added_up(server):
+    for count in (5, 9):
+        risk = {"compared": 10 * count, "matches": [[3, "deny", "shadow", count]]}
+        assert _ask(server, BEAT | {"risk": risk})[0] == 204
+    assert figure_of(3, timezone.now()) == Figure(40, 4, 0)
 
 
 @pytest.mark.parametrize("name", BEAT)

@@ -1,6 +1,7 @@
 -- Step 6: bans of devices and shoppers, and risk rules. Fills bucket = "slow" for the queue.
 
 local bans = require "gateway.bans"
+local metrics = require "gateway.metrics"
 local outcome = require "gateway.outcome"
 local risk = require "gateway.risk"
 
@@ -55,6 +56,7 @@ local function check(req, mode)
     facts.address, facts.site, facts.item, facts.now_ms = req.address, req.site, req.item.id, now_ms
     facts.device, facts.shopper, facts.score = claims.dev, claims.sub, claims.rs
     facts.challenge = challenge_of(req, now_ms)
+    metrics.count("risk_compared", "")
     rule = risk.decide(plan, mode, facts)
   end
   if not rule or rule.action == "allow" then

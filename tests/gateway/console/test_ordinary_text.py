@@ -57,7 +57,9 @@ def test_every_common_chinese_character_passes_everywhere(console: Console, chun
 
 
 @pytest.mark.parametrize("text", PROSE)
-@pytest.mark.parametrize("field", ["title", "items-0-title", "reason", "name", "value"])
+@pytest.mark.parametrize(
+    "field", ["title", "items-0-title", "reason", "change_reason", "name", "value"]
+)
 def test_prose_passes_where_prose_belongs(console: Console, text: str, field: str) -> None:
     assert console.ask("POST", f"{LIST}add/", FORM, forms(field, text)).status == 200
     body = json.dumps({"items": [{field.rpartition("-")[2]: text}]}).encode()

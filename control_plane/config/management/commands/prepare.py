@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 from django.utils import timezone
 
-from control_plane.config import roles, schedule
+from control_plane.config import history, roles, schedule
 from control_plane.merchants.services import ensure_demo_merchant
 from control_plane.risk.services import ensure_default_limits
 from control_plane.snapshot import services as snapshots
@@ -26,6 +26,7 @@ class Command(BaseCommand):
         ensure_default_limits(timezone.now())
         schedule.sync()
         roles.sync()
+        history.begin()
         if settings.ENV.demo:
             ensure_demo_merchant()
         snapshots.publish("prepared")
