@@ -151,7 +151,8 @@ def _pays(campaign: Campaign) -> str:
         if campaign.buys_again
         else _("and it goes on counting against the shopper's limit")
     )
-    return f"{within % campaign.pay_minutes}, {again}"
+    said = {"within": within % campaign.pay_minutes, "again": again}
+    return _("%(within)s, %(again)s") % said
 
 
 def _in_all(items: list[Item]) -> str:

@@ -16,6 +16,7 @@ from tests.e2e.accounts import Account, accounts
 from tests.e2e.chromium import DEADLINE_MS, chromium, complaints
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.storefront.shop import SCREENS
+from tests.e2e.test_campaign_on_time import ask
 from tests.e2e.test_payment import BUY_PAUSE_S, Shopper
 from tests.redis.waiting import until
 
@@ -111,10 +112,8 @@ def _fill_in(person: Person, slug: str, starts_at: datetime, ends_at: datetime) 
         page.fill(f"[name=items-0-{field}]", value)
 
 
-def _item_of(person: Person, edge: str, slug: str) -> JsonObject:
+def _item_of(edge: str, slug: str) -> JsonObject:
     """The item, once the gateway knows it."""
-    from tests.e2e.test_campaign_on_time import ask
-
     path = f"{edge}/v1/campaigns/{slug}"
     wait_for(lambda: ask(path)[0] == 200, "the gateway to know the campaign", LIMIT_S)
     return {"id": ask(path)[1]["items"][0]["id"]}
@@ -129,14 +128,8 @@ def _buys(edge: str, item: JsonObject, name: str) -> Shopper:
     return shopper
 
 
-def test_a_campaign_is_made_approved_sold_steered_and_settled_by_clicking(
-    people: Any, stack_environment: dict[str, str]
-) -> None:
-    ann, bob, opal = people["ann"], people["bob"], people["opal"]
-    edge = stack_environment["SLUICE_EDGE_URL"]
-    slug = f"click-{time.time_ns():x}"
-
-    # Made by one: a mistake is explained, what will happen is told.
+def _made(ann: Person, slug: str) -> tuple[str, datetime]:
+    """A mistake is explained, what will happen is told. The page of the draft, and its end."""
     starts_at = datetime.now(UTC).replace(microsecond=0) + LEAD
     _fill_in(ann, slug, starts_at, starts_at + LASTS)
     ann.page.fill("[name=items-0-limit_per_shopper]", "4")
@@ -149,14 +142,18 @@ def test_a_campaign_is_made_approved_sold_steered_and_settled_by_clicking(
     starts_at = datetime.now(UTC).replace(microsecond=0) + LEAD
     ends_at = starts_at + LASTS
     for name, moment in (("starts_at", starts_at), ("ends_at", ends_at)):
-        ann.page.fill(f"[name={name}_1]", _wall(moment)[1])
+        for part, text in zip(("0", "1"), _wall(moment), strict=True):
+            ann.page.fill(f"[name={name}_{part}]", text)
     ann.button("Save and continue editing").click()
     expect(ann.page.get_by_role("heading", name="What will happen")).to_be_visible()
     ann.shoot("draft")
     path = ann.page.url.removeprefix(ann.origin)
     ann.do("Submit for approval", "waits for its approval", comment="Please look at the price.")
+    return path, ends_at
 
-    # Approved by another, who sees it in words.
+
+def _approved(bob: Person, path: str) -> None:
+    """By another, who sees in words what it is."""
     bob.open(path)
     bob.press("Approve")
     expect(bob.page.get_by_text("3 units at ¥19.99").first).to_be_visible()
@@ -164,25 +161,68 @@ def test_a_campaign_is_made_approved_sold_steered_and_settled_by_clicking(
     bob.button("Approve").click()
     expect(bob.page.get_by_text("is approved and published").first).to_be_visible()
 
-    # The sale opens by itself; somebody buys.
-    item = _item_of(bob, edge, slug)
+
+def _extended(opal: Person, ends_at: datetime) -> None:
+    """By the clocks of Shanghai."""
+    opal.press("Move the end")
+    for part, text in zip(("0", "1"), _wall(ends_at), strict=True):
+        opal.page.fill(f"[name=ends_at_{part}]", text)
+    opal.page.fill("[name=reason]", "The post was late")
+    opal.shoot("extend")
+    opal.button("Move the end").click()
+    expect(opal.page.get_by_text("The end of “Spring tea” is moved.").first).to_be_visible()
+
+
+def _settled(opal: Person, path: str) -> str:
+    """What its timeline says once it is."""
+    opal.open(path.replace("/change/", "/timeline/"))
+
+    def is_settled() -> bool:
+        opal.page.reload()
+        return bool(opal.page.get_by_text("Settled:").count())
+
+    until(is_settled, "the campaign is settled", LIMIT_S, 2)
+    opal.shoot("timeline")
+    opal.page.set_viewport_size({"width": 390, "height": 844})
+    opal.shoot("timeline-phone")
+    return opal.page.locator("ol.timeline").inner_text()
+
+
+TOLD = (
+    "Created",
+    "Submitted for approval",
+    "Please look at the price.",
+    "Approved and published",
+    "The sale opened",
+    "End moved from",
+    "Switch thrown · Selling: off",
+    "Resumed",
+    "2 units added",
+    "Ended early",
+    "3 of 5 units sold, 3 orders paid",
+)
+
+
+def test_a_campaign_is_made_approved_sold_steered_and_settled_by_clicking(
+    people: Any, stack_environment: dict[str, str]
+) -> None:
+    ann, bob, opal = people["ann"], people["bob"], people["opal"]
+    edge = stack_environment["SLUICE_EDGE_URL"]
+    slug = f"click-{time.time_ns():x}"
+    path, ends_at = _made(ann, slug)
+    _approved(bob, path)
+
+    # The sale opens by itself; somebody buys. Its end is moved before it comes.
+    item = _item_of(edge, slug)
     _buys(edge, item, "carl")
     opal.open(path)
     opal.shoot("live")
     opal.theme("dark")
     opal.shoot("live-dark")
     opal.theme("light")
+    _extended(opal, ends_at + LATER)
 
-    # Its end is moved before it comes, by the clocks of Shanghai.
-    opal.press("Move the end")
-    opal.page.fill("[name=ends_at_0]", _wall(ends_at + LATER)[0])
-    opal.page.fill("[name=ends_at_1]", _wall(ends_at + LATER)[1])
-    opal.page.fill("[name=reason]", "The post was late")
-    opal.shoot("extend")
-    opal.button("Move the end").click()
-    expect(opal.page.get_by_text("The end of “Spring tea” is moved.").first).to_be_visible()
-
-    # Paused, nobody buys; resumed, and past the old end somebody does.
+    # Paused, nobody buys; resumed, and past the old end, somebody does.
     opal.do("Pause", "is paused", reason="A wrong picture")
     opal.shoot("paused")
     dora = Shopper(edge, item, f"dora-{time.time_ns():x}")
@@ -191,35 +231,10 @@ def test_a_campaign_is_made_approved_sold_steered_and_settled_by_clicking(
     until(lambda: datetime.now(UTC) > ends_at, "the old end has passed", LIMIT_S)
     _buys(edge, item, "emma")
 
-    # Units are added, and the last one is bought.
+    # Units are added and sold. Ended by hand, it settles by itself.
     opal.do("Add units", "2 units added.", qty="2", reason="Found in the cellar")
     _buys(edge, item, "finn")
-
-    # Ended by hand, it settles by itself.
     opal.do("End now", "has ended", reason="Enough for today")
-    opal.open(path.replace("/change/", "/timeline/"))
-
-    def settled() -> bool:
-        opal.page.reload()
-        return bool(opal.page.get_by_text("Settled:").count())
-
-    until(settled, "the campaign is settled", LIMIT_S, 2)
-    told = opal.page.locator("ol.timeline").inner_text()
-    for words in (
-        "Created",
-        "Submitted for approval",
-        "Please look at the price.",
-        "Approved and published",
-        "The sale opened",
-        "End moved from",
-        "Switch thrown · Selling: off",
-        "Resumed",
-        "2 units added",
-        "Ended early",
-        "3 of 5 units sold, 3 orders paid",
-    ):
-        assert words in told, told
-    opal.shoot("timeline")
-    opal.page.set_viewport_size({"width": 390, "height": 844})
-    opal.shoot("timeline-phone")
+    told = _settled(opal, path)
+    assert [words for words in TOLD if words not in told] == []
     assert [one.errors for one in people.values()] == [[], [], []]
