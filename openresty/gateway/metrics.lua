@@ -78,8 +78,8 @@ local FAMILIES = {
 }
 local ORDER = {
   "buys", "limit_reports", "risk", "bans", "bans_met", "queue", "queue_errors", "batches",
-  "batched_requests", "exchange", "redis_errors", "database_errors", "events", "breaker", "heartbeats", "console",
-  "console_breaker", "snapshot", "generation", "heard",
+  "batched_requests", "exchange", "redis_errors", "database_errors", "events", "breaker", "heartbeats",
+  "console", "console_breaker", "snapshot", "generation", "heard",
 }
 
 local _M = {}
