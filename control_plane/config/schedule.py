@@ -113,7 +113,7 @@ BUILT_IN = (
         "forget-answers",
         "api.forget_answers",
         600,
-        600,
+        1200,
         _("Forgets answers of the API that were kept for a day for whoever repeats a request."),
     ),
     Entry(

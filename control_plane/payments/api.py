@@ -120,7 +120,7 @@ class DemoPayments(ApiView):
         operation_id="demo_payments_create",
         request=DemoPaymentRequest,
         responses={202: PaymentSerializer},
-        auth=["shopperSession"],
+        auth=[{"shopperSession": []}],  # type: ignore[list-item]
     )
     def post(self, request: Request) -> Response:
         """Create the payment and have the demo provider collect it: 202, the status tells when."""

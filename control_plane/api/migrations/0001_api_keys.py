@@ -41,7 +41,10 @@ class Migration(migrations.Migration):
                             choices=[
                                 ("campaigns:read", "read campaigns and items"),
                                 ("campaigns:write", "create, edit and submit drafts"),
-                                ("campaigns:approve", "approve what somebody else has made"),
+                                (
+                                    "campaigns:approve",
+                                    "approve or return what somebody else has made",
+                                ),
                                 ("campaigns:end", "end a sale early, give it new buy addresses"),
                                 ("orders:read", "read orders"),
                                 ("orders:cancel", "cancel unpaid orders"),
