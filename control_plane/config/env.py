@@ -151,9 +151,8 @@ def read(environ: Mapping[str, str]) -> Env:
         ),
         process=reader.take("SLUICE_PROCESS", _process, "control-plane"),
         kafka_brokers=environ.get("SLUICE_KAFKA_BROKERS", ""),
-        otlp_url=reader.take("SLUICE_OTLP_URL", _http_url)
-        if environ.get("SLUICE_OTLP_URL")
-        else "",
+        otlp_url=(environ.get("SLUICE_OTLP_URL") and reader.take("SLUICE_OTLP_URL", _http_url))
+        or "",
         time_zone=reader.take("SLUICE_TIME_ZONE", _time_zone, "UTC"),
         shards_per_item=reader.take("SLUICE_SHARDS_PER_ITEM", _shards, "1"),
         # The demo has one user.
@@ -164,10 +163,7 @@ def read(environ: Mapping[str, str]) -> Env:
         ),
         publish_dir=reader.take("SLUICE_PUBLISH_DIR", _directory),
         retry_minutes=reader.take("SLUICE_RETRY_MINUTES", _minutes, "1,5,30"),
-        has_standby=(
-            "SLUICE_STOCK_STANDBY_REDIS" in environ
-            and reader.take("SLUICE_STOCK_STANDBY_REDIS", bool)
-        ),
+        has_standby=reader.take_if_given("SLUICE_STOCK_STANDBY_REDIS", bool) or False,
         arm_lead_s=reader.take("SLUICE_ARM_LEAD_S", _number("seconds", 0, DAY_S), "60"),
         reconcile_after_h=reader.take(
             "SLUICE_RECONCILE_AFTER_H", _number("hours", 1, RECONCILE_AFTER_H_MAX), "24"
@@ -186,16 +182,8 @@ def read(environ: Mapping[str, str]) -> Env:
             "SLUICE_API_RATE_PER_S", _number("requests", 1, API_RATE_MAX), "20"
         ),
         api_burst=reader.take("SLUICE_API_BURST", _number("requests", 1, API_RATE_MAX), "100"),
-        monitoring_token=(
-            reader.take("SLUICE_MONITORING_TOKEN", _secret)
-            if "SLUICE_MONITORING_TOKEN" in environ
-            else None
-        ),
-        prometheus_url=(
-            reader.take("SLUICE_PROMETHEUS_URL", _http_url)
-            if "SLUICE_PROMETHEUS_URL" in environ
-            else None
-        ),
+        monitoring_token=reader.take_if_given("SLUICE_MONITORING_TOKEN", _secret),
+        prometheus_url=reader.take_if_given("SLUICE_PROMETHEUS_URL", _http_url),
         metrics_port=reader.take("SLUICE_METRICS_PORT", _port, "0"),
     )
     if reader.problems:
@@ -233,6 +221,10 @@ class _Reader:
             except ValueError as error:
                 self.problems.append(f"{name} {error}")
         return cast(T, None)
+
+    def take_if_given(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """As `take`; None for what is not set at all."""
+        return self.take(name, parse) if name in self._environ else None
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:

@@ -66,6 +66,8 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
         _("Switches & configuration"),
         (
             ("switches.SwitchThrow", "toggle_on"),
+            ("board.Alert", "notifications"),
+            ("board.WallLink", "tv"),
             ("snapshot.Heartbeat", "monitor_heart"),
             ("snapshot.Snapshot", "photo_camera"),
             ("snapshot.EntryKey", "key"),
@@ -102,6 +104,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
     ]
+    if request.user.has_perm("board.view_board"):
+        board = {"title": _("Live board"), "icon": "monitoring", "link": reverse("board:page")}
+        groups[0]["items"].append(board)
     if request.user.has_perm("switches.view_switchthrow"):
         address = reverse("switch_console:page")
         console = {"title": _("Switch console"), "icon": "tune", "link": address}

@@ -58,6 +58,8 @@ _WEBHOOKS = ("webhooks.Endpoint", "webhooks.Delivery", "webhooks.Attempt")
 _RISK = ("risk.RiskRule", "risk.RateLimit", "risk.Ban", "risk.RiskChange")
 _CONFIGURATION = (
     "switches.SwitchThrow",
+    "board.Alert",
+    "board.WallLink",
     "snapshot.Snapshot",
     "snapshot.EntryKey",
     "snapshot.Heartbeat",
@@ -79,6 +81,7 @@ ROLES: dict[str, Role] = {
             "campaigns.approve_campaign",
             "campaigns.extend_campaign",
             "campaigns.end_campaign",
+            "board.view_board",
             "pages.change_campaignpage",
             "inventory.top_up_pool",
             "inventory.withdraw_pool",
@@ -102,6 +105,8 @@ ROLES: dict[str, Role] = {
             "campaigns.end_campaign",
             "campaigns.rotate_path_keys",
             "switches.throw_switch",
+            "board.view_board",
+            "board.share_board",
             "inventory.top_up_pool",
             "inventory.withdraw_pool",
             "inventory.cancel_stockchange",
@@ -173,7 +178,7 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
             *_PEOPLE,
         ),
-        may=("config.view_audit", "orders.view_story"),
+        may=("config.view_audit", "orders.view_story", "board.view_board"),
     ),
 }
 

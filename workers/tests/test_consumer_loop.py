@@ -1,8 +1,6 @@
 """What the loop does with each verdict. Kafka itself is in test_order_consumer and tests/race."""
 
 import threading
-from collections import deque
-from datetime import UTC, datetime
 
 import pytest
 
@@ -10,79 +8,24 @@ from tests.redis.waiting import until
 from workers.runtime import consumer as loop_module
 from workers.runtime import metrics
 from workers.runtime.consumer import ConsumerLoop
-from workers.runtime.verdicts import InvalidMessage, NotApplied, TooManyDeadLetters, Unavailable
-from workers.tests.fake_consumer import FakeConsumer, FakeMessage
+from workers.runtime.verdicts import TooManyDeadLetters, Unavailable
+from workers.tests.loop_stage import (
+    Notes,
+    StepClock,
+    batch_of,
+    consumer,
+    loop,
+    notes,
+    refuse,
+    stop,
+    stop_when,
+)
 
-
-class StepClock:
-    """Every look at the clock is a second later, so no wait takes real time."""
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    def monotonic(self):
-        self.seconds += 1
-        return self.seconds
-
-    def now(self):
-        return datetime(2026, 11, 22, tzinfo=UTC)
-
-
-class Notes:
-    """A handler that notes its calls; exceptions are raised in turn, then it works."""
-
-    def __init__(self, stop, stop_after=1):
-        self.applied, self.announced = [], []
-        self.apply_failures, self.announce_failures = [], []
-        self._stop, self._stop_after = stop, stop_after
-
-    def decode(self, message):
-        if message.value().startswith(b"bad"):
-            raise InvalidMessage("bad")
-        return None if message.value() == b"other" else message.value()
-
-    def apply(self, batch):
-        if self.apply_failures:
-            raise self.apply_failures.pop(0)
-        self.applied.append(batch)
-        return [value.decode() for value in batch]
-
-    def announce(self, applied, dead_letters):
-        if self.announce_failures:
-            raise self.announce_failures.pop(0)
-        self.announced.append((applied, [letter.message.value() for letter in dead_letters]))
-        if len(self.announced) >= self._stop_after:
-            self._stop.set()
-
-
-@pytest.fixture
-def consumer():
-    return FakeConsumer()
-
-
-@pytest.fixture
-def stop():
-    return threading.Event()
-
-
-@pytest.fixture
-def notes(stop):
-    return Notes(stop)
-
-
-@pytest.fixture
-def loop(consumer, notes, stop, monkeypatch):
-    monkeypatch.setattr(loop_module, "FINISH_S", 5.0)
-    monkeypatch.setattr(loop_module, "STEP_S", 0.05)
-    return ConsumerLoop(consumer, "topic", notes, clock=StepClock(), stop=stop)
-
-
-def _batch(first, *values, partition=0):
-    return [FakeMessage(value, first + n, partition) for n, value in enumerate(values)]
+__all__ = ["consumer", "loop", "notes", "stop"]
 
 
 def test_a_batch_is_applied_announced_and_committed(loop, consumer, notes):
-    consumer.batches.append(_batch(5, b"a", b"b"))
+    consumer.batches.append(batch_of(5, b"a", b"b"))
     loop.run()
     assert notes.applied == [[b"a", b"b"]]
     assert notes.announced == [(["a", "b"], [])]
@@ -90,30 +33,30 @@ def test_a_batch_is_applied_announced_and_committed(loop, consumer, notes):
     assert consumer.closed
 
 
-def test_offsets_are_committed_batch_by_batch(loop, consumer, notes):
+def test_offsets_are_committed_batch_bybatch_of(loop, consumer, notes):
     notes._stop_after = 3
     for first in (0, 2, 4):
-        consumer.batches.append(_batch(first, b"a", b"b"))
+        consumer.batches.append(batch_of(first, b"a", b"b"))
     loop.run()
     assert consumer.commits == [{0: 2}, {0: 4}, {0: 6}]
 
 
 def test_messages_of_no_interest_are_committed_without_being_applied(loop, consumer, notes):
-    consumer.batches.append(_batch(0, b"other", b"other"))
+    consumer.batches.append(batch_of(0, b"other", b"other"))
     loop.run()
     assert notes.applied == []
     assert consumer.commits == [{0: 2}]
 
 
 def test_an_invalid_message_alone_becomes_a_dead_letter(loop, consumer, notes):
-    consumer.batches.append(_batch(0, b"a", b"bad", b"b"))
+    consumer.batches.append(batch_of(0, b"a", b"bad", b"b"))
     loop.run()
     assert notes.announced == [(["a", "b"], [b"bad"])]
     assert consumer.commits == [{0: 3}]
 
 
 def test_mostly_invalid_messages_stop_the_loop_before_anything_is_done(loop, consumer, notes):
-    consumer.batches.append(_batch(0, *[b"bad"] * 60, *[b"a"] * 40))
+    consumer.batches.append(batch_of(0, *[b"bad"] * 60, *[b"a"] * 40))
     with pytest.raises(TooManyDeadLetters):
         loop.run()
     assert (notes.applied, notes.announced, consumer.commits) == ([], [], [])
@@ -136,9 +79,9 @@ def test_one_that_is_wrong_about_all_raises_the_alarm_in_its_group_before_it_end
 ):
     halted = metrics.HALTED.labels("topic")
     halted.set(0)
-    consumer.batches.append(_batch(0, b"a"))
-    consumer.batches.append(_batch(1, *[b"bad"] * 200))
-    consumer.batches.append(_batch(201, b"b"))
+    consumer.batches.append(batch_of(0, b"a"))
+    consumer.batches.append(batch_of(1, *[b"bad"] * 200))
+    consumer.batches.append(batch_of(201, b"b"))
     seen = []
     consumer.on_poll = lambda one: seen.append((halted._value.get(), bool(one.paused)))
     notes._stop_after = 99
@@ -150,25 +93,13 @@ def test_one_that_is_wrong_about_all_raises_the_alarm_in_its_group_before_it_end
     assert len(consumer.batches) == 1
 
 
-def _refuse(notes, *values):
-    """The database takes no batch with one of these in it."""
-    apply = notes.apply
-
-    def refuse(batch):
-        if any(value in batch for value in values):
-            raise NotApplied("the trigger says no")
-        return apply(batch)
-
-    notes.apply = refuse
-
-
 def test_of_a_batch_that_the_database_refuses_only_the_culprits_are_dead_letters(
     loop, consumer, notes
 ):
-    _refuse(notes, b"c", b"f")
+    refuse(notes, b"c", b"f")
     notes._stop_after = 99
-    consumer.batches.append(_batch(0, *[bytes([one]) for one in b"abcdefgh"], b"bad"))
-    consumer.on_poll = _stop_when(notes, lambda: consumer.commits)
+    consumer.batches.append(batch_of(0, *[bytes([one]) for one in b"abcdefgh"], b"bad"))
+    consumer.on_poll = stop_when(notes, lambda: consumer.commits)
     loop.run()
     # In its order, each once, and all of it behind one commit.
     assert [one for batch in notes.applied for one in batch] == [
@@ -183,7 +114,7 @@ def test_of_a_batch_that_the_database_refuses_only_the_culprits_are_dead_letters
 def test_it_stays_in_the_group_while_a_batch_takes_long(loop, consumer, notes, monkeypatch):
     """Taking one apart may take thousands of transactions; who does not poll is thrown out."""
     monkeypatch.setattr(loop_module, "STEP_S", 0.01)
-    _refuse(notes, b"culprit")
+    refuse(notes, b"culprit")
     apply = notes.apply
 
     def waiting_for_three_polls(batch):
@@ -192,100 +123,24 @@ def test_it_stays_in_the_group_while_a_batch_takes_long(loop, consumer, notes, m
         return apply(batch)
 
     notes.apply = waiting_for_three_polls
-    consumer.batches += [_batch(0, b"a", b"culprit", b"b", b"c"), _batch(4, b"next")]
+    consumer.batches += [batch_of(0, b"a", b"culprit", b"b", b"c"), batch_of(4, b"next")]
     loop.run()
     assert notes.applied[:2] == [[b"a"], [b"b", b"c"]]
     assert consumer.commits[0] == {0: 4}
 
 
-@pytest.fixture
-def by_twos(consumer, notes, stop, monkeypatch):
-    """A loop that takes two messages at a time, so that more are waiting."""
-    monkeypatch.setattr(loop_module, "STEP_S", 0.05)
-    notes._stop_after = 99
-    consumer.batches += [_batch(first, b"a%d" % first, b"b%d" % first) for first in (0, 2, 4)]
-    return ConsumerLoop(
-        consumer, "topic", notes, clock=StepClock(), stop=stop, batch_max=2, halt_s=0
-    )
-
-
-def test_the_next_batch_is_read_and_decoded_while_one_is_applied(by_twos, consumer, notes, stop):
-    decoded, decode, apply = [], notes.decode, notes.apply
-
-    def noting(message):
-        decoded.append(message.value())
-        return decode(message)
-
-    def waiting(batch):
-        if batch == [b"a0", b"b0"]:
-            until(lambda: b"b2" in decoded, "the next one is decoded")
-            # And no further than that: two batches would be lost to a crash already.
-            assert b"a4" not in decoded
-        return apply(batch)
-
-    notes.decode, notes.apply = noting, waiting
-    consumer.on_poll = _stop_when(notes, lambda: len(consumer.commits) == 3)
-    by_twos.run()
-    assert notes.applied == [[b"a0", b"b0"], [b"a2", b"b2"], [b"a4", b"b4"]]
-    assert [applied for applied, _ in notes.announced] == [["a0", "b0"], ["a2", "b2"], ["a4", "b4"]]
-    assert consumer.commits == [{0: 2}, {0: 4}, {0: 6}]
-
-
-def test_a_batch_read_ahead_waits_until_the_one_before_is_applied(by_twos, consumer, notes):
-    """Or a barrier could be committed before what stands in front of it."""
-    notes.apply_failures = [Unavailable("down")] * 3
-    consumer.on_poll = _stop_when(notes, lambda: len(consumer.commits) == 3)
-    by_twos.run()
-    assert notes.applied == [[b"a0", b"b0"], [b"a2", b"b2"], [b"a4", b"b4"]]
-
-
-def test_what_was_applied_is_announced_before_a_halt_at_the_batch_behind_it(
-    by_twos, consumer, notes
-):
-    bad = _batch(6, *[b"bad"] * 200)
-    consumer.batches = deque([*list(consumer.batches)[:2], bad])
-    with pytest.raises(TooManyDeadLetters):
-        by_twos.run()
-    assert [applied for applied, _ in notes.announced] == [["a0", "b0"], ["a2", "b2"]]
-    assert consumer.commits == [{0: 2}, {0: 4}]
-
-
-def test_what_was_read_ahead_of_a_lost_partition_is_not_committed(by_twos, consumer, notes):
-    """The next owner has it, from the last commit on."""
-    apply = notes.apply
-    lost = threading.Event()
-
-    def waiting(batch):
-        if batch == [b"a0", b"b0"]:
-            until(lost.is_set, "the partition is lost")
-        return apply(batch)
-
-    def poll(one):
-        # While the first one is applied, and with the second one read.
-        if not lost.is_set() and one.paused:
-            one.rebalance("on_lost", 0)
-            one.rebalance("on_assign", 0)
-            lost.set()
-        if len(notes.announced) == 3:
-            notes._stop.set()
-
-    notes.apply, consumer.on_poll = waiting, poll
-    by_twos.run()
-    assert consumer.commits == [{0: 6}]
-
-
 def test_a_database_that_refuses_all_stops_the_loop_and_sends_no_dead_letter(loop, consumer, notes):
-    consumer.batches.append(_batch(0, *[b"a"] * 200))
-    _refuse(notes, b"a")
+    consumer.batches.append(batch_of(0, *[b"a"] * 200))
+    refuse(notes, b"a")
     with pytest.raises(TooManyDeadLetters):
         loop.run()
     assert (notes.applied, notes.announced, consumer.commits) == ([], [], [])
 
 
 def test_an_outage_while_a_batch_is_taken_apart_is_waited_out(loop, consumer, notes):
-    _refuse(notes, b"b")
+    refuse(notes, b"b")
     notes.apply_failures = [Unavailable("down")] * 3
-    consumer.batches.append(_batch(0, b"a", b"b"))
+    consumer.batches.append(batch_of(0, b"a", b"b"))
     loop.run()
     assert notes.applied == [[b"a"]]
     assert consumer.commits == [{0: 2}]
@@ -299,8 +154,8 @@ def test_a_restart_goes_on_counting_and_drains_no_more(consumer, monkeypatch):
         notes = Notes(stop, stop_after=99)
         loop = ConsumerLoop(consumer, "topic", notes, clock=StepClock(), stop=stop, halt_s=0)
         consumer.batches.clear()
-        consumer.batches.append(_batch(restart * 60, *[b"bad"] * 60))
-        consumer.on_poll = _first_assign_then(_stop_when(notes, lambda: not consumer.batches))
+        consumer.batches.append(batch_of(restart * 60, *[b"bad"] * 60))
+        consumer.on_poll = _first_assign_then(stop_when(notes, lambda: not consumer.batches))
         consumer.paused.clear()
         try:
             loop.run()
@@ -311,11 +166,11 @@ def test_a_restart_goes_on_counting_and_drains_no_more(consumer, monkeypatch):
     assert len(sent) == 60, "the first batch; from the second on everybody stops"
 
 
-def test_who_is_mended_goes_on_at_the_first_good_batch(consumer, stop):
+def test_who_is_mended_goes_on_at_the_first_goodbatch_of(consumer, stop):
     consumer.notes.append('{"messages":100,"invalid":100,"at_ms":1}')
     notes = Notes(stop)
     loop = ConsumerLoop(consumer, "topic", notes, clock=StepClock(), stop=stop, halt_s=0)
-    consumer.batches.append(_batch(0, b"a", b"b", b"bad"))
+    consumer.batches.append(batch_of(0, b"a", b"b", b"bad"))
     consumer.on_poll = _first_assign_then(lambda one: None)
     loop.run()
     assert notes.announced == [(["a", "b"], [b"bad"])]
@@ -334,17 +189,9 @@ def _first_assign_then(on_poll):
     return poll
 
 
-def _stop_when(notes, condition):
-    def poll(consumer):
-        if condition():
-            notes._stop.set()
-
-    return poll
-
-
-def test_an_unavailable_database_is_tried_again_with_the_same_batch(loop, consumer, notes):
+def test_an_unavailable_database_is_tried_again_with_the_samebatch_of(loop, consumer, notes):
     notes.apply_failures = [Unavailable("down")] * 5
-    consumer.batches += [_batch(0, b"a"), _batch(1, b"b")]
+    consumer.batches += [batch_of(0, b"a"), batch_of(1, b"b")]
     notes._stop_after = 2
     loop.run()
     assert notes.applied == [[b"a"], [b"b"]]
@@ -353,7 +200,7 @@ def test_an_unavailable_database_is_tried_again_with_the_same_batch(loop, consum
 
 def test_it_stays_in_the_group_while_it_waits_and_reads_nothing(loop, consumer, notes):
     notes.apply_failures = [Unavailable("down")] * 3
-    consumer.batches.append(_batch(0, b"a"))
+    consumer.batches.append(batch_of(0, b"a"))
     loop.run()
     assert consumer.polls_while_paused >= 3
     assert consumer.commits == [{0: 1}]
@@ -362,7 +209,7 @@ def test_it_stays_in_the_group_while_it_waits_and_reads_nothing(loop, consumer, 
 def test_it_reads_again_after_it_waited(loop, consumer, notes):
     notes.apply_failures = [Unavailable("down")]
     notes._stop_after = 2
-    consumer.batches += [_batch(0, b"a"), _batch(1, b"b")]
+    consumer.batches += [batch_of(0, b"a"), batch_of(1, b"b")]
     loop.run()
     assert notes.applied[1] == [b"b"]
     assert not consumer.paused
@@ -370,7 +217,7 @@ def test_it_reads_again_after_it_waited(loop, consumer, notes):
 
 def test_a_stop_while_the_database_is_down_commits_nothing(loop, consumer, notes, stop):
     notes.apply_failures = [Unavailable("down")] * 1000
-    consumer.batches.append(_batch(0, b"a"))
+    consumer.batches.append(batch_of(0, b"a"))
     consumer.on_poll = lambda one: stop.set() if one.polls_while_paused > 5 else None
     loop.run()
     assert (notes.announced, consumer.commits) == ([], [])
@@ -379,7 +226,7 @@ def test_a_stop_while_the_database_is_down_commits_nothing(loop, consumer, notes
 
 def test_an_announcement_that_failed_is_repeated_before_the_commit(loop, consumer, notes):
     notes.announce_failures = [Unavailable("Kafka is down")] * 3
-    consumer.batches.append(_batch(0, b"a", b"bad"))
+    consumer.batches.append(batch_of(0, b"a", b"bad"))
     loop.run()
     assert notes.applied == [[b"a"]]
     assert notes.announced == [(["a"], [b"bad"])]
@@ -388,7 +235,7 @@ def test_an_announcement_that_failed_is_repeated_before_the_commit(loop, consume
 
 def test_a_stop_while_kafka_is_down_commits_nothing(loop, consumer, notes, stop):
     notes.announce_failures = [Unavailable("Kafka is down")] * 1000
-    consumer.batches.append(_batch(0, b"a"))
+    consumer.batches.append(batch_of(0, b"a"))
     consumer.on_poll = lambda one: stop.set() if one.polls_while_paused > 5 else None
     loop.run()
     assert consumer.commits == []
@@ -397,7 +244,7 @@ def test_a_stop_while_kafka_is_down_commits_nothing(loop, consumer, notes, stop)
 @pytest.mark.parametrize("step", ["apply_failures", "announce_failures"])
 def test_any_other_error_ends_the_process_and_commits_nothing(loop, consumer, notes, step):
     setattr(notes, step, [ZeroDivisionError("a bug")])
-    consumer.batches.append(_batch(0, b"a"))
+    consumer.batches.append(batch_of(0, b"a"))
     with pytest.raises(ZeroDivisionError):
         loop.run()
     assert consumer.commits == []
@@ -406,7 +253,7 @@ def test_any_other_error_ends_the_process_and_commits_nothing(loop, consumer, no
 
 def test_a_lost_partition_is_not_committed(loop, consumer, notes):
     notes.announce_failures = [Unavailable("Kafka is down")] * 2
-    consumer.batches.append([*_batch(0, b"a"), *_batch(10, b"b", partition=1)])
+    consumer.batches.append([*batch_of(0, b"a"), *batch_of(10, b"b", partition=1)])
     consumer.on_poll = _once(lambda one: one.paused, "on_lost", 1)
     loop.run()
     assert consumer.commits == [{0: 1}]
@@ -414,7 +261,7 @@ def test_a_lost_partition_is_not_committed(loop, consumer, notes):
 
 def test_a_partition_revoked_while_its_batch_waits_is_not_committed(loop, consumer, notes):
     notes.apply_failures = [Unavailable("down")] * 2
-    consumer.batches.append([*_batch(0, b"a"), *_batch(10, b"b", partition=1)])
+    consumer.batches.append([*batch_of(0, b"a"), *batch_of(10, b"b", partition=1)])
     consumer.on_poll = _once(lambda one: one.paused, "on_revoke", 1)
     loop.run()
     assert consumer.commits == [{0: 1}]
@@ -422,7 +269,7 @@ def test_a_partition_revoked_while_its_batch_waits_is_not_committed(loop, consum
 
 def test_what_was_announced_is_committed_before_its_partition_goes(loop, consumer, notes, stop):
     notes._stop_after = 99
-    consumer.batches.append([*_batch(0, b"a"), *_batch(10, b"b", partition=1)])
+    consumer.batches.append([*batch_of(0, b"a"), *batch_of(10, b"b", partition=1)])
     consumer.on_poll = _once(lambda one: notes.announced, "on_revoke", 1, then=stop.set)
     loop.run()
     assert consumer.commits[0] == {0: 1, 1: 11}
@@ -431,7 +278,7 @@ def test_what_was_announced_is_committed_before_its_partition_goes(loop, consume
 
 def test_a_partition_that_comes_while_it_waits_waits_too(loop, consumer, notes):
     notes.apply_failures = [Unavailable("down")] * 2
-    consumer.batches.append(_batch(0, b"a"))
+    consumer.batches.append(batch_of(0, b"a"))
     seen: list[set[int]] = []
 
     def assign_once(one):

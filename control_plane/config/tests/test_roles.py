@@ -25,6 +25,8 @@ MODELS = {
     "auth.Group": ("a", "", "", ""),
     "auth.User": ("a", "", "", ""),
     "axes.AccessAttempt": ("a", "", "", ""),
+    "board.Alert": ("oa", "", "", ""),
+    "board.WallLink": ("oa", "", "", ""),
     "campaigns.Campaign": ("morsa", "m", "m", "m"),
     "campaigns.Settlement": ("moa", "", "", ""),
     "dead_letters.DeadLetter": ("osa", "", "", ""),

@@ -136,7 +136,9 @@ def test_a_preset_is_one_reason_and_one_revert(operator):
 
 
 def test_a_preset_that_cannot_be_thrown_whole_throws_nothing(now):
-    broken = presets.Preset("x", _("x"), _("x"), (("risk_mode", "off"), ("queue_mode", "nonsense")))
+    broken = presets.Preset(
+        "x", _("Queue"), _("Queue"), (("risk_mode", "off"), ("queue_mode", "nonsense"))
+    )
     with pytest.raises(ValidationError, match="Must be one of"):
         presets.throw_preset(broken, reason="x", by=None, now=now)
     assert not SwitchThrow.objects.exists()
