@@ -9,6 +9,7 @@ from workers.runtime import consumer as loop_module
 from workers.runtime import metrics
 from workers.runtime.consumer import ConsumerLoop
 from workers.runtime.verdicts import TooManyDeadLetters, Unavailable
+from workers.tests.fake_consumer import FakeMessage
 from workers.tests.loop_stage import (
     Notes,
     StepClock,
