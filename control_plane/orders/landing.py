@@ -1,8 +1,9 @@
 """Reservations become orders: a batch, one COPY, one transaction (DESIGN §4.8)."""
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,6 +119,17 @@ class Landed(NamedTuple):
         return f"S{self.order_id:010d}"
 
 
+class _Lease(NamedTuple):
+    """Of one allocation: what its orders have in common."""
+
+    sku: str
+    price_minor: int
+    currency: str
+    pay_by: datetime
+    # Closed before they came: their units are the pool's.
+    is_late: bool
+
+
 def land(
     batch: Sequence[Intent], now: datetime, barriers: Sequence[tuple[uuid.UUID, int]] = ()
 ) -> list[Landed]:
@@ -171,31 +183,38 @@ def _round(
         rows = StringIO(_rows(waiting.values()))
         cursor.copy_expert("COPY landing FROM STDIN", rows, COPY_PIECE_BYTES)
     cursor.execute(_ROUND, {"now": now})
+    rows = cursor.fetchall()
+    leases = dict(_lease(text) for reservation_id, _, text in rows if reservation_id is None)
     decided = {}
-    for reservation_id, order_id, sku, amount_minor, currency, pay_by, reason in cursor.fetchall():
-        _, item, _, _, shopper, qty, _ = waiting[reservation_id]
-        late, state = False, "unpaid"
-        if reason == "late":
-            late, reason = True, ""
-        elif reason:
-            state = ""
+    for reservation_id, order_id, reason in rows:
+        if reservation_id is None:
+            continue
+        _, item, shard, epoch, shopper, qty, _ = waiting[reservation_id]
+        if order_id is None:
             if reason == "over_limit":
                 over_limit.add(reservation_id)
+            decided[reservation_id] = Landed(
+                *(reservation_id, item, shopper, qty, None, "", reason, "", 0, ""),
+                *(now, None, True, False),
+            )
+            continue
+        sku, price_minor, currency, pay_by, is_late = leases[item, shard, epoch]
+        amount_minor = qty * price_minor
         decided[reservation_id] = Landed(
             reservation_id,
             item,
             shopper,
             qty,
             order_id,
-            state,
-            reason,
+            "unpaid",
+            "",
             sku,
             amount_minor,
             currency,
             now,
             pay_by,
             True,
-            late,
+            is_late,
         )
     if len(decided) < len(waiting):
         cursor.execute(_KNOWN)
@@ -204,6 +223,14 @@ def _round(
                 tags[row[0]] = (shard, epoch)
                 decided[row[0]] = Landed._make((*row, False, False))
     return decided
+
+
+def _lease(text: str) -> tuple[tuple[int, int, int], _Lease]:
+    """What the orders of one allocation have in common, by item, shard and epoch."""
+    said = json.loads(text)
+    pay_by = datetime.fromisoformat(said["pay_by"]).astimezone(UTC)
+    common = _Lease(said["sku"], said["price_minor"], said["currency"], pay_by, said["closed"])
+    return (said["item"], said["shard"], said["epoch"]), common
 
 
 def _unused(

@@ -3,8 +3,9 @@
 -- Reads the temporary table `landing`, in which no reservation stands twice, and the parameter now.
 -- `shopper_asks` and `allocation_asks` are running sums over the rows so far, each row's own
 -- quantity included: all that its shopper, and all that its allocation, is asked for.
--- Returns what this round decided: reservation, order or NULL, sku, amount, currency, pay_by or NULL, and
--- why not: '' for an order, 'late' for one whose epoch was closed before it came, so that its units are the pool's.
+-- Returns what this round decided, three columns: reservation, order or NULL, and why not, '' for an order. And
+-- for each allocation a row without a reservation, whose text says in JSON what its orders have in common: written
+-- once, since every row of a batch would have to be written here, read there, and wait for both.
 --
 -- Locks: pools in item order, then allocations in (item, shard, epoch) order; the same order in every
 -- process, so two batches can wait for each other but never in a circle. A reservation id names its
@@ -94,7 +95,7 @@ made AS (
            currency, 'unpaid', 'epoch'::timestamptz + at_ms * interval '1 millisecond',
            %(now)s, pay_by
       FROM judged WHERE verdict = 'fits'
-    RETURNING id, reservation_id, item_id, shard, epoch, qty, amount_minor, currency, pay_by
+    RETURNING id, reservation_id, item_id, shard, epoch, qty
 ),
 -- An item without a pool has no lock: two landings may refuse the same reservation at once. Sorted, so
 -- that they cannot wait for each other.
@@ -140,8 +141,11 @@ pooled AS (
              GROUP BY item_id) late_units
      WHERE pool.item_id = late_units.item_id
 )
-SELECT made.reservation_id, made.id, lease.sku, made.amount_minor, made.currency, made.pay_by,
-       CASE WHEN lease.closed THEN 'late' ELSE '' END
-  FROM made JOIN lease USING (item_id, shard, epoch)
+SELECT NULL AS reservation_id, NULL AS id,
+       json_build_object('item', item_id, 'shard', shard, 'epoch', epoch, 'closed', closed, 'sku', sku,
+                         'price_minor', price_minor, 'currency', currency, 'pay_by', pay_by)::text AS text
+  FROM lease
 UNION ALL
-SELECT reservation_id, NULL, '', 0, '', NULL, reason FROM refused;
+SELECT reservation_id, id, '' FROM made
+UNION ALL
+SELECT reservation_id, NULL, reason FROM refused;

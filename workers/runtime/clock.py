@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -34,6 +35,8 @@ def from_ms(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+# A batch has one time, or a few: each is asked for thousands of times.
+@lru_cache(maxsize=16)
 def to_ms(moment: datetime) -> int:
     """Unix milliseconds of an aware time, rounded down."""
     return int(moment.timestamp() * 1000)
