@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "control_plane.switches",
     "control_plane.risk",
     "control_plane.warehouse",
+    "control_plane.privacy",
 ]
 
 MIDDLEWARE = [

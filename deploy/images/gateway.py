@@ -46,7 +46,7 @@ def ipv4_of(host: str) -> str:
 def environment(environ: Mapping[str, str], look_up: LookUp = ipv4_of) -> dict[str, str]:
     """What nginx and the templates are given. Raises CannotStart for what is missing or unknown."""
     known = DEFAULTS | dict(environ)
-    if "SLUICE_VAR_DIR" not in known:
+    if not known.get("SLUICE_VAR_DIR"):
         raise CannotStart("gateway did not start: SLUICE_VAR_DIR is not set")
     gateway.check_workers(known["SLUICE_GATEWAY_WORKERS"])
     for name in BY_ADDRESS:
