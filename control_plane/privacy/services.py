@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class StillNeeded(Exception):
-    """Something that is under way goes by the shopper's id; the text says what, and changes nothing."""
+    """Something under way goes by the shopper's id; the text says what. Nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,10 @@ def forget_shopper(merchant: Merchant, shopper: str, reason: str) -> Forgotten:
         bans = Ban.objects.filter(kind="shopper", value=shopper).update(
             value=PSEUDONYM + secrets.token_hex(12)
         )
-    total = Forgotten(*(sum(column) for column in zip(*counts, strict=True)), bans) if counts else (
-        Forgotten(0, 0, 0, 0, 0, bans)
+    total = (
+        Forgotten(*(sum(column) for column in zip(*counts, strict=True)), bans)
+        if counts
+        else (Forgotten(0, 0, 0, 0, 0, bans))
     )
     # Without the id: the log is kept, too.
     log.warning("shopper forgotten: %s", reason.strip(), extra={"merchant": merchant.slug})
@@ -93,7 +95,11 @@ def _nothing_under_way(merchant: Merchant, items: object, shopper: str) -> None:
     if unsettled:
         raise StillNeeded(f"not settled: {', '.join(sorted(unsettled))}")
     waiting = (
-        ("a reservation in the database is not decided", DatabaseIntent.objects, Q(item_id__in=items)),
+        (
+            "a reservation in the database is not decided",
+            DatabaseIntent.objects,
+            Q(item_id__in=items),
+        ),
         (
             "a dead letter waits",
             DeadLetter.objects,

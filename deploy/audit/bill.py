@@ -1,7 +1,8 @@
-"""`python -m deploy.audit.bill --into FOLDER`: what Sluice is made of, as CycloneDX, and its licences.
+"""`python -m deploy.audit.bill --into FOLDER`: what Sluice is made of, and its licences.
 
 Reads what is pinned and installed: requirements.txt through the packages' own metadata, the npm
-lock file, Kafka's jars. Asks nobody. Exit code 1 when a licence is not one of ALLOWED, or unknown.
+lock file, Kafka's jars; writes CycloneDX and a table. Asks nobody. Exit code 1 when a licence is
+not one of ALLOWED, or unknown.
 """
 
 import argparse
@@ -53,7 +54,7 @@ ALLOWED = {
 }
 # Looked at by a person: why it may be used although its licence, or its metadata, says otherwise.
 EXCEPTIONS = {
-    "psycopg2-binary": "LGPL-3.0-or-later: a library, used unchanged: only changes to itself are bound",
+    "psycopg2-binary": "LGPL-3.0: a library, used unchanged; only changes to itself are bound",
     "python-crontab": "LGPL-3.0: as psycopg2; django-celery-beat needs it",
     "supervisor": "BSD-derived (Repoze): BSD with one more clause, on the names of its authors",
 }
@@ -120,7 +121,7 @@ def npm(lock: Path) -> Iterator[Component]:
 
 
 def jars(folder: Path) -> Iterator[Component]:
-    """Kafka's jars. Their licence is in a pom inside, or in a manifest; not every jar has either."""
+    """Kafka's jars. A licence is in a pom inside, or in a manifest; not every jar has either."""
     for path in sorted(folder.glob("*.jar")):
         named = re.fullmatch(r"(.+?)-(\d[\w.-]*?)(?:\.jar)", path.name)
         name, version = (named[1], named[2]) if named else (path.stem, "unknown")
@@ -132,7 +133,9 @@ def _jar_licence(path: Path) -> str:
     with zipfile.ZipFile(path) as jar:
         for inside in jar.namelist():
             if inside.endswith("/pom.xml"):
-                block = re.search(r"<license>.*?<name>(.*?)</name>", jar.read(inside).decode(), re.S)
+                block = re.search(
+                    r"<license>.*?<name>(.*?)</name>", jar.read(inside).decode(), re.S
+                )
                 if block:
                     return SPELT.get(block[1].strip(), block[1].strip())
         try:
@@ -152,7 +155,9 @@ def components() -> list[Component]:
     """Everything; what both requirement files name counts as running."""
     runtime = list(python(ROOT / "requirements.txt", runs=True))
     known = {one.name for one in runtime}
-    tools = [one for one in python(ROOT / "requirements-dev.txt", runs=False) if one.name not in known]
+    tools = [
+        one for one in python(ROOT / "requirements-dev.txt", runs=False) if one.name not in known
+    ]
     node = npm(ROOT / "edge-workers" / "package-lock.json")
     return sorted({*runtime, *tools, *node, *jars(ROOT / "var" / "kafka" / "libs")})
 
@@ -184,9 +189,13 @@ def cyclonedx(found: list[Component]) -> dict[str, object]:
 def licences(found: list[Component]) -> str:
     """A page for people: how many of each, then each."""
     counts = Counter((one.licence, one.runs) for one in found)
-    head = [f"{count} × {licence}{'' if runs else ' (tools)'}" for (licence, runs), count in counts.most_common()]
+    head = [
+        f"{count} × {licence}{'' if runs else ' (tools)'}"
+        for (licence, runs), count in counts.most_common()
+    ]
     rows = [
-        f"| {one.kind} | {one.name} | {one.version} | {one.licence} | {'runs' if one.runs else 'tool'} |"
+        f"| {one.kind} | {one.name} | {one.version} | {one.licence}"
+        f" | {'runs' if one.runs else 'tool'} |"
         for one in found
     ]
     table = ["| kind | package | version | licence | |", "|---|---|---|---|---|", *rows]

@@ -92,11 +92,14 @@ def _given(service: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _secrets(service: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
-    found = [f"secret {one} is declared nowhere" for one, _ in _given(service) if one not in declared]
+    found = [
+        f"secret {one} is declared nowhere" for one, _ in _given(service) if one not in declared
+    ]
     inline = [
         one
         for one, value in service.get("environment", {}).items()
-        if re.search("PASSWORD|SECRET|TOKEN|_KEY", one) and not str(value).startswith("/run/secrets/")
+        if re.search("PASSWORD|SECRET|TOKEN|_KEY", one)
+        and not str(value).startswith("/run/secrets/")
     ]
     return found + [f"{one} stands in the open" for one in inline]
 

@@ -48,9 +48,7 @@ def make(folder: Path, postgres: str, work_redis: str) -> list[str]:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     made = [
-        name
-        for name in (*PASSWORDS, *KEYS)
-        if _write(folder / name, secrets.token_urlsafe(BYTES))
+        name for name in (*PASSWORDS, *KEYS) if _write(folder / name, secrets.token_urlsafe(BYTES))
     ]
     made += [name for name, value in GIVEN.items() if _write(folder / name, value)]
     for name, value in _addresses(folder, postgres, work_redis).items():

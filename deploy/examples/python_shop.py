@@ -1,4 +1,4 @@
-"""Your shop's two duties, in Python 3.11 without a library: sign who the shopper is, read what happened.
+"""Your shop's two duties, in Python 3.11: sign who the shopper is, read what happened.
 
 Copy it. `sign_session` answers your page's request for a session, of a shopper who is logged in.
 `read_webhook` is called with the bytes of the request, before anything else looks at them.
@@ -16,9 +16,14 @@ TOLERANCE_S = 300
 
 
 def sign_session(
-    merchant: str, kid: str, secret: str, shopper: str, now: int | None = None, lifetime_s: int = 3600
+    merchant: str,
+    kid: str,
+    secret: str,
+    shopper: str,
+    now: int | None = None,
+    lifetime_s: int = 3600,
 ) -> str:
-    """A session for one shopper. `kid` and `secret` are your session key's, `shopper` your own id of him.
+    """A session for one shopper: `kid` and `secret` of your session key, your own id of him.
 
     The id is 1 to 64 of A-Z a-z 0-9 . _ : - and never an e-mail address: others see it in logs.
     """
@@ -39,7 +44,7 @@ def sign_session(
 def read_webhook(
     secret: str, headers: Mapping[str, str], body: bytes, now: float | None = None
 ) -> dict[str, Any]:
-    """The event, or ValueError. `headers` with lower-case names. Remember `event["id"]`: it may come twice."""
+    """The event, or ValueError. `headers` in lower case. Remember its id: it may come twice."""
     sent_at = headers["webhook-timestamp"]
     signed = f"{headers['webhook-id']}.{sent_at}.".encode() + body
     key = base64.b64decode(secret.removeprefix("whsec_"))

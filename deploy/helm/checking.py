@@ -38,7 +38,9 @@ def complaints(objects: Sequence[Object], known: Iterable[str]) -> list[str]:
         if one["kind"] in ("HorizontalPodAutoscaler", "ScaledObject"):
             found += _scales(one, runs)
     names = [(one["kind"], one["metadata"]["name"]) for one in objects]
-    found += [f"{kind} {name} is there twice" for kind, name in names if names.count((kind, name)) > 1]
+    found += [
+        f"{kind} {name} is there twice" for kind, name in names if names.count((kind, name)) > 1
+    ]
     return found
 
 
@@ -46,7 +48,9 @@ def _of_pods(one: Object, objects: Sequence[Object], known: set[str]) -> list[st
     name, spec = one["metadata"]["name"], one["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     told = {entry["name"] for entry in container.get("env", [])}
-    found = [f"nobody reads {entry}" for entry in sorted(told - known) if entry.startswith("SLUICE_")]
+    found = [
+        f"nobody reads {entry}" for entry in sorted(told - known) if entry.startswith("SLUICE_")
+    ]
     found += [
         f"the Secret has no key {entry['valueFrom']['secretKeyRef']['key']}"
         for entry in container.get("env", [])
@@ -58,7 +62,9 @@ def _of_pods(one: Object, objects: Sequence[Object], known: set[str]) -> list[st
         found.append("may run as root")
     if not container["securityContext"].get("readOnlyRootFilesystem"):
         found.append("may write to its root")
-    claims = {each["metadata"]["name"] for each in objects if each["kind"] == "PersistentVolumeClaim"}
+    claims = {
+        each["metadata"]["name"] for each in objects if each["kind"] == "PersistentVolumeClaim"
+    }
     mounted = {
         volume["persistentVolumeClaim"]["claimName"]
         for volume in spec.get("volumes", [])
@@ -129,11 +135,22 @@ def _scales(one: Object, runs: Sequence[Object]) -> list[str]:
 
 def main() -> int:
     """Print what is wrong; `known` comes from the files that read the environment."""
-    readers = ("control_plane/config/env.py", "workers/runtime/env.py", "openresty/gateway/config.lua")
+    readers = (
+        "control_plane/config/env.py",
+        "workers/runtime/env.py",
+        "openresty/gateway/config.lua",
+    )
     root = Path(__file__).parents[2]
-    known = set(re.findall("SLUICE_[A-Z_]+[A-Z]", "".join((root / one).read_text() for one in readers)))
+    known = set(
+        re.findall("SLUICE_[A-Z_]+[A-Z]", "".join((root / one).read_text() for one in readers))
+    )
     known |= {name for names in environment.NEEDED.values() for name in names}
-    known |= {"SLUICE_MONITORING_TOKEN", "SLUICE_PROMETHEUS_URL", "SLUICE_OTLP_URL", "SLUICE_PROCESS"}
+    known |= {
+        "SLUICE_MONITORING_TOKEN",
+        "SLUICE_PROMETHEUS_URL",
+        "SLUICE_OTLP_URL",
+        "SLUICE_PROCESS",
+    }
     code = 0
     for path in sys.argv[1:]:
         objects = [one for one in yaml.safe_load_all(Path(path).read_text()) if one]

@@ -19,7 +19,7 @@ from deploy.local.servers import gateway
 
 EXIT_CANNOT_START = 2
 DEFAULTS = {
-    "SLUICE_GATEWAY_ADDRESS": "0.0.0.0",  # noqa: S104  (its own network namespace, nothing else is there)
+    "SLUICE_GATEWAY_ADDRESS": "0.0.0.0",
     "SLUICE_GATEWAY_PORT": "8080",
     "SLUICE_GATEWAY_INTERNAL_PORT": "9180",
     "SLUICE_GATEWAY_CONSOLE_PORT": "8081",
@@ -58,10 +58,12 @@ def environment(environ: Mapping[str, str], look_up: LookUp = ipv4_of) -> dict[s
 def resolver(resolv_conf: str) -> str:
     """nginx's line for the nameservers of this container; Lua's sockets ask nobody without it.
 
-    It does not know search domains: in Kubernetes names have to be whole (`kafka.sale.svc.cluster.local`).
+    It knows no search domains: in Kubernetes names have to be whole, `….svc.cluster.local`.
     """
     servers = re.findall(r"^nameserver\s+(\S+)", resolv_conf, re.MULTILINE)
-    told = " ".join(f"[{one}]" if ipaddress.ip_address(one).version == 6 else one for one in servers)
+    told = " ".join(
+        f"[{one}]" if ipaddress.ip_address(one).version == 6 else one for one in servers
+    )
     # Without a nameserver everything is an address already.
     return f"resolver {told} ipv6=off valid=5s;\nresolver_timeout 2s;\n" if told else ""
 
@@ -70,7 +72,9 @@ def render(home: Path, names: dict[str, str], resolv_conf: str) -> None:
     """Write the configuration, the logs' links and the resolver into `home`."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)  # the snapshot's copy in it holds signing keys
-    gateway.render_tree(home, {name: value for name, value in names.items() if name[:7] == "SLUICE_"})
+    gateway.render_tree(
+        home, {name: value for name, value in names.items() if name[:7] == "SLUICE_"}
+    )
     (home / "conf" / "http.d" / "resolver.conf").write_text(resolver(resolv_conf))
     for name, target in (TO_OUTPUT | TO_ERRORS).items():
         log = home / "logs" / name

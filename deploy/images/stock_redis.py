@@ -60,7 +60,9 @@ def _secret(folder: Path, name: str) -> str:
 
 def main() -> int:
     """Write one file; its folder must be there and belong to us."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.images.stock_redis", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.images.stock_redis", description=__doc__
+    )
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--port", type=int, default=7001)
     parser.add_argument("--announce", help="an IP address; without it, the work Redis' is written")

@@ -44,9 +44,7 @@ def main() -> int:
 def _topic(name: str, replicas: int) -> NewTopic:
     """With three copies two have to have a message before it is acknowledged (acks=all)."""
     settings = SETTINGS.get(name, {}) | {"min.insync.replicas": str(max(1, replicas - 1))}
-    return NewTopic(
-        name, num_partitions=TOPICS[name], replication_factor=replicas, config=settings
-    )
+    return NewTopic(name, num_partitions=TOPICS[name], replication_factor=replicas, config=settings)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What integrators copy, in three languages: the real verifier takes its sessions, it refuses bad webhooks."""
+"""What integrators copy, in three languages, against the real verifier and signer."""
 
 import json
 from datetime import UTC, datetime

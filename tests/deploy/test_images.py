@@ -105,9 +105,9 @@ def test_nginx_takes_what_is_rendered_and_listens_to_everybody(tmp_path: Path) -
     del names["SLUICE_GATEWAY_CONSOLE_PORT"]
     gateway.render(home, names, RESOLV_CONF)
     assert "listen 0.0.0.0:8080 " in (home / "conf/sites/sale.conf").read_text()
-    assert "set_real_ip_from 10.244.0.0/16;" in (
-        home / "conf/http.d/client_address.conf"
-    ).read_text()
+    assert (
+        "set_real_ip_from 10.244.0.0/16;" in (home / "conf/http.d/client_address.conf").read_text()
+    )
     (home / "logs/access.log").unlink()  # this test's own standard output is no file
     tried = subprocess.run(
         [binary(), "-p", str(home), "-e", "stderr", "-c", "conf/nginx.conf", "-t"],

@@ -113,8 +113,14 @@ def test_a_dead_letter_that_is_over_keeps_no_payload(settled, now, item):
 
 def test_a_ban_that_ran_out_names_nobody(settled, now):
     Ban.objects.create(
-        **{"kind": "shopper", "value": "ann", "reason": "fast", "source": "person"},
-        **{"until": now, "created_at": now, "changed_at": now, "ended_at": now},
+        kind="shopper",
+        value="ann",
+        reason="fast",
+        source="person",
+        until=now,
+        created_at=now,
+        changed_at=now,
+        ended_at=now,
     )
     assert _forget().bans == 1
     assert Ban.objects.get().value.startswith("erased:")

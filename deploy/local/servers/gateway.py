@@ -91,7 +91,8 @@ def render_tree(home: Path, names: dict[str, str]) -> None:
     """Render openresty/conf/ into `home` anew; a file that is gone there must be gone here.
 
     `names` has the ports and SLUICE_GATEWAY_WORKERS, and perhaps SLUICE_TRUSTED_PROXIES,
-    SLUICE_CONNECTIONS_PER_ADDRESS and SLUICE_GATEWAY_ADDRESS; what this machine decides is added here.
+    SLUICE_CONNECTIONS_PER_ADDRESS and SLUICE_GATEWAY_ADDRESS; what this machine decides is added
+    here.
     Without SLUICE_GATEWAY_CONSOLE_PORT there is no console, and no rule set is read.
     """
     known = {

@@ -1,4 +1,4 @@
-"""`python -m control_plane forget_shopper MERCHANT SHOPPER --reason WHY`: take his id out of all rows."""
+"""`python -m control_plane forget_shopper MERCHANT SHOPPER --reason WHY`."""
 
 from argparse import ArgumentParser
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from control_plane.privacy.services import StillNeeded, forget_shopper
 
 
 class Command(BaseCommand):
-    """Orders and books stay, of somebody nobody knows; backups keep him until they are thrown away."""
+    """Takes his id out of all rows. Books stay; backups keep him until they are thrown away."""
 
     help = __doc__
 
