@@ -5,6 +5,7 @@
 #   TAG=dev                what the images are called: sluice-gateway:dev
 #   BASE_IMAGE=…           another base than Debian 12, by digest in a release
 #   BUILD_MOUNTS="a:b …"   files of this machine that package managers need (settings of pip, npm, apt)
+#   BUILD_CA=FILE          an authority that stands between this machine and the registries
 #   SOURCE_DATE_EPOCH      when the images are said to be made; the last commit's time unless set
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -23,6 +24,11 @@ done
 
 mounts=()
 for mount in ${BUILD_MOUNTS:-}; do mounts+=(--volume "$mount:ro"); done
+# Arguments of the build stages only: nothing of it is left in an image.
+if [ -n "${BUILD_CA:-}" ]; then
+  mounts+=(--volume "$BUILD_CA:/run/build-ca.pem:ro")
+  mounts+=(--build-arg PIP_CERT=/run/build-ca.pem --build-arg NODE_EXTRA_CA_CERTS=/run/build-ca.pem)
+fi
 
 # minbase has no more than apt needs; what Debian's slim image leaves out is left out here too.
 make_base() {
