@@ -97,17 +97,17 @@ def python(requirements: Path, runs: bool) -> Iterator[Component]:
 
 def _python_licence(name: str) -> str:
     try:
-        known = metadata(name)
+        known = metadata(name).json
     except PackageNotFoundError:
         return "unknown"
-    if expression := known.get("License-Expression"):
+    if expression := known.get("license_expression"):
         return str(expression)
     found = [
         one.rpartition("::")[2].strip()
-        for one in known.get_all("Classifier") or []
+        for one in known.get("classifier", [])
         if one.startswith("License ::")
     ]
-    told = found or [(known.get("License") or "unknown").splitlines()[0].strip()]
+    told = found or [str(known.get("license", "unknown")).splitlines()[0].strip()]
     return " OR ".join(dict.fromkeys(SPELT.get(one, one) for one in told))
 
 
