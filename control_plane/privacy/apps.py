@@ -1,12 +1,10 @@
-"""The Django app."""
+"""App `privacy`."""
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 
 
 class PrivacyConfig(AppConfig):
-    """What is known of a shopper, and forgetting it."""
+    """What is known of a shopper, and forgetting it. It has no models and no page."""
 
     name = "control_plane.privacy"
     label = "privacy"
-    verbose_name = _("Privacy")
