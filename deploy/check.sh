@@ -63,10 +63,17 @@ check_helm() {
 check_compose() {
   local compose size code=0
   compose=$(go_tool compose-config "$COMPOSE") || return
-  [ -d deploy/compose/secrets ] || python3 -m deploy.compose.make_secrets --folder "$OUT/secrets" >/dev/null
   for size in small full; do
-    (set -a && . "deploy/compose/$size.env" && "$compose" deploy/compose/compose.yaml >"$OUT/compose.$size.yaml") || code=1
+    .venv/bin/python -m deploy.compose.checking "$size" >"$OUT/$size.compose.yaml" || code=1
+    "$compose" "$OUT/$size.compose.yaml" >"$OUT/$size.loaded.yaml" || code=1
+    echo "compose.yaml with $size.env: $(grep -c '^        image:' "$OUT/$size.loaded.yaml") services"
   done
+  # The control.
+  sed 's/condition: service_healthy/condition: service_helthy/' "$OUT/full.compose.yaml" >"$OUT/broken.compose.yaml"
+  if "$compose" "$OUT/broken.compose.yaml" >/dev/null 2>&1; then
+    echo "compose-go lets a mistyped condition pass" >&2
+    code=1
+  fi
   .venv/bin/pytest -q tests/deploy/test_compose.py || code=1
   return $code
 }

@@ -57,11 +57,10 @@ def forget_shopper(merchant: Merchant, shopper: str, reason: str) -> Forgotten:
         bans = Ban.objects.filter(kind="shopper", value=shopper).update(
             value=PSEUDONYM + secrets.token_hex(12)
         )
-    total = (
-        Forgotten(*(sum(column) for column in zip(*counts, strict=True)), bans)
-        if counts
-        else (Forgotten(0, 0, 0, 0, 0, bans))
+    orders, rejections, holds, letters, deliveries = (
+        (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0, 0, 0, 0)
     )
+    total = Forgotten(orders, rejections, holds, letters, deliveries, bans)
     # Without the id: the log is kept, too.
     log.warning("shopper forgotten: %s", reason.strip(), extra={"merchant": merchant.slug})
     return total

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from deploy.compose import checking, configure, make_secrets
+from deploy.local import environment as local
 from tests.deploy import environment
 
 FOLDER = environment.ROOT / "deploy" / "compose"
@@ -48,9 +49,17 @@ def test_every_value_of_an_env_file_is_used(size: str) -> None:
     assert unused == []
 
 
+def test_the_small_one_has_one_of_each() -> None:
+    small, full = (set(checking.of_size(FOLDER, size)["services"]) for size in SIZES)
+    assert full - small == {
+        *(f"redis-stock-{number}" for number in range(2, 7)),
+        *("kafka-2", "kafka-3", "gateway-2"),
+    }
+
+
 def test_every_process_of_the_local_stack_is_a_service() -> None:
     services = set(_parsed("full")["services"]) | {"gateway"}
-    assert set(checking.environment.NEEDED) <= services
+    assert set(local.NEEDED) <= services
 
 
 def _without_network(parsed: dict[str, Any]) -> None:

@@ -32,9 +32,10 @@ def no_projection(monkeypatch):
 def settled(allocation, intent, now, item):
     """Ann and Bob bought; Ann's second order was cancelled; the campaign's books are closed."""
     landed = land([intent("ann"), intent("bob"), intent("cid", key="2")], now)
-    pay_order(landed[0].order_id, now)
-    pay_order(landed[1].order_id, now)
-    end_order(landed[2].order_id, "cancelled", now)
+    first, second, third = (one.order_id or 0 for one in landed)
+    pay_order(first, now)
+    pay_order(second, now)
+    end_order(third, "cancelled", now)
     mark_released(HoldRelease.objects.values_list("pk", flat=True))
     Campaign.objects.update(settled_at=now)
     return landed
