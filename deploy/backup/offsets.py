@@ -3,12 +3,13 @@
 Reservations and dead letters are read again from that time on: landing knows what it has seen, and
 announces each order anew. Events of orders are passed over to their end: those since the backup
 are of orders that the restored database has under another number or not at all. Run it with the
-consumers stopped: Kafka refuses it for a group that has members. Not after they have started.
+consumers stopped: Kafka refuses it for a group that has members.
 """
 
 import argparse
 import os
 import sys
+import time
 from datetime import UTC, datetime
 
 from confluent_kafka import (
@@ -20,9 +21,11 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from workers import compensator, inventory_consumer, order_consumer, order_courier, webhook_consumer
-from workers.runtime.kafka import Names
+from workers.runtime.kafka import SESSION_TIMEOUT_MS, Names
 
 TIMEOUT_S = 30
+# Longer than a session, which is how long a stopped consumer keeps its place.
+EMPTY_WITHIN_S = 3 * SESSION_TIMEOUT_MS / 1000
 
 
 def groups(names: Names) -> dict[str, tuple[str, bool]]:
@@ -61,11 +64,26 @@ def set_offsets(brokers: str, names: Names, since: datetime) -> dict[str, int]:
             )
             for one in wanted
         ]
-        changed = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, found)])
-        changed[group].result(TIMEOUT_S)
+        _alter(admin, ConsumerGroupTopicPartitions(group, found))
         again[group] = sum(ends[one.partition] - one.offset for one in found)
     asking.close()
     return again
+
+
+def _alter(admin: AdminClient, wanted: ConsumerGroupTopicPartitions) -> None:
+    """A consumer that was stopped stays a member until its session is over: wait for that.
+
+    Kafka tells it partition by partition, and the call as a whole succeeds. Raises KafkaException.
+    """
+    deadline = time.monotonic() + EMPTY_WITHIN_S
+    while True:
+        changed = admin.alter_consumer_group_offsets([wanted])[wanted.group_id].result(TIMEOUT_S)
+        errors = [one.error for one in changed.topic_partitions if one.error is not None]
+        if not errors:
+            return
+        if time.monotonic() > deadline:
+            raise KafkaException(errors[0])
+        time.sleep(1)
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ for mount in ${BUILD_MOUNTS:-}; do mounts+=(--volume "$mount:ro"); done
 # Arguments of the build stages only: nothing of it is left in an image.
 if [ -n "${BUILD_CA:-}" ]; then
   mounts+=(--volume "$BUILD_CA:/run/build-ca.pem:ro")
-  mounts+=(--build-arg PIP_CERT=/run/build-ca.pem --build-arg NODE_EXTRA_CA_CERTS=/run/build-ca.pem)
+  mounts+=(--build-arg PIP_CERT=/run/build-ca.pem --build-arg NPM_CONFIG_CAFILE=/run/build-ca.pem)
 fi
 
 # minbase has no more than apt needs; what Debian's slim image leaves out is left out here too.
