@@ -71,6 +71,7 @@ def start(site: Site, name: str) -> tuple[str, subprocess.Popen[bytes]]:
         os.chown(secrets / variable, USER, USER)
     os.chown(secrets, USER, USER)
     log = (site.folder("logs") / f"image-{name}.log").open("wb")
+    os.chown(log.fileno(), USER, USER)  # as an engine does with its pipes
     options = [
         "--isolation",
         "chroot",
