@@ -1,7 +1,8 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders drill lock
+.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders drill lock \
+	images audit check-deploy
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
 # replicas) or `test` (the one `make test` starts). They may run beside each other.
@@ -62,3 +63,13 @@ drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; 
 
 lock: setup ## pin the newest Python requirements again, with hashes
 	@deploy/local/lock.sh
+
+images: setup ## build the three container images and run each against a stack (root, buildah, debootstrap)
+	@deploy/images/try.sh
+
+audit: setup ## list every dependency with its licence, and ask which have known holes
+	@deploy/audit/audit.sh
+
+# Installs helm and others into var/tools at its first run, which takes minutes.
+check-deploy: setup
+	@deploy/check.sh

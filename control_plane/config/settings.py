@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "control_plane.risk",
     "control_plane.warehouse",
     "control_plane.board",
+    "control_plane.privacy",
 ]
 
 MIDDLEWARE = [

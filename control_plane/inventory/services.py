@@ -50,6 +50,7 @@ from control_plane.inventory.rearms import (
     note_barriers,
     open_rearms,
 )
+from control_plane.inventory.restored import Passed, pass_over_lost_epochs
 from control_plane.inventory.sources import (
     current_source,
     give_up_lost_source,
@@ -77,6 +78,7 @@ __all__ = [
     "LifeTaken",
     "NoPool",
     "NotEnoughUnits",
+    "Passed",
     "RearmNotReady",
     "RearmTooFar",
     "RearmUnknown",
@@ -109,6 +111,7 @@ __all__ = [
     "open_epoch",
     "open_pool",
     "open_rearms",
+    "pass_over_lost_epochs",
     "pending_grants",
     "record_armed",
     "settle_reclaim",

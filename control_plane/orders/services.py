@@ -49,6 +49,7 @@ from control_plane.orders.messages import (
 )
 from control_plane.orders.paying import NotOrderedAgain, Refused, order_again, pay_order
 from control_plane.orders.rejecting import reject
+from control_plane.orders.restored import pass_over_order_numbers
 
 __all__ = [
     "PAY_WITHIN",
@@ -85,6 +86,7 @@ __all__ = [
     "note_followed",
     "order_again",
     "overdue",
+    "pass_over_order_numbers",
     "pay_order",
     "pending_releases",
     "put_aside",

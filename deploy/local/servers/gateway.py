@@ -25,6 +25,8 @@ OF_THE_CONSOLE = ("sites/console.conf.template", "modsecurity/")
 
 # Requests of one client address at a time; a tree that is rendered for something else may say more.
 CONNECTIONS_PER_ADDRESS = "256"
+# A container listens to everybody (deploy/images/gateway.py); a machine does to itself.
+ADDRESS = "127.0.0.1"
 TRUSTED_PROXIES = "127.0.0.1/32"
 
 _PLACEHOLDER = re.compile(r"\$\{(SLUICE_[A-Z_]+)\}")
@@ -88,11 +90,15 @@ def set_real_ip_from(trusted: str) -> str:
 def render_tree(home: Path, names: dict[str, str]) -> None:
     """Render openresty/conf/ into `home` anew; a file that is gone there must be gone here.
 
-    `names` has the ports and SLUICE_GATEWAY_WORKERS, and perhaps SLUICE_TRUSTED_PROXIES and
-    SLUICE_CONNECTIONS_PER_ADDRESS; what this machine decides is added here.
+    `names` has the ports and SLUICE_GATEWAY_WORKERS, and perhaps SLUICE_TRUSTED_PROXIES,
+    SLUICE_CONNECTIONS_PER_ADDRESS and SLUICE_GATEWAY_ADDRESS; what this machine decides is added
+    here.
     Without SLUICE_GATEWAY_CONSOLE_PORT there is no console, and no rule set is read.
     """
-    known = {"SLUICE_CONNECTIONS_PER_ADDRESS": CONNECTIONS_PER_ADDRESS} | names
+    known = {
+        "SLUICE_CONNECTIONS_PER_ADDRESS": CONNECTIONS_PER_ADDRESS,
+        "SLUICE_GATEWAY_ADDRESS": ADDRESS,
+    } | names
     known |= {
         "SLUICE_SET_REAL_IP_FROM": set_real_ip_from(
             names.get("SLUICE_TRUSTED_PROXIES", TRUSTED_PROXIES)

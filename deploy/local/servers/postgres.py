@@ -42,7 +42,7 @@ log_line_prefix = '%m [%p] %q%u@%d '
 log_min_duration_statement = 1000
 """
 _HBA = """\
-local all postgres peer map=stack
+local all,replication postgres peer map=stack
 host all all 127.0.0.1/32 scram-sha-256
 """
 
