@@ -32,9 +32,9 @@ STATES = {
 RANKS = {"rejected": 1, "confirmed": 1, "expired": 2, "cancelled": 2, "paid": 3}
 assert RANKS.keys() == set(STATES.values())
 
-# One call a batch: a pipeline of SETs costs the client ten times as much. Nearly all keys are new and
-# cost one SET; only what stood already is compared. What cannot be read has no rank and is written
-# over.
+# One call a batch: a pipeline of SETs costs the client ten times as much. Nearly all keys are new
+# and cost one SET; only what stood already is compared. What cannot be read has no rank and is
+# written over.
 _WRITE = (
     "local ranks = {"
     + ", ".join(f"{state} = {rank}" for state, rank in RANKS.items())

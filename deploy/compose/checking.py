@@ -77,9 +77,9 @@ def _has_check(service: Mapping[str, Any]) -> bool:
 
 def _variables(name: str, service: Mapping[str, Any], known: set[str]) -> list[str]:
     """What it is told, and whether a process of the local stack is told no less."""
-    told = {one for one in service.get("environment", {}) if one.startswith("SLUICE_")}
-    told |= {target for _, target in _given(service) if target.startswith("SLUICE_")}
-    found = [f"nobody reads {one}" for one in sorted(told - known)]
+    told = {*service.get("environment", {}), *(target for _, target in _given(service))}
+    ours = {one for one in told if one.startswith("SLUICE_")}
+    found = [f"nobody reads {one}" for one in sorted(ours - known)]
     needed = set(environment.NEEDED.get(name.removesuffix("-1").removesuffix("-2"), ()))
     image = {"SLUICE_METRICS_ADDRESS", "SLUICE_PUBLISH_DIR", "SLUICE_PROFILE"}
     missing = needed - told - image - set(environment.TUNABLES)

@@ -15,7 +15,9 @@ ask() { # ask ADDRESS:PORT COMMAND…
   shift
   redis-cli -h "${address%:*}" -p "${address#*:}" --user operator "$@"
 }
-whole() { ask "$1" cluster info | tr -d '\r' | grep -qx 'cluster_state:ok'; }
+slots_served() { ask "$1" cluster info | tr -d '\r' | grep -qx 'cluster_state:ok'; }
+# The first node has heard of every replica, too.
+whole() { slots_served "$1" && [ "$(ask "$1" cluster nodes | grep -c slave)" -ge $(($# / 2)) ]; }
 
 for node in "$@"; do
   tries=0
@@ -29,7 +31,7 @@ for node in "$@"; do
   done
 done
 
-if ! whole "$1"; then
+if ! slots_served "$1"; then
   if [ $# -eq 1 ]; then
     ask "$1" cluster addslotsrange 0 16383
   else
@@ -37,10 +39,10 @@ if ! whole "$1"; then
   fi
 fi
 tries=0
-until whole "$1"; do
+until whole "$@"; do
   tries=$((tries + 1))
   [ $tries -lt 60 ] || {
-    echo "form_cluster: not every slot is served: $(ask "$1" cluster info | head -n 3 | tr '\r\n' '  ')" >&2
+    echo "form_cluster: not every slot is served or copied: $(ask "$1" cluster info | head -n 3 | tr '\r\n' '  ')" >&2
     exit 1
   }
   sleep 0.5

@@ -145,12 +145,6 @@ def main() -> int:
         re.findall("SLUICE_[A-Z_]+[A-Z]", "".join((root / one).read_text() for one in readers))
     )
     known |= {name for names in environment.NEEDED.values() for name in names}
-    known |= {
-        "SLUICE_MONITORING_TOKEN",
-        "SLUICE_PROMETHEUS_URL",
-        "SLUICE_OTLP_URL",
-        "SLUICE_PROCESS",
-    }
     code = 0
     for path in sys.argv[1:]:
         objects = [one for one in yaml.safe_load_all(Path(path).read_text()) if one]

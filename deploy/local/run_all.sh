@@ -34,7 +34,7 @@ stop_stack() { "$BIN/python" -m deploy.local down --profile test >/dev/null; }
 
 # Two lanes side by side: what works in Django's test databases, and what works in the stack or in
 # servers of its own. Most of either is waiting, for a group to meet or for a sale to start.
-readonly IN_DATABASES=(control_plane workers tests/race)
+readonly IN_DATABASES=(control_plane workers tests/deploy tests/race)
 readonly LANE_LOG=var/test/in-databases.log
 
 cache_of() { echo "var/cache/pytest-$1"; }
@@ -57,7 +57,7 @@ in_databases() {
 in_the_stack() {
   limited 300 busted busted
   limited 600 vitest npm --prefix edge-workers test
-  lane in-the-stack 3600 tests --ignore tests/race
+  lane in-the-stack 3600 tests --ignore tests/deploy --ignore tests/race
 }
 
 beside=""

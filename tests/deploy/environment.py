@@ -14,23 +14,11 @@ READERS = (
     "deploy/images/start.sh",
     "deploy/local/environment.py",
 )
-# Read by tracing and the board, whose code comes with them.
-AHEAD = {
-    "SLUICE_MONITORING_TOKEN",
-    "SLUICE_PROMETHEUS_URL",
-    "SLUICE_OTLP_URL",
-    "SLUICE_PROCESS",
-}
-EXTERNAL_FILES = (
-    "deploy/prometheus/prometheus.yml",
-    "deploy/grafana/provisioning",
-    "deploy/grafana/dashboards",
-)
 
 
 def known() -> set[str]:
     """Every SLUICE_… that stands in a reader."""
-    found = set(AHEAD)
+    found: set[str] = set()
     for reader in READERS:
         found |= set(re.findall(r"SLUICE_[A-Z_]+[A-Z]", (ROOT / reader).read_text()))
     return found
