@@ -110,6 +110,7 @@ PAGES = {
     "webhooks_endpoint_rotate": "",
 }
 ACTIONS = {
+    "board.WallLink": {"withdraw": "o"},
     "dead_letters.DeadLetter": {"retry": "os", "discard": "o"},
     "django_celery_beat.PeriodicTask": dict.fromkeys(
         ("enable_tasks", "disable_tasks", "toggle_tasks", "run_tasks"), "o"
