@@ -6,10 +6,12 @@ python -m workers.order_consumer
 import logging
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from threading import Event
 
 import redis
 from confluent_kafka import Message, Producer
+from django.db import DatabaseError, connections
 
 from control_plane.config import tracing
 from control_plane.orders import projection
@@ -70,10 +72,10 @@ class OrderHandler:
         landing = followed.landing(spans, len(intents))
         with not_applied_when_refused("default"):
             outcomes = land(intents, now, barriers)
-            if ours:
-                note_followed(followed.rows(ours), now)
         for span in landing:
             span.end()
+        if ours:
+            _note_followed(ours, now)
         if intents:
             oldest_s = now.timestamp() - min(one.at_ms for one in intents) / 1000
             metrics.DECIDED_AFTER_SECONDS.observe(max(oldest_s, 0))
@@ -116,6 +118,15 @@ def _followed_events(
         else event
         for one, event in zip(applied, outgoing, strict=True)
     ]
+
+
+def _note_followed(ours: Sequence[followed.FollowedIntent], now: datetime) -> None:
+    """What support looks up by. Orders are landed by then and must not wait for it, or fail."""
+    try:
+        note_followed(followed.rows(ours), now)
+    except DatabaseError as error:
+        connections["default"].close()
+        _log.warning("%d followed reservations were not noted: %s", len(ours), error)
 
 
 def _count(outcomes: list[Landed]) -> None:

@@ -62,6 +62,11 @@ def create_key(
     """A new key and its token, which nobody can read again. Raises Django's ValidationError."""
     if not scopes:
         raise ValidationError({"scopes": _("Choose at least one.")})
+    if {Scope.CAMPAIGNS_WRITE, Scope.CAMPAIGNS_APPROVE} <= set(scopes):
+        # A key is somebody: it would be the second person of its own campaigns' makers.
+        raise ValidationError(
+            {"scopes": _("One key may not both make campaigns and approve them.")}
+        )
     if expires_at is not None and expires_at <= now:
         raise ValidationError({"expires_at": _("The end must be in the future.")})
     prefix, secret = secrets.token_hex(PREFIX_BYTES), secrets.token_urlsafe(SECRET_BYTES)

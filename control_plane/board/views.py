@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -28,8 +29,8 @@ POLICY = (
 
 
 def _check(request: HttpRequest, permission: str) -> None:
-    user = request.user
-    if not (user.is_active and user.is_staff and user.has_perm(permission)):
+    """As the admin: staff, who have shown their second factor if they have one."""
+    if not (admin.site.has_permission(request) and request.user.has_perm(permission)):
         raise PermissionDenied
 
 

@@ -107,6 +107,12 @@ def _database(database: environment.Database) -> dict[str, Any]:
         # A process that is frozen in a transaction holds its locks; its server ends it after this.
         "OPTIONS": {
             "connect_timeout": 5,
+            # A server that is gone without a word (its host, a firewall in between) is no answer
+            # after half a minute; Linux alone would wait for two hours.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
             "options": "-c idle_in_transaction_session_timeout=10s",
             **database.options,
         },

@@ -10,7 +10,7 @@ from control_plane.dead_letters import services
 
 # Any constant; one number per singleton task.
 RETRY_LOCK = 0x51_0DE4
-# The clock's other tasks wait behind a run. One attempt may wait 10 s for a lock.
+# Only other slow tasks wait behind a run. One attempt may wait 10 s for a lock.
 RUN_S = 2.0
 ATTEMPT_MAX_S = 10.0
 LETTERS_A_RUN = 500

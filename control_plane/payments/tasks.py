@@ -19,7 +19,7 @@ from control_plane.payments.signed_http import TIMEOUT_S, about
 # Any constant; one number per singleton task.
 REFUND_LOCK = 0x51_0FEE
 REFUNDS_A_RUN = 100
-# A run begins no call that could outlast it, and the clock's other tasks wait behind it.
+# A run begins no call that could outlast it, and only other slow tasks wait behind it.
 RUN_S = 1.0
 assert RUN_S + TIMEOUT_S < TASK_SOFT_LIMIT_S
 COLLECT_TRIES = 8

@@ -9,6 +9,7 @@ from control_plane.risk import services
 
 # Any constant; one number per singleton task.
 END_LOCK = 0x51_E4D5
+FORGET_LOCK = 0x51_F165
 
 
 @app.task(name="risk.end_due")
@@ -24,5 +25,7 @@ def end_due() -> None:
 
 @app.task(name="risk.forget_figures")
 def forget_figures() -> None:
-    """Remove figures of rules that nobody looks at any more. Idempotent."""
-    services.forget(timezone.now())
+    """Remove figures that nobody looks at any more. Idempotent; beside another it does nothing."""
+    with transaction.atomic():
+        if is_alone(FORGET_LOCK):
+            services.forget(timezone.now())

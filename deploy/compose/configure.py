@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from deploy.images.stock_redis import stock, work
+from deploy.local.servers.monitoring import alerting
 
 INTO = Path("/conf")
 SECRETS = Path("/run/secrets")
-TEMPLATE = Path(__file__).parents[1] / "prometheus" / "alertmanager.yml.template"
 # Of the official images of Redis and of Alertmanager.
 REDIS_USER = 999
 NOBODY = 65_534
@@ -43,12 +43,10 @@ def main() -> int:
     memory = os.environ["STOCK_MEMORY"]
     for name, text in configurations(os.environ["NETWORK"], nodes, memory, SECRETS).items():
         _write(INTO / name, text, REDIS_USER)
-    if TEMPLATE.exists():
-        url = os.environ["SLUICE_CONTROL_PLANE_URL"]
-        text = TEMPLATE.read_text().replace("${SLUICE_CONTROL_PLANE_URL}", url)
-        _write(INTO / "alertmanager.yml", text, NOBODY)
-        token = (SECRETS / "SLUICE_MONITORING_TOKEN").read_text()
-        _write(INTO / "monitoring-token", token, NOBODY)
+    text = alerting(os.environ["SLUICE_CONTROL_PLANE_URL"], os.environ["SLUICE_ALERT_WEBHOOK_URL"])
+    _write(INTO / "alertmanager.yml", text, NOBODY)
+    token = (SECRETS / "SLUICE_MONITORING_TOKEN").read_text()
+    _write(INTO / "monitoring-token", token, NOBODY)
     return 0
 
 

@@ -25,6 +25,7 @@ TUNABLES: dict[str, str | None] = {
     "SLUICE_LOG_LEVEL": "info",
     "SLUICE_TIME_ZONE": None,
     "SLUICE_OTLP_URL": None,
+    "SLUICE_ALERT_WEBHOOK_URL": None,
     "SLUICE_DEBUG": None,
     "SLUICE_DEMO": "1",
     # The demo has one user; the test stack has it on.

@@ -74,6 +74,9 @@ ORDERS = {
     ),
     "OrdersUnanswered": gauge("sluice_orders_unanswered", 1, 0),
     "ReservationsUndecided": gauge("sluice_relay_undecided_seconds", 61, 59),
+    "ReservationIsDeadLetter": gauge("sluice_relay_dead_letter_seconds", 61, 59),
+    "ReservationStaysDeadLetter": gauge("sluice_relay_dead_letter_seconds", 2701, 2699),
+    "OrderEventsAside": gauge("sluice_order_events_aside", 1, 0),
     "BooksDoNotBalance": gauge("sluice_reconciliation_unbalanced", 1, 0),
     "BooksNotCompared": gauge("sluice_reconciliation_overdue", 1, 0),
     "CampaignNotArmed": gauge("sluice_campaigns_not_armed", 1, 0),
@@ -159,6 +162,22 @@ MACHINES = {
             'sluice_task_succeeded_timestamp_seconds{task="orders.expire_orders"}': growing(1),
         },
         {'sluice_task_succeeded_timestamp_seconds{task="campaigns.advance_campaigns"}': growing(1)},
+    ),
+    "SlowTasksNotRun": Case(
+        {
+            'sluice_task_succeeded_timestamp_seconds{task="payments.refund_due"}': steady(
+                AT_S - 400
+            ),
+            'sluice_task_succeeded_timestamp_seconds{task="campaigns.settle_campaigns"}': growing(
+                1
+            ),
+        },
+        {
+            'sluice_task_succeeded_timestamp_seconds{task="payments.refund_due"}': growing(1),
+            'sluice_task_succeeded_timestamp_seconds{task="campaigns.settle_campaigns"}': growing(
+                1
+            ),
+        },
     ),
     "TasksFail": Case(
         {'sluice_tasks_total{task="orders.expire_orders",state="failure"}': growing(0.1)},

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deploy.local import ports
 from deploy.local.processes import processes
 from deploy.local.servers import monitoring
-from deploy.local.servers.gateway import render
 from deploy.local.site import Site
 
 HERE = monitoring.CONFIGURATION
@@ -25,9 +25,8 @@ def _ran(*command: str) -> str:
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Path:
     """Its configuration as the stack renders it."""
-    names = {"SLUICE_CONTROL_PLANE_URL": "http://127.0.0.1:8000"}
     path = tmp_path / "alertmanager.yml"
-    path.write_text(render(HERE / "alertmanager.yml.template", names))
+    path.write_text(monitoring.alerting("http://127.0.0.1:8000", ""))
     (tmp_path / "monitoring-token").write_text("x")
     return path
 
@@ -44,7 +43,7 @@ def test_prometheus_reads_its_configuration_and_every_rule(tmp_path: Path) -> No
     assert said.count("rules found") == len(list(HERE.glob("*.rules.yml")))
 
 
-@pytest.mark.parametrize(("severity", "receiver"), [("P1", "wake"), ("P2", "morning")])
+@pytest.mark.parametrize(("severity", "receiver"), [("P1", "wake"), ("P2", "gather")])
 def test_an_alert_goes_to_whom_it_concerns(
     alertmanager: Path, severity: str, receiver: str
 ) -> None:
@@ -54,6 +53,18 @@ def test_an_alert_goes_to_whom_it_concerns(
         *("alertname=Oversold", f"severity={severity}"),
     )
     assert to.strip() == receiver
+
+
+def test_p1_alone_goes_to_a_webhook_of_ones_own(alertmanager: Path) -> None:
+    pager = "https://pager.example/sluice?key=a'b"
+    alertmanager.write_text(monitoring.alerting("http://127.0.0.1:8000", pager))
+    _ran("amtool", "check-config", str(alertmanager))
+    told = {
+        receiver["name"]: [one["url"] for one in receiver["webhook_configs"]]
+        for receiver in yaml.safe_load(alertmanager.read_text())["receivers"]
+    }
+    board = "http://127.0.0.1:8000/internal/alerts"
+    assert told == {"gather": [board], "wake": [board, pager]}
 
 
 def test_every_process_with_figures_is_asked() -> None:

@@ -80,7 +80,7 @@ def consumer_settings(brokers: str, group: str, instance: str) -> dict[str, Any]
         # How long a dead worker's partitions wait for it to come back.
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
-        # A worker that hangs in one batch for this long has lost its partitions.
+        # A loop that does not poll for this long has lost its partitions.
         "max.poll.interval.ms": MAX_POLL_INTERVAL_MS,
         # Read ahead little: a stalled consumer must not fill its memory with the topic.
         "queued.max.messages.kbytes": 16 * 1024,

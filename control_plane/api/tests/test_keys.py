@@ -33,6 +33,12 @@ def test_its_user_cannot_log_in_and_is_no_staff(new_key, client):
     assert "_auth_user_id" not in client.session
 
 
+def test_one_key_may_not_make_campaigns_and_approve_them(new_key):
+    with pytest.raises(ValidationError):
+        new_key("campaigns:write", "campaigns:approve")
+    assert new_key("campaigns:approve", "campaigns:read")[0].pk
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -7,6 +7,7 @@ and no password alone reads the API for him either.
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -37,9 +38,12 @@ def is_missing(request: HttpRequest) -> bool:
     whether he has one. Without a session (a password sent along) the device itself is asked for.
     """
     session = getattr(request, "session", None)
-    if session is not None and session.get(DEVICE_ID_SESSION_KEY):
+    # A password that is sent along may be somebody else's than the session.
+    if session is None or session.get(SESSION_KEY) != str(request.user.pk):
+        return has_one(request.user) or must_have_one(request.user)
+    if session.get(DEVICE_ID_SESSION_KEY):
         return False
-    known = session.get(HAS_ONE) if session is not None else None
+    known = session.get(HAS_ONE)
     return bool(has_one(request.user) if known is None else known) or must_have_one(request.user)
 
 

@@ -78,6 +78,26 @@ def test_with_one_the_password_alone_opens_nothing(client, enrolled):
     assert client.get("/api/v1/campaigns/", **sent).status_code == 403
 
 
+@pytest.mark.parametrize("path", ["", "pass.json", "replay/spring.json"])
+def test_nor_the_board(client, enrolled, ann, path):
+    ann.is_superuser = True
+    ann.save()
+    _signed_in(client)
+    assert client.get(f"/board/{path}").status_code == 403
+    assert client.post("/board/walls/", {"place": "Hall", "hours": "1"}).status_code == 403
+
+
+def test_somebody_elses_session_does_not_vouch_for_a_password(client, enrolled):
+    """The cookie is bob's, who has no second factor; the password sent along is ann's, who has."""
+    User.objects.create_user("bob", password="other-horse", is_staff=True)
+    assert (
+        client.post("/admin/login/", {"username": "bob", "password": "other-horse"}).status_code
+        == 302
+    )
+    sent = {"HTTP_AUTHORIZATION": "Basic " + b64encode(b"ann:right-horse").decode()}
+    assert client.get("/api/v1/campaigns/", **sent).status_code == 403
+
+
 def test_the_code_opens_the_page_that_was_asked_for(client, enrolled):
     _signed_in(client)
     form = {"code": _code(enrolled), "next": "/admin/orders/order/"}

@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from deploy.local import environment
 from deploy.local.checks import http_answers
 from deploy.local.process import CannotStart, Process
 from deploy.local.servers.gateway import render
@@ -57,13 +58,23 @@ def _targets(path: Path, ports: dict[str, int]) -> None:
     path.write_text(json.dumps(entries, indent=1) + "\n")
 
 
+def alerting(control_plane_url: str, webhook_url: str) -> str:
+    """Alertmanager's configuration; "" for a webhook is none."""
+    names = {"SLUICE_CONTROL_PLANE_URL": control_plane_url}
+    text = render(CONFIGURATION / "alertmanager.yml.template", names)
+    if webhook_url:
+        text += f"      - {{ url: {json.dumps(webhook_url)}, send_resolved: true }}\n"
+    return text
+
+
 def alertmanager_files(site: Site) -> Path:
     """The same for Alertmanager."""
     home = site.folder("alertmanager")
-    names = {"SLUICE_CONTROL_PLANE_URL": f"http://127.0.0.1:{site.port('control-plane')}"}
-    (home / "alertmanager.yml").write_text(
-        render(CONFIGURATION / "alertmanager.yml.template", names)
+    text = alerting(
+        f"http://127.0.0.1:{site.port('control-plane')}",
+        environment.tunables().get("SLUICE_ALERT_WEBHOOK_URL", ""),
     )
+    write_private(home / "alertmanager.yml", text)
     write_private(home / "monitoring-token", site.secrets["monitoring_token"])
     return home
 

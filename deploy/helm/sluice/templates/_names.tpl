@@ -88,6 +88,9 @@ imagePullSecrets: {{- toYaml . | nindent 2 }}
 - { name: SLUICE_CONTROL_PLANE_URL, value: {{ printf "http://%s:8000" (include "sluice.host" (dict "root" .root "component" "control-plane")) | quote }} }
 - { name: SLUICE_ALLOWED_HOSTS, value: {{ include "sluice.allowedHosts" .root | quote }} }
 - { name: SLUICE_CONSOLE_SCHEME, value: {{ .root.Values.console.scheme | quote }} }
+- { name: SLUICE_CONSOLE_PROXIES, value: {{ join "," (required "console.proxies: CIDRs of the gateways' pods; without them one wrong password counts for everybody" .root.Values.console.proxies) | quote }} }
+- { name: SLUICE_ADMIN_REQUIRE_TOTP, value: {{ .root.Values.console.requireTotp | quote }} }
+- { name: SLUICE_APPROVAL_BY_SECOND_PERSON, value: {{ ternary "1" "0" .root.Values.console.secondPerson | quote }} }
 - { name: SLUICE_SHARDS_PER_ITEM, value: {{ .root.Values.stockRedis.masters | quote }} }
 {{- with .root.Values.stockRedis.standbySeeds }}
 - { name: SLUICE_STOCK_STANDBY_REDIS, value: {{ join "," . | quote }} }
