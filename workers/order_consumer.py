@@ -5,6 +5,7 @@ python -m workers.order_consumer
 
 import logging
 import sys
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from threading import Event
@@ -31,6 +32,8 @@ BATCH_MAX = 4000
 # Three threads of Python take turns: who has waited for PostgreSQL must not wait 5 ms more (the
 # interpreter's own choice) for one that decodes or announces, at each of its seven statements.
 SWITCH_S = 0.0005
+# Statuses that wait for the work Redis: some seconds of the fastest sale.
+UNWRITTEN_MAX = 100_000
 
 _log = logging.getLogger("workers.order_consumer")
 
@@ -51,6 +54,8 @@ class OrderHandler:
         self._clock = clock
         self._stop = stop
         self._names = names
+        # The newest ones of an outage of the work Redis.
+        self._unwritten: deque[Landed] = deque(maxlen=UNWRITTEN_MAX)
 
     def decode(self, message: Message) -> Intent | Barrier:
         """The intent or the barrier; raises InvalidMessage."""
@@ -98,14 +103,24 @@ class OrderHandler:
         kafka.deliver(self._producer, outgoing, self._stop)
         for span in spans.values():
             span.end()
-        try:
-            projection.write(self._work_redis, applied or ())
-        except redis.RedisError as error:
-            # Orders do not wait for a cache: the gateway falls back to the shard's own answer.
-            metrics.PROJECTION_FAILURES.inc()
-            _log.warning("status of %d reservations not written: %s", len(applied or ()), error)
+        self._write_statuses(applied or [])
         if isinstance(applied, followed.Decided):
             followed.end(applied)
+
+    def _write_statuses(self, decided: Sequence[Landed]) -> None:
+        """Of these, and of those that could not be written before.
+
+        Orders do not wait for a cache: the gateway falls back to the shard's own answer.
+        """
+        outcomes = [*self._unwritten, *decided]
+        try:
+            projection.write(self._work_redis, outcomes)
+        except redis.RedisError as error:
+            metrics.PROJECTION_FAILURES.inc()
+            _log.warning("status of %d reservations not written: %s", len(decided), error)
+            self._unwritten.extend(decided)
+        else:
+            self._unwritten.clear()
 
 
 def _followed_events(

@@ -185,6 +185,10 @@ MACHINES = {
     ),
     "KafkaLag": gauge('sluice_kafka_lag_messages{topic="reservations"}', 20_001, 19_999),
     "ConfirmationsSlow": _quantile("sluice_reserved_to_decided_seconds", 1, 10),
+    "StatusesNotWritten": Case(
+        {"sluice_projection_failures_total": after(60, 1)},
+        {"sluice_projection_failures_total": steady(7)},
+    ),
     "ConsumerStalled": gauge('sluice_consumer_stalled{topic="reservations"}', 1, 0),
     "OutboxUnreachable": gauge("sluice_relay_outboxes_unreachable", 1, 0),
     "RiskEventsLost": Case(

@@ -7,6 +7,7 @@ import pytest
 import redis
 from django.db import connections
 
+from control_plane.orders import projection
 from control_plane.orders.models import Order, Rejection
 from control_plane.snapshot.document import epoch_ms
 from tests.redis.waiting import until
@@ -139,6 +140,29 @@ def test_orders_do_not_wait_for_the_status_cache(consume, broker, item):
         all_committed(broker, 1)
     assert Order.objects.count() == 1
     assert len(broker.events("order.created")) == 1
+
+
+def test_a_status_that_could_not_be_written_is_written_with_the_next_batch(
+    consume, broker, item, work_redis
+):
+    class Leaving(redis.Redis):
+        is_away = True
+
+        def execute_command(self, *args, **options):
+            if self.is_away:
+                raise redis.ConnectionError("away")
+            return super().execute_command(*args, **options)
+
+    cache = Leaving(connection_pool=work_redis.connection_pool)
+    reserve(broker, item, ["ann"])
+    with consume(cache=cache):
+        all_committed(broker, 1)
+        cache.is_away = False
+        reserve(broker, item, ["bob"])
+        all_committed(broker, 2)
+    for order in Order.objects.all():
+        told = json.loads(work_redis.get(projection.KEY_PREFIX + order.reservation_id))
+        assert told["state"] == "confirmed", order.shopper
 
 
 def test_a_field_too_large_for_its_column_never_reaches_the_database(consume, broker, item):

@@ -38,12 +38,12 @@ METRICS = {
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_wrong_environment_ends_it_with_2_and_the_variable(worker, broker):
-    environ = running.environment(broker.names, SLUICE_METRICS_PORT="many")
+    environ = running.environment(broker.names, SLUICE_INSTANCE="of many")
     process = running.start(f"workers.{worker}", environ)
     _, log = process.communicate(timeout=running.DEADLINE_S)
     assert process.returncode == 2
     assert log == (
-        "sluice worker: SLUICE_METRICS_PORT must be a port between 1 and 65535, not 'many'\n"
+        "sluice worker: SLUICE_INSTANCE must be up to 100 of A-Z a-z 0-9 . _ -, not 'of many'\n"
     )
 
 
