@@ -105,7 +105,7 @@ def log_in(page: Page, site: Site) -> str:
     page.goto(f"{console}/admin/")
     page.locator("#id_username").fill("admin")
     page.locator("#id_password").fill((site.state / "admin-password").read_text().strip())
-    page.locator("input[type=submit]").click()
+    page.locator("#login-form [type=submit]").click()
     page.wait_for_url(f"{console}/admin/")
     return console
 

@@ -147,7 +147,7 @@ def test_a_receiver_that_refuses_costs_spans_and_nothing_else(shop, receiver):
     receiver.status = 503
     lost = counted(shop, "away")
     assert_reserved(buy(item, "ann"), item)
-    until(lambda: counted(shop, "away") > lost, "they are lost and counted")
+    until(lambda: counted(shop, "away") > lost, "they are lost and counted", 60)
     receiver.status = 200
 
 
