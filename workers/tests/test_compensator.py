@@ -223,7 +223,9 @@ def test_a_consumer_that_is_wrong_about_everything_drains_no_topic_however_often
             stopped += 1
     assert stopped == 4
     # A window less one at most; what comes in one batch or in several is Kafka's affair.
-    assert 8 <= len(broker.read(broker.names.dead_letters)) < 10
+    # Some may be told twice.
+    drained = {letter.key() for letter in broker.read(broker.names.dead_letters)}
+    assert 8 <= len(drained) < 10
 
 
 def _ended_or_drained(broker, messages):

@@ -304,8 +304,8 @@ def test_two_clusters_are_read_side_by_side_also_when_one_is_frozen(
 @pytest.mark.django_db(transaction=True)
 def test_the_keeper_trims_the_others_outboxes(sources, stock, pair, freeze, monkeypatch):
     _, healthy = pair
-    monkeypatch.setattr("workers.outbox_keeper.decided", set)
-    monkeypatch.setattr("workers.outbox_keeper._reservation_ids", lambda *_: [])
+    monkeypatch.setattr("workers.outbox_entries.decided", set)
+    monkeypatch.setattr("workers.outbox_entries._reservation_ids", lambda *_: [])
     keeper = OutboxKeeper(
         StockClusters.connect(sources, "test"),
         SystemClock(),
