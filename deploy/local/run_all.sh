@@ -83,9 +83,9 @@ run_tests() {
   again_if_few
 }
 
-# A test that fails on a busy machine is not the same as one that fails: up to five get a second try, by
+# A test that fails on a busy machine is not the same as one that fails: up to ten get a second try, by
 # themselves. What passes only then is named at the end, since it may also be a rare fault of ours.
-readonly SECOND_TRIES=5
+readonly SECOND_TRIES=10
 
 failed_of() { # failed_of LANE…: the names, one a line
   local name
