@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from control_plane.api.authentication import key_of
 from control_plane.campaigns import services
+from control_plane.campaigns.content import ITEM_FIELDS
 from control_plane.campaigns.models import BUCKETS_MAX, Campaign, Item, QueueBucket
 from control_plane.campaigns.steps import COMMENT_LENGTH_MAX
 from control_plane.merchants.models import Merchant
@@ -23,16 +24,7 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
 
     class Meta:
         model = Item
-        fields = [
-            "id",
-            "sku",
-            "title",
-            "units",
-            "price_minor",
-            "currency",
-            "limit_per_shopper",
-            "queue_mode",
-        ]
+        fields = ["id", *ITEM_FIELDS]
 
 
 class ItemOfCampaignSerializer(serializers.ModelSerializer[Item]):

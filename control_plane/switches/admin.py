@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from control_plane.config.ask_first import Question, Refusal, ask, staff
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, until_text
 from control_plane.switches import overview, services
-from control_plane.switches.forms import form_of, subject, until
+from control_plane.switches.forms import form_of, throw_as_asked
 from control_plane.switches.known import SWITCHES
 from control_plane.switches.models import SwitchThrow
 
@@ -112,22 +112,10 @@ class SwitchThrowAdmin(ReadOnlyAdmin):
             raise Http404
 
         def perform(values: dict[str, Any]) -> str:
-            now = timezone.now()
-            campaign, item = subject(values["where"])
             try:
-                throw = services.throw(
-                    name,
-                    values["value"],
-                    reason=values["reason"],
-                    by=staff(request),
-                    now=now,
-                    campaign=campaign,
-                    item=item,
-                    until=until(values["lasts"], campaign, item, now),
-                )
+                return throw_as_asked(name, values, staff(request), timezone.now())
             except ValidationError as error:
                 raise Refusal(" ".join(error.messages)) from error
-            return _("%(throw)s (%(where)s).") % {"throw": throw, "where": throw.where}
 
         now_says = switch.shown(services.effective(timezone.now()).everywhere()[name])
         question = Question(

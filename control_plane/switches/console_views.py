@@ -20,7 +20,7 @@ from control_plane.inventory.errors import InventoryError
 from control_plane.inventory.models import Source
 from control_plane.switches import console, presets, services
 from control_plane.switches.console_forms import GRAVE, ConsoleThrowForm, PresetForm, name_of
-from control_plane.switches.forms import subject, until
+from control_plane.switches.forms import throw_as_asked
 from control_plane.switches.known import SWITCHES
 from control_plane.switches.presets import PRESETS, Preset
 
@@ -71,19 +71,7 @@ def throw(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404
 
     def do(form: ConsoleThrowForm) -> str:
-        now, values = timezone.now(), form.cleaned_data
-        campaign, item = subject(values["where"])
-        thrown = services.throw(
-            name,
-            values["value"],
-            reason=values["reason"],
-            by=staff(request),
-            now=now,
-            campaign=campaign,
-            item=item,
-            until=until(values["lasts"], campaign, item, now),
-        )
-        return _("%(throw)s (%(where)s).") % {"throw": thrown, "where": thrown.where}
+        return throw_as_asked(name, form.cleaned_data, staff(request), timezone.now())
 
     return _answer(ConsoleThrowForm(name, request.POST), do)
 

@@ -1,7 +1,7 @@
 """The form that throws a switch: its value, where, how long, and why."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,7 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item
 from control_plane.config.ask_first import ReasonForm
+from control_plane.switches import services
 from control_plane.switches.known import OFF, ON, SWITCHES, Choice, Number, Switch
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 EVERYWHERE = "all"
 PERIODS = {"5m": timedelta(minutes=5), "30m": timedelta(minutes=30)}
@@ -72,6 +76,22 @@ def until(
         assert of is not None, "the form has looked"
         return of.ends_at
     return now + PERIODS[lasts] if lasts in PERIODS else None
+
+
+def throw_as_asked(name: str, values: dict[str, Any], by: "User", now: datetime) -> str:
+    """Throw the switch as a valid form says; what to tell the person. Raises ValidationError."""
+    campaign, item = subject(values["where"])
+    thrown = services.throw(
+        name,
+        values["value"],
+        reason=values["reason"],
+        by=by,
+        now=now,
+        campaign=campaign,
+        item=item,
+        until=until(values["lasts"], campaign, item, now),
+    )
+    return _("%(throw)s (%(where)s).") % {"throw": thrown, "where": thrown.where}
 
 
 def _value_field(switch: Switch) -> forms.Field:

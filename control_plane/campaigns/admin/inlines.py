@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.admin.form import BucketFormSet, ItemFormSet
+from control_plane.campaigns.content import ITEM_FIELDS
 from control_plane.campaigns.models import BUCKETS_MAX, Campaign, CampaignState, Item, QueueBucket
 from control_plane.campaigns.summary import shares
 from control_plane.config.model_admin import TabularInline
@@ -18,15 +19,7 @@ class ItemInline(TabularInline):
     model = Item
     formset = ItemFormSet
     min_num = 1
-    fields = (
-        "sku",
-        "title",
-        "units",
-        "price_minor",
-        "currency",
-        "limit_per_shopper",
-        "queue_mode",
-    )
+    fields = ITEM_FIELDS
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Drafts only."""
