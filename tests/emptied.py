@@ -1,9 +1,9 @@
 """A pytest plugin: databases are emptied after a test that commits, and only where something lies.
 
-Django truncates every table of every app after such a test and makes content types and permissions anew:
-for a hundred tables that is most of a second, of which PostgreSQL makes and throws away a few
-hundred files. Here rows are deleted from the tables that have any, in one transaction without triggers,
-so that append-only tables and foreign keys do not hold it up.
+Django truncates every table of every app after such a test and makes content types and permissions
+anew: for a hundred tables that is most of a second, in which PostgreSQL makes and throws away a few
+hundred files. Here rows are deleted from the tables that have any, in one transaction without
+triggers, so that append-only tables and foreign keys do not hold it up.
 """
 
 from typing import Any
