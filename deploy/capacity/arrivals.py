@@ -30,7 +30,7 @@ def _share(at_s: float) -> float:
     if at_s < -COUNTDOWN_S:
         return CALM
     if at_s < 0:
-        return CALM * (COUNTED_DOWN / CALM) ** (1 + at_s / COUNTDOWN_S)
+        return CALM * math.pow(COUNTED_DOWN / CALM, 1 + at_s / COUNTDOWN_S)
     if at_s < RAMP_S:
         return COUNTED_DOWN + (1 - COUNTED_DOWN) * at_s / RAMP_S
     if at_s < SPIKE_S:

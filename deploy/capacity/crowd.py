@@ -7,7 +7,7 @@ each with its own time, from the gateway's lane on.
 
 from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import simpy
 
 from deploy.capacity.arrivals import Curve
+from deploy.capacity.line import Cohort, Line
 from deploy.capacity.seen import Floats, Latencies, Work
 from deploy.capacity.stock import ROUND_TRIP_S, Node, Units
 
@@ -46,10 +47,10 @@ class Lines:
         self.backlog_s: Floats = np.zeros(count)
         self.waits, self.work = Latencies(), Work(float(count))
 
-    def tick(self, now: float, counts: Ints, work_s: Floats) -> Floats:
-        """Requests of this tick and what they cost; returns a wait for each worker's requests."""
+    def tick(self, now: float, counts: Ints, each_s: Floats) -> Floats:
+        """Requests of this tick and what one costs; returns how long each worker's take."""
+        work_s: Floats = counts * each_s
         busy = min(float(work_s.mean()) / TICK_S, BUSY_MAX)
-        each_s = work_s / np.maximum(counts, 1)
         # They come at random within the tick, and so wait for each other; who finds a backlog, or
         # a tick with more work than time, waits for what is left of that when he comes.
         at_random_s = (self._rng.random(len(counts)) < busy) * self._rng.exponential(
@@ -79,15 +80,18 @@ class Crowd:
         shards: int,
         units: Units,
         rng: np.random.Generator,
+        line: Line | None = None,
     ) -> None:
+        self._line = line
         self._env, self._front, self._curve = env, front, curve
         self._ends_s, self._opens_s = ends_s, opens_s
         self._nodes, self._shards, self._units, self._rng = nodes, shards, units, rng
         self.edge, self.gateway = Lines(front.edges, rng), Lines(front.gateways, rng)
+        self._entry_s: Floats = np.full(front.edges, front.entry_s)
         self._leave_edge: Counter[int] = Counter()
         self._believes_until = np.full(front.gateways, -np.inf)
         self._hears_at = np.full(front.gateways, np.inf)
-        self.asked = 0
+        self.asked = self.asked_again = 0
         self.heard: Counter[str] = Counter()
         # Those who went on to Redis; and of them to the simulated shards.
         self.whole_way = self.offered = 0
@@ -104,9 +108,9 @@ class Crowd:
                 yield self._env.timeout(now - self._env.now)
             if now < self._ends_s:
                 self._come(number, now)
-            elif not self._leave_edge:
+            elif not self._leave_edge and (self._line is None or self._line.is_empty):
                 break
-            self._buy(now, self._leave_edge.pop(number, 0))
+            self._buy(now, self._dealt(self._leave_edge.pop(number, 0), self._front.gateways))
             number += 1
         self.done = True
 
@@ -114,7 +118,7 @@ class Crowd:
         arrived = int(self._rng.poisson(self._curve(now + TICK_S / 2) * TICK_S))
         self.asked += arrived
         counts = self._dealt(arrived, self._front.edges)
-        waits_s = self.edge.tick(now, counts, counts * self._front.entry_s)
+        waits_s = self.edge.tick(now, counts, self._entry_s)
         # Rounded down: who needs less than a tick buys in the same one.
         leave = np.bincount((waits_s / TICK_S).astype(np.int64), counts).astype(np.int64)
         for later in np.flatnonzero(leave).tolist():
@@ -123,22 +127,48 @@ class Crowd:
     def _dealt(self, total: int, among: int) -> Ints:
         return self._rng.multinomial(total, np.full(among, 1 / among))
 
-    def _buy(self, now: float, arrived: int) -> None:
-        front = self._front
-        counts = self._dealt(arrived, front.gateways)
+    def _buy(self, now: float, new: Ints) -> None:
+        front, line = self._front, self._line
+        again = line.due(TICK_S, now) if line else []
+        back = self._dealt(sum(one.count for one in again), front.gateways)
+        self.asked_again += int(back.sum())
+        counts = new + back
         is_open = now >= self._opens_s
         self._hear(now)
         local = np.full(front.gateways, not is_open) | (self._believes_until > now)
-        each_s = np.where(local, front.refused_s, front.purchase_s)
-        waits_s = self.gateway.tick(now, counts, counts * each_s)
+        each_s: Floats = np.where(local, front.refused_s, front.purchase_s)
+        waits_s = self.gateway.tick(now, counts, each_s)
         refused = counts * local
         self.heard["sold_out" if is_open else "not_started"] += int(refused.sum())
         self.out_of_memory.add_many(waits_s[local], refused[local].astype(np.float64))
         whole_way = counts - refused
+        if line:
+            if whole_way.any():
+                self._find_out(now, whole_way, waits_s)
+            whole_way = self._through(line, now, new * ~local, again, back * ~local, waits_s)
         self.whole_way += int(whole_way.sum())
         if whole_way.any():
             self._find_out(now, whole_way, waits_s)
             self._offer(now, whole_way, waits_s)
+
+    def _through(
+        self, line: Line, now: float, new: Ints, again: list[Cohort], back: Ints, waits_s: Floats
+    ) -> Ints:
+        """Who comes gets a number, who comes back is let through if he is called."""
+        if new.any():
+            line.join(now, new, waits_s)
+        # Of each cohort some came to workers that have told them that nothing is left.
+        left = int(back.sum())
+        counts = self._rng.multivariate_hypergeometric([one.count for one in again], left)
+        called, rest = line.part(
+            [replace(one, count=n) for one, n in zip(again, counts.tolist(), strict=True) if n]
+        )
+        self.heard["queued"] += left - called
+        line.wait(rest, TICK_S)
+        through = self._rng.multivariate_hypergeometric(back, called) + line.called_at_once
+        line.called_at_once = np.zeros_like(through)
+        line.came += int(through.sum())
+        return through
 
     def _hear(self, now: float) -> None:
         heard = self._hears_at <= now

@@ -112,8 +112,8 @@ def read(report: Path | None = None) -> Source:
         told = f"{known['machine']}, {known['date']}, commit {known['commit']}"
         return Source(figures, figures, told, known["measures"])
     path = report or REPORT
-    told = _json(path)
-    measures = told.get("measures")
+    report_read = _json(path)
+    measures = report_read.get("measures")
     if not isinstance(measures, dict) or not all(isinstance(m, dict) for m in measures.values()):
         raise WrongInput(str(path), "has no measures: is it a report of `make bench`?")
     try:
@@ -123,7 +123,7 @@ def read(report: Path | None = None) -> Source:
             str(path), f"a measure lacks a figure or has a wrong one: {error}"
         ) from error
     names = ", ".join(sorted(measures)) or "nothing"
-    who = f"{told.get('machine')}, commit {told.get('commit')}, {told.get('date')}"
+    who = ", ".join(str(report_read.get(name)) for name in ("machine", "commit", "date"))
     return Source(newer, figures, f"{path} ({who}) for {names}; the rest as checked in", measures)
 
 

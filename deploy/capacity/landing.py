@@ -19,9 +19,7 @@ IDLE_S = 0.02
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds: of a reservation in a relay; of a batch and of an order in PostgreSQL; of an order in
-    its consumer between two transactions; until Kafka acknowledges.
-    """
+    """Seconds that each step takes; `between_s`: an order in its consumer, between transactions."""
 
     relay_s: float
     batch_s: float

@@ -56,6 +56,8 @@ class Plan:
         full_at = sale.target_qps / first.used
         last_s = sale.units / min(lands, sale.target_qps)
         topics = f"{chain.partitions(sale, self.stages)} partitions, {chain.REPLICAS} replicas"
+        bits = (figures.request_bytes * gbit, figures.answer_bytes * gbit)
+        in_and_out = "{:,.1f} Gbit/s in, {:,.1f} out".format(*bits)
         log_mb = orders * figures.wal_bytes / 1e6
         disk_gb = sale.units * figures.order_row_bytes / 1e9
         asked = f"{orders:,.0f}/s would make {sale.units:,} in {sale.confirm_within_s:g} s"
@@ -63,8 +65,7 @@ class Plan:
             f"first to be full: {first.name}, at {full_at:,.0f} purchases/s",
             f"behind the answers: {behind.name}, at {behind.used:.0%} of what it takes",
             f"orders: {asked}; at {lands:,.0f}/s the last is confirmed after about {last_s:,.1f} s",
-            f"network before the gateways, Gbit/s: {figures.request_bytes * gbit:,.1f} in, "
-            + f"{figures.answer_bytes * gbit:,.1f} out",
+            f"network before the gateways: {in_and_out}",
             f"Kafka's topics: {topics}",
             f"PostgreSQL: {log_mb:,.1f} MB/s of log, {disk_gb:,.1f} GB of orders",
             f"a stock Redis: {_turn(self)}",

@@ -44,6 +44,7 @@ def setup(plan: Plan, seed: int) -> Setup:
         relays=count["relay"],
         consumers=count["orders"],
         seed=seed,
+        number_s=figures.queue_number_us / 1e6 if sale.queue == "fifo" else None,
     )
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import simpy
 
 from deploy.capacity.arrivals import Curve
-from deploy.capacity.crowd import Crowd, Front
+from deploy.capacity.crowd import TICK_S, Crowd, Front
 from deploy.capacity.landing import Costs, Landing
+from deploy.capacity.line import Line
 from deploy.capacity.queueing import BatchServer
 from deploy.capacity.seen import Latencies, Work
 from deploy.capacity.stock import Heard, Node, Units
@@ -39,6 +40,8 @@ class Setup:
     relays: int
     consumers: int
     seed: int
+    # Seconds of the counters' node for a number in a call; without one there is no queue.
+    number_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,21 +89,35 @@ def run(setup: Setup) -> Outcome:
         Node(env, shard, setup.node, units, setup.front.gateways, heard, work, landing.reserved)
         for shard in range(setup.simulated)
     ]
-    crowd = Crowd(
-        env, setup.front, setup.curve, setup.ends_s, setup.opens_s, nodes, setup.shards, units, rng
-    )
+    line = None
+    if setup.number_s is not None:
+        line = Line(
+            env,
+            setup.node,
+            setup.number_s,
+            setup.front.gateways,
+            units,
+            scale,
+            lambda: scale * (heard.counts["reserved"] - landing.confirmed),
+            rng,
+        )
+    front, curve, ends_s, opens_s = setup.front, setup.curve, setup.ends_s, setup.opens_s
+    crowd = Crowd(env, front, curve, ends_s, opens_s, nodes, setup.shards, units, rng, line)
     # The crowd first: what it offers in a tick is there when a node looks in it.
     env.process(crowd.run())
     for node in nodes:
         env.process(node.run())
     env.process(units.agent(env))
+    if line:
+        env.process(line.hand_out(TICK_S))
+        env.process(line.control())
 
     def is_over() -> bool:
         answered = sum(heard.counts.values()) == crowd.offered
         return crowd.done and answered and landing.confirmed == heard.counts["reserved"]
 
     _until(env, is_over, setup.ends_s + GIVES_UP_S)
-    return _outcome(setup, scale, given, units, crowd, nodes, heard, work, landing)
+    return _outcome(setup, scale, given, units, crowd, nodes, heard, work, landing, line)
 
 
 def _until(env: simpy.Environment, is_over: Callable[[], bool], limit_s: float) -> None:
@@ -118,11 +135,13 @@ def _outcome(
     heard: Heard,
     work: Work,
     landing: Landing,
+    line: Line | None,
 ) -> Outcome:
     in_front = [
         Seen("edge", crowd.edge.work.busiest, crowd.edge.waits),
         Seen("gateway", crowd.gateway.work.busiest, crowd.gateway.waits),
         Seen("redis", work.busiest, heard.redis),
+        *([Seen("queue", line.work.busiest, line.times)] if line else []),
     ]
     behind = [
         Seen("relay, Kafka", landing.relay_work.busiest, landing.relayed),
@@ -131,8 +150,8 @@ def _outcome(
     reserved = heard.counts["reserved"]
     calls = sum(node.calls for node in nodes)
     return Outcome(
-        asked=crowd.asked,
-        heard=_answers(crowd, heard, scale),
+        asked=crowd.asked + crowd.asked_again,
+        heard=_answers(crowd, heard, scale, line),
         on_the_way=crowd.offered - sum(heard.counts.values()),
         units=given,
         reserved=scale * reserved,
@@ -151,9 +170,12 @@ def _outcome(
     )
 
 
-def _answers(crowd: Crowd, heard: Heard, scale: int) -> dict[str, int]:
+def _answers(crowd: Crowd, heard: Heard, scale: int, line: Line | None) -> dict[str, int]:
     """Each request once. What the other shards answered is told in the proportion of these."""
     answers = dict(crowd.heard)
+    if line:
+        answers["queued"] = answers.get("queued", 0) + line.queued
+        answers["sold_out"] = answers.get("sold_out", 0) + line.told_sold_out
     answered = sum(heard.counts.values())
     elsewhere = crowd.whole_way - crowd.offered
     told = scale * heard.counts["reserved"] if elsewhere else heard.counts["reserved"]
