@@ -110,7 +110,7 @@ class Crowd:
                 self._come(number, now)
             elif not self._leave_edge and (self._line is None or self._line.is_empty):
                 break
-            self._buy(now, self._dealt(self._leave_edge.pop(number, 0), self._front.gateways))
+            self._buy(now, self._leave_edge.pop(number, 0))
             number += 1
         self.done = True
 
@@ -127,9 +127,13 @@ class Crowd:
     def _dealt(self, total: int, among: int) -> Ints:
         return self._rng.multinomial(total, np.full(among, 1 / among))
 
-    def _buy(self, now: float, new: Ints) -> None:
+    def _buy(self, now: float, arrived: int) -> None:
         front, line = self._front, self._line
         again = line.due(TICK_S, now) if line else []
+        is_called = line is not None and line.called_at_once.any()
+        if not (arrived or again or is_called or self.gateway.backlog_s.any()):
+            return  # most ticks of a queue's end
+        new = self._dealt(arrived, front.gateways)
         back = self._dealt(sum(one.count for one in again), front.gateways)
         self.asked_again += int(back.sum())
         counts = new + back

@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from deploy.capacity import arrivals, figures, plan, played, simulation, stages
+from deploy.capacity import arrivals, figures, line, plan, played, simulation, stages
 from deploy.capacity.crowd import Front
 from deploy.capacity.sale import Sale
 from deploy.capacity.simulation import Outcome, Setup
@@ -200,3 +200,33 @@ def test_orders_of_one_item_are_made_one_batch_after_the_other() -> None:
     assert min(last) > 40_000 / costs.item_lands_per_s
     # Each batch costs its share however small it is, so beyond two consumers it gets slower.
     assert last[2] >= last[1] * 0.95
+
+
+def test_a_queue_lets_everybody_in_at_its_pace_and_loses_nobody() -> None:
+    number_s = FIGURES.queue_number_us / 1e6
+    outcome = simulation.run(steady(8_000, units=2_500, ends_s=1.0, number_s=number_s))
+    assert outcome.asked == sum(outcome.heard.values())
+    assert outcome.on_the_way == 0
+    assert outcome.heard["reserved"] == outcome.reserved == outcome.confirmed == 2_500
+    assert outcome.heard["queued"] > 0 and outcome.heard["sold_out"] > 0
+    assert seen(outcome, "queue").times.count > 2_500
+    without = simulation.run(steady(8_000, units=2_500, ends_s=1.0))
+    assert without.sold_out_at_s is not None and outcome.sold_out_at_s is not None
+    assert outcome.sold_out_at_s > without.sold_out_at_s
+
+
+def test_the_pace_of_the_queue_is_the_controllers() -> None:
+    from workers.queue import pace, window
+    from workers.queue_controller import TICK_S
+
+    assert (line.CONTROLLER_TICK_S, line.HEADROOM_PART) == (TICK_S, window.HEADROOM_PART)
+    ours, theirs = line.Pace(0.0), pace.Pace()
+    theirs.budget(0.0, pace.Reading(0.0, 0, None))
+    theirs.rate_per_s = ours.rate_per_s
+    for tick in range(1, 400):
+        now, lag = tick * TICK_S, 9_000 if tick % 90 > 60 else 10
+        called = theirs.budget(now, pace.Reading(now, lag, None)) // 2
+        assert ours.budget(now, lag) // 2 == called
+        ours.use(called)
+        theirs.use(called)
+        assert ours.rate_per_s == theirs.rate_per_s
