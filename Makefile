@@ -1,7 +1,7 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders drill lock \
+.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock \
 	images audit check-deploy
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
@@ -57,6 +57,14 @@ bench-orders: up
 	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_orders
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
+
+# Empty ones too: what is missing is named by the program, as the names are here.
+CAPACITY = $(if $(QUEUE),--queue "$(QUEUE)") $(if $(HUMAN_CHECK),--human-check "$(HUMAN_CHECK)") \
+	$(if $(HEADROOM),--headroom "$(HEADROOM)") $(if $(HAVE),--have "$(HAVE)") $(if $(SEED),--seed "$(SEED)") \
+	$(if $(CONFIRM_WITHIN_S),--confirm-within-s "$(CONFIRM_WITHIN_S)")
+
+capacity: setup ## say what a sale needs and how it would go: TARGET_QPS=1000000 UNITS=100000 SHARDS=64
+	@$(PYTHON) -m deploy.capacity plan --target-qps "$(TARGET_QPS)" --units "$(UNITS)" --shards "$(SHARDS)" $(CAPACITY)
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")
