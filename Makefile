@@ -1,7 +1,7 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders drill lock \
+.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders bench-board drill lock \
 	images audit check-deploy
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
@@ -35,8 +35,8 @@ test: setup ## run every test against a stack of its own
 check: setup ## lint, types and tidiness
 	@deploy/local/run_all.sh check
 
-bench: ## measure beside the machine's limit; ONLY=redis, gateway or orders measures one part
-	@$(if $(filter-out redis gateway orders,$(ONLY)),echo "ONLY is redis or gateway or orders" >&2; exit 2)
+bench: ## measure beside the machine's limit; ONLY=redis, gateway, orders or board measures one part
+	@$(if $(filter-out redis gateway orders board,$(ONLY)),echo "ONLY is redis, gateway, orders or board" >&2; exit 2)
 	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway bench-orders)
 
 # Its servers are its own: it pins one Redis to a core and asks it alone.
@@ -57,6 +57,10 @@ bench-orders: up
 	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_orders
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
+
+# Rounds with and without open boards, by turns; five minutes.
+bench-board: up
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_board --profile $(PROFILE)
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")

@@ -70,9 +70,10 @@ def record_alerts(told: Iterable[Told], now: datetime) -> int:
 def make_wall_link(place: str, lasts: timedelta, by: Any, now: datetime) -> WallLink:
     """A link that works for `lasts`. Raises NotMade."""
     if not place.strip():
-        raise NotMade("a link needs the place where it hangs")
+        raise NotMade(_("A link needs the place where it hangs."))
     if not timedelta(0) < lasts <= WALL_LASTS_MAX:
-        raise NotMade(f"a link lasts at most {WALL_LASTS_MAX.days} days")
+        most = {"days": WALL_LASTS_MAX.days}
+        raise NotMade(_("A link lasts an hour to %(days)s days.") % most)
     with transaction.atomic():
         link = WallLink.objects.create(
             place=place.strip()[:100], by=by, created_at=now, expires_at=now + lasts

@@ -82,7 +82,6 @@ def enroll(request: HttpRequest) -> HttpResponse:
             codes = _confirm(user, device)
             log_deed(user, user, _("Second factor enrolled"))
             login(request, device)
-            request.session[second_factor.HAS_ONE] = True
             return _page(request, "admin/second_factor/codes.html", codes=codes)
         form.add_error("code", _("This code is not right. Is the clock of your phone right?"))
     return _page(
@@ -109,7 +108,6 @@ def end(request: HttpRequest) -> HttpResponse:
         if match_token(user, form.cleaned_data["code"]) is not None:
             second_factor.reset(user)
             log_deed(user, user, _("Second factor ended"))
-            request.session[second_factor.HAS_ONE] = False
             messages.success(request, _("You sign in with your password alone from now on."))
             return HttpResponseRedirect(reverse("admin:index"))
         form.add_error("code", _("This code is not right, or it was used. Wait for the next one."))
