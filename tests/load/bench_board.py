@@ -55,7 +55,8 @@ def main() -> int:
     django.setup()
     bench = _Bench(arguments)
     bench.round(arguments.viewers)  # warms both up; it is not counted
-    shut, watched = [], []
+    shut: list[Round] = []
+    watched: list[Round] = []
     for number in range(arguments.rounds):
         order = [(0, shut), (arguments.viewers, watched)]
         for viewers, kept in order if number % 2 == 0 else reversed(order):

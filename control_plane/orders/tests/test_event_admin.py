@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db.models import F
 from django.utils import timezone
 
 from control_plane.config import waiting
@@ -62,7 +63,12 @@ def test_it_is_shown_with_what_it_says_why_and_how_often(admin_client, event):
 
 def test_a_retry_has_it_sent_at_the_next_turn(admin_client, event):
     assert _unsent() == []
+    assert event.aside_until > timezone.now()
     admin_client.post(f"{LIST}{event.pk}/retry/", {"reason": "mended"})
+    event.refresh_from_db()
+    assert event.aside_until <= timezone.now()
+    # PostgreSQL's now() is the beginning of the test's transaction.
+    OrderEvent.objects.update(aside_until=F("aside_until") - timedelta(hours=1))
     assert _unsent() == [event.pk]
     line = newest(Wanted(source="buttons"), 1)[0]
     assert (line.who, line.what) == ("admin", "Retry now: mended")
