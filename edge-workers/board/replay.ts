@@ -100,7 +100,8 @@ export class Replay {
     const frame = this.#frames[place];
     if (frame === undefined) return;
     const { clock, text } = this.#options.words;
-    const missing = this.#missing_ms > 0 ? ` · ${text.missing(Math.round(this.#missing_ms / 1000))}` : "";
+    const missing =
+      this.#missing_ms > 0 ? ` · ${text.missing(Math.round(this.#missing_ms / 1000))}` : "";
     say(this.#moment, clock(frame.at_ms) + missing);
     this.#options.show(this.#frames.slice(0, place + 1), place);
   }
