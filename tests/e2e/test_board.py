@@ -60,7 +60,9 @@ def watched(
         running = begin_sale(module_environment, folder, seed=71, spike_s=3.0, **SOLD)
         watched = Watched(page, heard, {})
         counts = page.locator(".item:first-child .left-count")
-        wait_for(lambda: counts.count() and counts.inner_text() == "80", "the item on the board", 120)
+        wait_for(
+            lambda: counts.count() and counts.inner_text() == "80", "the item on the board", 120
+        )
         wait_for(lambda: counts.inner_text() not in ("80", "–"), "the first units to go", 120)
         watched.lefts.append(counts.inner_text())
         watched.summary = running.finish()
