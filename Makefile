@@ -1,7 +1,7 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock \
+.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock bench-board \
 	images audit check-deploy
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
@@ -35,8 +35,8 @@ test: setup ## run every test against a stack of its own
 check: setup ## lint, types and tidiness
 	@deploy/local/run_all.sh check
 
-bench: ## measure beside the machine's limit; ONLY=redis, gateway or orders measures one part
-	@$(if $(filter-out redis gateway orders,$(ONLY)),echo "ONLY is redis or gateway or orders" >&2; exit 2)
+bench: ## measure beside the machine's limit; ONLY=redis, gateway, orders or board measures one part
+	@$(if $(filter-out redis gateway orders board,$(ONLY)),echo "ONLY is redis, gateway, orders or board" >&2; exit 2)
 	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway bench-orders)
 
 # Its servers are its own: it pins one Redis to a core and asks it alone.
@@ -65,6 +65,10 @@ CAPACITY = $(if $(QUEUE),--queue "$(QUEUE)") $(if $(HUMAN_CHECK),--human-check "
 
 capacity: setup ## say what a sale needs and how it would go: TARGET_QPS=1000000 UNITS=100000 SHARDS=64
 	@$(PYTHON) -m deploy.capacity plan --target-qps "$(TARGET_QPS)" --units "$(UNITS)" --shards "$(SHARDS)" $(CAPACITY)
+
+# Rounds with and without open boards, by turns; five minutes.
+bench-board: up
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_board --profile $(PROFILE)
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")

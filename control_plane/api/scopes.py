@@ -11,6 +11,8 @@ class Scope(models.TextChoices):
     CAMPAIGNS_WRITE = "campaigns:write", _("create, edit and submit drafts")
     CAMPAIGNS_APPROVE = "campaigns:approve", _("approve or return what somebody else has made")
     CAMPAIGNS_END = "campaigns:end", _("end a sale early, give it new buy addresses")
+    CAMPAIGNS_EXTEND = "campaigns:extend", _("move the end of a sale to later")
+    CAMPAIGNS_PAUSE = "campaigns:pause", _("pause and resume a sale, or one item of it")
     ORDERS_READ = "orders:read", _("read orders")
     ORDERS_CANCEL = "orders:cancel", _("cancel unpaid orders")
     RESERVATIONS_READ = "reservations:read", _("read reservations")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.board import services
 from control_plane.board.models import Alert, WallLink
+from control_plane.config.ask_first import staff
 from control_plane.config.read_only_admin import ReadOnlyAdmin
 
 
@@ -31,7 +32,7 @@ class WallLinkAdmin(ReadOnlyAdmin):
     def withdraw(self, request: HttpRequest, links: Any) -> None:
         """End the chosen links."""
         for link in links:
-            services.withdraw_wall_link(link.pk, timezone.now())
+            services.withdraw_wall_link(link, staff(request), timezone.now())
 
     def has_share_permission(self, request: HttpRequest) -> bool:
         """Who makes links may end them."""

@@ -8,7 +8,6 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -18,7 +17,7 @@ from control_plane.config.bare_asgi import (
     BadBody,
     Receive,
     Send,
-    admit,
+    admit_monitoring,
     read_body,
     refuse,
     respond,
@@ -38,11 +37,7 @@ gate = Gate(1, "alerts")
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Refuse what is wrong, else write it down."""
-    token = settings.ENV.monitoring_token
-    if token is None:
-        await refuse(send, 404, "not_found", "This process has no monitoring token.")
-        return
-    if not await admit(scope, send, "POST", token):
+    if not await admit_monitoring(scope, send, "POST"):
         return
     try:
         told = parse(await read_body(receive, BODY_BYTES_MAX))

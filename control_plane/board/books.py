@@ -132,7 +132,7 @@ def switches(now: datetime) -> list[dict[str, Any]]:
             }
             for row in overview.rows(now)
             for throw in row.throws
-            if not throw.is_covered  # type: ignore[attr-defined]
+            if not throw.is_covered
         ]
 
 

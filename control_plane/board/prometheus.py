@@ -55,7 +55,7 @@ EMPTY = Samples({})
 def instant(url: str, query: str = BOARD, at: float | None = None) -> Samples:
     """The values of now, or of a moment. Raises Unanswered."""
     asked = {"query": query} | ({} if at is None else {"time": f"{at:.3f}"})
-    result = _ask(f"{url}/api/v1/query", asked, TIMEOUT_S)
+    result = _ask(f"{url}/api/v1/query", asked, TIMEOUT_S)["result"]
     samples = _Collected()
     for series in result:
         samples.add(series["metric"], series["value"][1])
@@ -68,10 +68,16 @@ def over(
     """The values of every step of a while, by its moment. Raises Unanswered."""
     asked = {"query": query, "start": since, "end": until, "step": step_s}
     collected: dict[float, _Collected] = {}
-    for series in _ask(f"{url}/api/v1/query_range", asked, RANGE_TIMEOUT_S):
+    for series in _ask(f"{url}/api/v1/query_range", asked, RANGE_TIMEOUT_S)["result"]:
         for at, value in series["values"]:
             collected.setdefault(float(at), _Collected()).add(series["metric"], value)
     return {at: Samples(collected[at].values) for at in sorted(collected)}
+
+
+def values_of(url: str, label: str, match: str, since: float, until: float) -> set[str]:
+    """What the label says in all series of a while that are still kept. Raises Unanswered."""
+    asked = {"match[]": match, "start": f"{since:.3f}", "end": f"{until:.3f}"}
+    return set(_ask(f"{url}/api/v1/label/{label}/values", asked, TIMEOUT_S, is_form=False))
 
 
 class _Collected:
@@ -86,15 +92,16 @@ class _Collected:
         self.values.setdefault(metric["__name__"], {})[tuple(sorted(kept))] = number
 
 
-def _ask(address: str, asked: dict[str, Any], timeout_s: float) -> list[Any]:
+def _ask(address: str, asked: dict[str, Any], timeout_s: float, is_form: bool = True) -> Any:
+    query = urllib.parse.urlencode(asked)
     # As a form: the question is longer than some proxies take in an address.
-    body = urllib.parse.urlencode(asked).encode()
+    body = query.encode() if is_form else None
     try:
-        with urllib.request.urlopen(address, body, timeout=timeout_s) as answer:
+        url = address if is_form else f"{address}?{query}"
+        with urllib.request.urlopen(url, body, timeout=timeout_s) as answer:
             said = json.loads(answer.read(ANSWER_BYTES_MAX))
     except urllib.error.HTTPError as error:
         raise Unanswered(f"Prometheus answered {error.code}") from error
     except (OSError, ValueError) as error:
         raise Unanswered(f"Prometheus: {error}") from error
-    result: list[Any] = said["data"]["result"]
-    return result
+    return said["data"]

@@ -1,6 +1,7 @@
 """A past sale, frame by frame, as the board showed it: Prometheus' series, and the alerts."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,14 +14,36 @@ from control_plane.board.models import Alert
 from control_plane.campaigns.models import Campaign
 
 FRAMES_MAX = 300
+UNITS = 'sluice_item_units{place="total"}'
+# A sale that is approved shortly before its start is in the figures only then.
+SCRAPED_MS = 15_000
 HISTORY_S = 300
 HISTORY = '{__name__=~"sluice:(buys:rate|orders:rate|exchange_p99|confirm_p99)"}'
 # What is shown of the time before the start and after the end.
 BEFORE, AFTER = timedelta(seconds=15), timedelta(seconds=60)
 
 
+def offered(campaigns: Sequence[Campaign], now: datetime) -> list[Campaign]:
+    """Those of which Prometheus keeps something: what its retention took has no replay.
+
+    All of them while it cannot be asked: who chooses one is told so.
+    """
+    url = settings.ENV.prometheus_url
+    if url is None or not campaigns:
+        return []
+    since = min(campaign.starts_at for campaign in campaigns) - BEFORE
+    try:
+        known = prometheus.values_of(url, "item", UNITS, since.timestamp(), now.timestamp())
+    except prometheus.Unanswered:
+        return list(campaigns)
+    return [one for one in campaigns if known & {str(item.pk) for item in one.items.all()}]
+
+
 def frames(campaign: Campaign, now: datetime | None = None) -> bytes:
-    """`{"frames": [document, …]}`, at most FRAMES_MAX. Raises prometheus.Unanswered."""
+    """`{"frames": [document, …], "missing_ms"}`, at most FRAMES_MAX. Raises prometheus.Unanswered.
+
+    `missing_ms`: of how much of its beginning nothing is kept; null when that is all of it.
+    """
     now = now or timezone.now()
     if settings.ENV.prometheus_url is None:
         raise prometheus.Unanswered("there is no Prometheus here")
@@ -38,7 +61,20 @@ def frames(campaign: Campaign, now: datetime | None = None) -> bytes:
         .exclude(severity="none")
     )
     shown = [_frame(campaign, at, samples, base, alerts) for at, samples in seen.items()]
-    return json.dumps({"frames": shown}, separators=(",", ":")).encode()
+    missing_ms = _missing_ms(shown, since, step_s)
+    if missing_ms is None:
+        shown = []
+    said = {"frames": shown, "missing_ms": missing_ms}
+    return json.dumps(said, separators=(",", ":")).encode()
+
+
+def _missing_ms(shown: list[document.Json], since: datetime, step_s: int) -> int | None:
+    """Up to the first moment of which somebody knows units. Two steps are the scrape's own."""
+    for frame in shown:
+        if any(item["units"] for item in frame["campaigns"][0]["items"]):
+            gap_ms = int(frame["at_ms"] - since.timestamp() * 1000)
+            return gap_ms if gap_ms > max(2 * step_s * 1000, SCRAPED_MS) else 0
+    return None
 
 
 def history(now: float) -> document.Json:

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.admin.models import ADDITION
+from django.db import transaction
+from django.utils.translation import gettext as _
+
 from control_plane.board.models import Alert, WallLink
+from control_plane.config.history import log_deed
 
 # A wall that hangs for longer has somebody who makes it a new one.
 WALL_LASTS_MAX = timedelta(days=7)
@@ -65,15 +70,23 @@ def record_alerts(told: Iterable[Told], now: datetime) -> int:
 def make_wall_link(place: str, lasts: timedelta, by: Any, now: datetime) -> WallLink:
     """A link that works for `lasts`. Raises NotMade."""
     if not place.strip():
-        raise NotMade("a link needs the place where it hangs")
+        raise NotMade(_("A link needs the place where it hangs."))
     if not timedelta(0) < lasts <= WALL_LASTS_MAX:
-        raise NotMade(f"a link lasts at most {WALL_LASTS_MAX.days} days")
-    return WallLink.objects.create(
-        place=place.strip()[:100], by=by, created_at=now, expires_at=now + lasts
-    )
+        most = {"days": WALL_LASTS_MAX.days}
+        raise NotMade(_("A link lasts an hour to %(days)s days.") % most)
+    with transaction.atomic():
+        link = WallLink.objects.create(
+            place=place.strip()[:100], by=by, created_at=now, expires_at=now + lasts
+        )
+        log_deed(by, link, _("Wall link made"), ADDITION)
+    return link
 
 
-def withdraw_wall_link(link_id: int, now: datetime) -> bool:
+def withdraw_wall_link(link: WallLink, by: Any, now: datetime) -> bool:
     """End a link; a wall that shows the board goes dark within some seconds. False for a repeat."""
-    open_one = WallLink.objects.filter(pk=link_id, withdrawn_at=None)
-    return bool(open_one.update(withdrawn_at=now))
+    open_one = WallLink.objects.filter(pk=link.pk, withdrawn_at=None)
+    with transaction.atomic():
+        ended = bool(open_one.update(withdrawn_at=now))
+        if ended:
+            log_deed(by, link, _("Wall link withdrawn"))
+    return ended

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -41,11 +42,12 @@ def page(request: HttpRequest) -> HttpResponse:
     """The board of staff."""
     _check(request, SEE)
     ended = Campaign.objects.filter(state__in=[CampaignState.LIVE, CampaignState.ENDED])
+    newest = ended.order_by("-starts_at").prefetch_related("items")[:REPLAYS_MAX]
     return _page(
         request,
         kind=passes.STAFF,
         shown_pass=_staff_pass(request),
-        replays=list(ended.order_by("-starts_at")[:REPLAYS_MAX]),
+        replays=replay.offered(list(newest), timezone.now()),
         may_share=request.user.has_perm(SHARE),
     )
 
@@ -55,7 +57,7 @@ def page(request: HttpRequest) -> HttpResponse:
 def renew(request: HttpRequest) -> JsonResponse:
     """`{"pass"}` for another minute; 401 once somebody has logged out, 403 without the right."""
     if not request.user.is_authenticated:
-        return problems.response(401, "bad_token", "Nobody is logged in.")
+        return problems.response(401, "bad_token", _("Nobody is logged in."))
     _check(request, SEE)
     return JsonResponse({"pass": _staff_pass(request)})
 
@@ -70,7 +72,8 @@ def replayed(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         body = replay.frames(campaign)
     except prometheus.Unanswered as error:
-        return problems.response(503, "busy", str(error))
+        said = _("Prometheus does not answer: past sales cannot be read now.")
+        return problems.response(503, "busy", said, detail=str(error))
     return HttpResponse(body, content_type="application/json")
 
 
@@ -81,7 +84,7 @@ def make_wall(request: HttpRequest) -> JsonResponse:
     _check(request, SHARE)
     hours = request.POST.get("hours", "")
     if not (hours.isascii() and hours.isdecimal() and len(hours) <= 4):
-        return problems.response(400, "bad_request", "Whole hours.", field="hours")
+        return problems.response(400, "bad_request", _("Whole hours."), field="hours")
     try:
         link = services.make_wall_link(
             request.POST.get("place", ""),

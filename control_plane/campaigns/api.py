@@ -1,9 +1,12 @@
 """`/api/v1/campaigns/` and `…/items/` for the merchant's own tools; the admin's rules."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
@@ -19,12 +22,15 @@ from control_plane.campaigns.models import Campaign, Item
 from control_plane.campaigns.serializers import (
     CampaignSerializer,
     CommentSerializer,
+    ExtendSerializer,
     ItemOfCampaignSerializer,
     NeededCommentSerializer,
+    PauseSerializer,
 )
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 
+PAUSE = requires("campaigns.pause_campaign")
 SEEN = OpenApiParameter(
     etags.IF_MATCH,
     {"type": "string", "pattern": etags.PATTERN},
@@ -55,6 +61,9 @@ class CampaignViewSet(
         "send_back": Scope.CAMPAIGNS_APPROVE,
         "approve": Scope.CAMPAIGNS_APPROVE,
         "end": Scope.CAMPAIGNS_END,
+        "extend": Scope.CAMPAIGNS_EXTEND,
+        "pause": Scope.CAMPAIGNS_PAUSE,
+        "resume": Scope.CAMPAIGNS_PAUSE,
         "rotate_path_keys": Scope.CAMPAIGNS_END,
     }
 
@@ -122,6 +131,33 @@ class CampaignViewSet(
         """approved or live → ended."""
         return self._move(services.end_now)
 
+    @extend_schema(request=ExtendSerializer, parameters=[SEEN])
+    @action(
+        detail=True, methods=["post"], permission_classes=[requires("campaigns.extend_campaign")]
+    )
+    def extend(self, request: Request, slug: str) -> Response:
+        """Move the end to later. Who wants no other end than the one he saw names its ETag."""
+        campaign, said = self.get_object(), self._said(ExtendSerializer)
+        if "If-Match" in request.headers:
+            # Not locked: the service moves the end that this has, or none.
+            etags.require_match(request, self.get_serializer(campaign).data)
+        by: Any = request.user
+        with _refused():
+            services.extend(campaign, said["ends_at"], said["reason"], by, timezone.now())
+        return self._shown(self.get_object())
+
+    @extend_schema(request=PauseSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[PAUSE])
+    def pause(self, request: Request, slug: str) -> Response:
+        """Nobody can buy until it is resumed; units and orders stay."""
+        return self._halt(services.pause)
+
+    @extend_schema(request=PauseSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[PAUSE])
+    def resume(self, request: Request, slug: str) -> Response:
+        """Sell again: what stopped just the campaign, or just this item, is reverted."""
+        return self._halt(services.resume)
+
     @extend_schema(request=None)
     @action(
         detail=True,
@@ -134,22 +170,31 @@ class CampaignViewSet(
 
     def _lock_draft(self) -> None:
         campaign = self.get_object()
-        try:
+        with _refused():
             services.lock_draft(campaign.pk)
-        except services.CampaignError as error:
-            raise _conflict(error) from error
 
     def _move(self, move: Any, form: type[serializers.Serializer[None]] | None = None) -> Response:
-        campaign, said = self.get_object(), {}
-        if form is not None:
-            body = form(data=self.request.data)
-            body.is_valid(raise_exception=True)
-            said = body.validated_data
-        try:
+        campaign = self.get_object()
+        said = {} if form is None else self._said(form)
+        with _refused():
             campaign = move(campaign, self.request.user, timezone.now(), **said)
-        except services.CampaignError as error:
-            raise _conflict(error) from error
         return self._shown(campaign)
+
+    def _halt(self, halt: Any) -> Response:
+        campaign, said, item = self.get_object(), self._said(PauseSerializer), None
+        if said["item"] is not None:
+            item = campaign.items.filter(pk=said["item"]).first()
+            if item is None:
+                raise serializers.ValidationError({"item": [_("There is no such item.")]})
+        with _refused():
+            halt(campaign, item, said["reason"], self.request.user, timezone.now())
+        return self._shown(self.get_object())
+
+    def _said(self, form: type[serializers.Serializer[None]]) -> dict[str, Any]:
+        body = form(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        said: dict[str, Any] = body.validated_data
+        return said
 
     def _shown(self, campaign: Campaign) -> Response:
         data = self.get_serializer(campaign).data
@@ -167,5 +212,10 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     scopes = {"list": Scope.CAMPAIGNS_READ, "retrieve": Scope.CAMPAIGNS_READ}
 
 
-def _conflict(error: services.CampaignError) -> Conflict:
-    return Conflict(detail=str(error.message), code=error.code)
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What the service refuses is a conflict."""
+    try:
+        yield
+    except services.CampaignError as error:
+        raise Conflict(detail=str(error.message), code=error.code) from error

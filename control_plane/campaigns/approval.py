@@ -23,6 +23,7 @@ from control_plane.campaigns.errors import (
 from control_plane.campaigns.models import Campaign, CampaignState, Item, StepKind
 from control_plane.campaigns.queues import fix_buckets
 from control_plane.campaigns.steps import COMMENT_LENGTH_MAX, is_maker, note
+from control_plane.config import history
 from control_plane.inventory import services as inventory
 from control_plane.merchants.models import Merchant
 from control_plane.queues import services as queues
@@ -127,6 +128,7 @@ def approve(
             _put_on_sale(item)
         fix_buckets(campaign, now)
         note(campaign, StepKind.APPROVED, by, now, comment, digest=digest)
+        history.note(campaign, comment, by)
         snapshots.publish(f"campaign {campaign.slug} approved", now)
     return campaign
 

@@ -20,6 +20,7 @@ from control_plane.campaigns.errors import (
 )
 from control_plane.campaigns.models import Campaign, CampaignState, Item, StepKind
 from control_plane.campaigns.steps import note
+from control_plane.config import history
 from control_plane.inventory import services as inventory
 from control_plane.snapshot import services as snapshots
 from control_plane.switches import services as switches
@@ -44,6 +45,7 @@ def end_now(campaign: Campaign, by: "User | None", now: datetime, reason: str = 
             raise NotRunning(campaign.pk)
         inventory.end_sale(_items_of(campaign))
         note(campaign, StepKind.ENDED_EARLY, by, now, reason)
+        history.note(campaign, reason, by)
         snapshots.publish(f"campaign {campaign.slug} ended early", now)
     return Campaign.objects.get(pk=campaign.pk)
 
@@ -78,6 +80,7 @@ def extend(
             before=seen.isoformat(),
             after=ends_at.isoformat(),
         )
+        history.note(campaign, reason, by)
         snapshots.publish(f"campaign {campaign.slug} ends later", now)
     return Campaign.objects.get(pk=campaign.pk)
 
@@ -95,6 +98,7 @@ def pause(
         if paused_by(campaign, item, now) is not None:
             raise AlreadyPaused(campaign.pk)
         of = {"item": item} if item else {"campaign": campaign}
+        _note_moved(campaign, item, reason, by)
         return switches.throw(SWITCH, False, reason=reason, by=by, now=now, **of)
 
 
@@ -121,6 +125,7 @@ def resume(
             item=None if item is None else item.pk,
             sku=None if item is None else item.sku,
         )
+        _note_moved(campaign, item, reason, by)
         snapshots.publish(f"campaign {campaign.slug} resumed", now)
 
 
@@ -145,6 +150,7 @@ def rotate_path_keys(
             item.path_key = secrets.token_urlsafe(PATH_KEY_BYTES)
             item.save(update_fields=["path_key", "path_key_before", "path_key_rotated_at"])
         note(campaign, StepKind.NEW_ADDRESSES, by, now, reason)
+        history.note(campaign, reason, by, unchanged=True)
         snapshots.publish(f"campaign {campaign.slug} has new buy addresses", now)
     return Campaign.objects.get(pk=campaign.pk)
 
@@ -172,6 +178,12 @@ def _why_not_moved(campaign: Campaign, ends_at: datetime, now: datetime) -> Exce
 def _lock_running(campaign_id: int) -> None:
     if not running_campaigns().filter(pk=campaign_id).select_for_update(no_key=True).exists():
         raise NotRunning(campaign_id)
+
+
+def _note_moved(campaign: Campaign, item: Item | None, reason: str, by: "User | None") -> None:
+    """No field of it differs: what was done is a switch. An item is named in the reason."""
+    said = reason if item is None else f"{item.sku}: {reason}"
+    history.note(campaign, said, by, unchanged=True)
 
 
 def _throws(campaign: Campaign, item: Item | None, now: datetime) -> QuerySet[SwitchThrow]:

@@ -11,6 +11,7 @@ from control_plane.campaigns import services
 from control_plane.campaigns.content import ITEM_FIELDS
 from control_plane.campaigns.models import BUCKETS_MAX, Campaign, Item, QueueBucket
 from control_plane.campaigns.steps import COMMENT_LENGTH_MAX
+from control_plane.inventory.reasons import REASON_LENGTH_MAX
 from control_plane.merchants.models import Merchant
 
 ITEMS_MAX = 500
@@ -77,6 +78,26 @@ class NeededCommentSerializer(serializers.Serializer[None]):
     """Why: the makers read it."""
 
     comment = serializers.CharField(max_length=COMMENT_LENGTH_MAX)
+
+
+class ReasonSerializer(serializers.Serializer[None]):
+    """Whoever interferes says why."""
+
+    reason = serializers.CharField(max_length=REASON_LENGTH_MAX)
+
+
+class PauseSerializer(ReasonSerializer):
+    """Of the campaign, or of one of its items."""
+
+    item = serializers.IntegerField(
+        min_value=1, max_value=10**18 - 1, required=False, allow_null=True, default=None
+    )
+
+
+class ExtendSerializer(ReasonSerializer):
+    """A moment later than the end there is."""
+
+    ends_at = serializers.DateTimeField()
 
 
 @extend_schema_serializer(

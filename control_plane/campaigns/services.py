@@ -50,6 +50,7 @@ from control_plane.campaigns.running import (
 from control_plane.campaigns.settling import settle_due
 from control_plane.campaigns.steps import note
 from control_plane.campaigns.warming import cold_campaigns, warm_due
+from control_plane.config import history
 from control_plane.inventory import services as inventory
 from control_plane.merchants.models import Merchant
 from control_plane.snapshot import services as snapshots
@@ -145,6 +146,7 @@ def open_due(now: datetime) -> int:
         opened = [campaign for campaign in due.order_by("pk") if _open(campaign, due)]
         for campaign in opened:
             note(campaign, StepKind.OPENED, None, now)
+            history.note(campaign)
         if opened:
             snapshots.publish(f"{len(opened)} campaigns opened on time", now)
     return len(opened)
@@ -181,7 +183,9 @@ def _end(campaign_id: int, now: datetime) -> int:
     if not running.update(state=CampaignState.ENDED, ended_at=now):
         return 0
     inventory.end_sale(_items_of([campaign_id]))
-    note(Campaign.objects.get(pk=campaign_id), StepKind.ENDED, None, now)
+    campaign = Campaign.objects.get(pk=campaign_id)
+    note(campaign, StepKind.ENDED, None, now)
+    history.note(campaign)
     return 1
 
 

@@ -8,6 +8,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item, Settlement
+from control_plane.config import history
 from control_plane.dead_letters.models import OPEN_STATES, DeadLetter
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, AllocationState, ChangeState, StockChange
@@ -79,6 +80,7 @@ def _settle(campaign_id: int, now: datetime) -> bool:
         Settlement.objects.bulk_create(
             _totals(item, one, now) for item, one in zip(items, books, strict=True)
         )
+        history.note(Campaign.objects.get(pk=campaign_id))
     return True
 
 

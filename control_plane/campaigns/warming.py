@@ -8,9 +8,11 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.config import history
 from control_plane.inventory.models import Allocation, AllocationState, Source
 
 # Longer after the start nobody asks for it any more: it sells, or people know that it does not.
@@ -33,7 +35,7 @@ def warm_due(now: datetime, lead: timedelta) -> int:
             log.exception("not looked at", extra={"kind": "not_warm", "campaign": campaign.slug})
             continue
         if not cold:
-            warm += Campaign.objects.filter(pk=campaign.pk, warmed_at=None).update(warmed_at=now)
+            warm += _note_warm(campaign, now)
         elif campaign.starts_at <= now + lead / 2:
             log.error(
                 "campaign starts in %d s and is not armed: %s",
@@ -42,6 +44,14 @@ def warm_due(now: datetime, lead: timedelta) -> int:
                 extra={"kind": "not_warm", "campaign": campaign.slug},
             )
     return warm
+
+
+def _note_warm(campaign: Campaign, now: datetime) -> bool:
+    with transaction.atomic():
+        is_new = Campaign.objects.filter(pk=campaign.pk, warmed_at=None).update(warmed_at=now)
+        if is_new:
+            history.note(campaign)
+    return bool(is_new)
 
 
 def cold_campaigns(now: datetime, lead: timedelta) -> int:

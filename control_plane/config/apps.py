@@ -1,12 +1,11 @@
 """App `config`: what no other app is."""
 
 from django.apps import AppConfig
-from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import pre_delete
 
 
 class ConfigConfig(AppConfig):
-    """Guards the clock's schedule, whoever deletes from it; remembers who has a second factor."""
+    """Guards the clock's schedule, whoever deletes from it."""
 
     name = "control_plane.config"
     label = "config"
@@ -15,8 +14,7 @@ class ConfigConfig(AppConfig):
         """Once all models are known."""
         from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
-        from control_plane.config import schedule, second_factor
+        from control_plane.config import schedule
 
-        user_logged_in.connect(second_factor.remember)
         for rhythm in (IntervalSchedule, CrontabSchedule):
             pre_delete.connect(schedule.refuse_to_delete, sender=rhythm)

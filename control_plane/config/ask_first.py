@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.config import history
 from control_plane.config.dressing import dressed
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def ask(admin: ModelAdmin, request: HttpRequest, question: Question) -> HttpResp
         raise PermissionDenied
     form = dressed(question.form(request.POST if request.method == "POST" else None))
     if form.is_valid():
-        # Whatever row of history this writes has the reason.
-        request.change_reason = form.cleaned_data.get("reason", "")  # type: ignore[attr-defined]
+        history.give_reason(request, form.cleaned_data.get("reason", ""))
         try:
             messages.success(request, question.perform(form.cleaned_data))
         except Refusal as refusal:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from control_plane.config.history import REASON_LENGTH_MAX
+from control_plane.config.history import REASON_LENGTH_MAX, give_reason
 from control_plane.config.model_admin import ModelAdmin
 
 VERBS = {"+": gettext_lazy("created"), "~": gettext_lazy("changed"), "-": gettext_lazy("deleted")}
@@ -60,7 +60,7 @@ class AuditedAdmin(ModelAdmin):
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Every row of history that this request writes has the reason."""
-        request.change_reason = form.cleaned_data.get("change_reason", "")  # type: ignore[attr-defined]
+        give_reason(request, form.cleaned_data.get("change_reason", ""))
         # Else a reason alone would be a change, of a field that there is not.
         if "change_reason" in form.changed_data:
             form.changed_data = [name for name in form.changed_data if name != "change_reason"]
@@ -128,17 +128,19 @@ def who(user: Any) -> str:
 
 
 def differences(row: Any, before: Any) -> list[tuple[str, str, str]]:
-    """(field, before, after), in words where the model has them."""
-    delta = row.diff_against(before, foreign_keys_are_objs=False)
+    """(field, before, after), in words where the model has them.
+
+    Compared here and not by the library, which passes over what no form edits: a state, say.
+    """
     found = []
-    for change in delta.changes:
+    for field in row.tracked_fields:
+        old, new = getattr(before, field.attname), getattr(row, field.attname)
+        if old != new:
+            found.append((str(field.verbose_name), _shown(field, old), _shown(field, new)))
+    lists = [field.name for field in row._history_m2m_fields]
+    for change in row.diff_against(before, included_fields=lists).changes if lists else ():
         field = row.instance_type._meta.get_field(change.field)
-        if field.many_to_many:
-            found.append((str(field.verbose_name), *_gone_and_come(field, change)))
-            continue
-        found.append(
-            (str(field.verbose_name), _shown(field, change.old), _shown(field, change.new))
-        )
+        found.append((str(field.verbose_name), *_gone_and_come(field, change)))
     return found
 
 

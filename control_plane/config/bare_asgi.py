@@ -47,6 +47,15 @@ async def admit(scope: dict[str, Any], send: Send, method: str, token: str | Non
     return False
 
 
+async def admit_monitoring(scope: dict[str, Any], send: Send, method: str) -> bool:
+    """As `admit`, for what watches this process; without a monitoring token there is nothing."""
+    token = settings.ENV.monitoring_token
+    if token is None:
+        await refuse(send, 404, "not_found", "This process has no monitoring token.")
+        return False
+    return await admit(scope, send, method, token)
+
+
 async def read_body(receive: Receive, bytes_max: int) -> bytes:
     """The whole body. Raises BadBody."""
     parts: list[bytes] = []

@@ -1,10 +1,20 @@
 """When a row of history is written, and with which reason."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.http import HttpRequest
 from simple_history.models import HistoricalRecords
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
 REASON_LENGTH_MAX = 200
+# What a request has of its own once somebody said why.
+_REASON = "change_reason"
+# As long as Django's log takes it.
+_NAME_LENGTH_MAX = 200
 
 
 class Records(HistoricalRecords):
@@ -28,7 +38,7 @@ class Records(HistoricalRecords):
     def get_change_reason_for_object(self, instance: Any, *arguments: Any) -> str | None:
         """What the person typed on the page that changes this row and those around it."""
         request = getattr(self.context, "request", None)
-        reason = getattr(instance, "_change_reason", None) or getattr(request, "change_reason", "")
+        reason = getattr(instance, "_change_reason", None) or reason_of(request)
         return str(reason)[:REASON_LENGTH_MAX] or None
 
     def _differs(self, instance: Any) -> bool:
@@ -38,12 +48,51 @@ class Records(HistoricalRecords):
         return last is None or any(getattr(last, n) != getattr(instance, n) for n in names)
 
 
-def note(instance: Any, reason: str = "") -> None:
-    """Write the row of a change that was an UPDATE and so told no signal."""
+def give_reason(request: HttpRequest, reason: str) -> None:
+    """Every row of history that this request writes has the reason."""
+    setattr(request, _REASON, reason)
+
+
+def reason_of(request: HttpRequest | None) -> str:
+    """What was given, or nothing."""
+    return str(getattr(request, _REASON, ""))
+
+
+def note(
+    instance: Any, reason: str = "", by: "User | None" = None, *, unchanged: bool = False
+) -> None:
+    """Write the row of a change that was an UPDATE and so told no signal, in its transaction.
+
+    Without `by` it is who makes the request, or the system. `unchanged`: also when no field of the
+    row differs, because what was done to it stands elsewhere.
+    """
     fresh = type(instance)._default_manager.get(pk=instance.pk)
     if reason:
         fresh._change_reason = reason
-    RECORDS[type(instance)].post_save(fresh, created=False)
+    if by is not None:
+        fresh._history_user = by
+    records = RECORDS[type(instance)]
+    if unchanged:
+        records.create_historical_record(fresh, "~")
+    else:
+        records.post_save(fresh, created=False)
+
+
+def log_deed(by: Any, subject: Any, deed: str, flag: int = CHANGE) -> None:
+    """A line of the trail for what no history keeps, where no page of the admin writes it."""
+    LogEntry.objects.create(
+        user=by,
+        content_type=ContentType.objects.get_for_model(subject),
+        object_id=str(subject.pk),
+        object_repr=str(subject)[:_NAME_LENGTH_MAX],
+        action_flag=flag,
+        change_message=deed,
+    )
+
+
+def over_api(deed: Any) -> str:
+    """The same as a button, but pressed by a program."""
+    return f"{deed} (API)"
 
 
 def begin() -> int:

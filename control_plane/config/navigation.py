@@ -45,6 +45,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("orders.Order", "shopping_bag"),
             ("orders.Rejection", "block"),
             ("dead_letters.DeadLetter", "drafts"),
+            ("orders.OrderEvent", "unsubscribe"),
             ("payments.Payment", "payments"),
             ("payments.Refund", "currency_exchange"),
             ("payments.PaymentException", "report"),

@@ -45,7 +45,7 @@ _STOCK = (
     "inventory.StockSource",
     "warehouse.Stock",
 )
-_ORDERS = ("orders.Order", "orders.Rejection", "dead_letters.DeadLetter")
+_ORDERS = ("orders.Order", "orders.Rejection", "orders.OrderEvent", "dead_letters.DeadLetter")
 _LETTER_PARTS = ("dead_letters.HistoryEntry",)
 _MONEY = (
     "payments.Payment",
@@ -116,6 +116,8 @@ ROLES: dict[str, Role] = {
             "orders.view_story",
             "dead_letters.retry_deadletter",
             "dead_letters.discard_deadletter",
+            "orders.retry_orderevent",
+            "orders.discard_orderevent",
             "snapshot.rotate_entrykey",
             "snapshot.delete_heartbeat",
             "webhooks.ping_endpoint",
@@ -163,6 +165,7 @@ ROLES: dict[str, Role] = {
             "payments.retry_refund",
             "payments.resolve_paymentexception",
             "dead_letters.retry_deadletter",
+            "orders.retry_orderevent",
             "webhooks.redeliver_delivery",
         ),
     ),

@@ -160,7 +160,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # The first refuses who was wrong too often; the second looks at the password.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "control_plane.config.second_factor.Backend",
 ]
 AXES_FAILURE_LIMIT = ENV.console.sign_in_failures
 AXES_COOLOFF_TIME = timedelta(minutes=ENV.console.sign_in_lock_minutes)

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -19,8 +18,9 @@ from control_plane.campaigns import warming
 from control_plane.campaigns.models import Campaign, CampaignState
 from control_plane.dead_letters.models import DeadLetter, LetterState
 from control_plane.inventory.models import Rearm, RearmStage
+from control_plane.orders import services as orders
 from control_plane.payments.models import PaymentException, Refund, RefundState
-from control_plane.reconciliation.models import Reconciliation
+from control_plane.reconciliation import services as reconciliation
 from control_plane.snapshot.lag import STALE_AFTER
 from control_plane.snapshot.models import Heartbeat
 from control_plane.webhooks.models import Endpoint, OffReason
@@ -58,12 +58,9 @@ def _not_armed(now: datetime) -> int:
     return warming.cold_campaigns(now, timedelta(seconds=settings.ENV.arm_lead_s))
 
 
-def unbalanced() -> QuerySet[Reconciliation]:
-    """What did not balance and has not balanced since."""
-    later = Reconciliation.objects.filter(
-        item=OuterRef("item"), balanced=True, at__gt=OuterRef("at")
-    )
-    return Reconciliation.objects.filter(~Exists(later), balanced=False)
+def unbalanced(now: datetime) -> int:
+    """As the alert counts them."""
+    return reconciliation.figures(now, timedelta(hours=settings.ENV.reconcile_after_h)).unbalanced
 
 
 def _silent(now: datetime) -> int:
@@ -111,6 +108,13 @@ KINDS = (
         lambda now: DeadLetter.objects.filter(state=LetterState.PENDING).count(),
     ),
     Kind(
+        _("Order events that cannot be sent"),
+        "orders.OrderEvent",
+        "?open=1",
+        "unsubscribe",
+        lambda now: orders.events_aside(),
+    ),
+    Kind(
         _("Payment exceptions"),
         "payments.PaymentException",
         "?open=1",
@@ -131,7 +135,7 @@ KINDS = (
         "reconciliation.Reconciliation",
         "?balanced__exact=0",
         "balance",
-        lambda now: unbalanced().count(),
+        unbalanced,
         is_urgent=True,
     ),
     Kind(

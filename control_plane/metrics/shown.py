@@ -8,21 +8,16 @@ signals in `control_plane/metrics/celery.py`.
 import asyncio
 from typing import Any
 
-from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from control_plane.config.bare_asgi import Receive, Send, admit, refuse, respond
+from control_plane.config.bare_asgi import Receive, Send, admit_monitoring, respond
 
 PATH = "/internal/metrics"
 
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """The figures of this process; the items' are of the board's look, at most a second old."""
-    token = settings.ENV.monitoring_token
-    if token is None:
-        await refuse(send, 404, "not_found", "This process has no monitoring token.")
-        return
-    if not await admit(scope, send, "GET", token):
+    if not await admit_monitoring(scope, send, "GET"):
         return
     # Imported late: the board is an app, and this module is also read before there are any.
     from control_plane.board import look

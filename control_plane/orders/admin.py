@@ -19,7 +19,10 @@ from control_plane.campaigns.models import Item
 from control_plane.config.ask_first import Question, Refusal, ask
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
 from control_plane.orders import services
+from control_plane.orders.event_admin import OrderEventAdmin
 from control_plane.orders.models import LedgerEntry, Order, OrderState, Rejection, StockAnswer
+
+__all__ = ["OrderAdmin", "OrderEventAdmin", "RejectionAdmin"]
 
 CANCEL = "orders.cancel_order"
 NUMBER_PATTERN = re.compile(r"S0*([0-9]{1,18})", re.IGNORECASE)

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from control_plane.api.scopes import Scope
 from control_plane.api.views import ApiView, ApiViewSet
 from control_plane.campaigns.models import Item
+from control_plane.config.history import log_deed, over_api
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.orders import reservations, services
@@ -64,8 +66,10 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     def cancel(self, request: Request, number: str) -> Response:
         """unpaid → cancelled: its units go back on sale, and the shopper sees it."""
         order = self.get_object()
-        if not services.end_order(order.pk, OrderState.CANCELLED, timezone.now()):
-            raise Conflict(detail=_("The order is not unpaid any more."), code="not_unpaid")
+        with transaction.atomic():
+            if not services.end_order(order.pk, OrderState.CANCELLED, timezone.now()):
+                raise Conflict(detail=_("The order is not unpaid any more."), code="not_unpaid")
+            log_deed(request.user, order, over_api(_("Cancel order")))
         return self.shown(self.get_object())
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from control_plane.orders.landing import Landed
@@ -21,7 +22,8 @@ PROBLEM_LENGTH_MAX = 200
 _UNSENT = """
 WITH event AS (
     SELECT id, order_id, reservation_id, type, created_at FROM orders_orderevent
-     WHERE sent_at IS NULL AND (aside_until IS NULL OR aside_until <= now())
+     WHERE sent_at IS NULL AND discarded_at IS NULL
+       AND (aside_until IS NULL OR aside_until <= now())
        AND id <> ALL(%(without)s)
      ORDER BY id LIMIT %(most)s
 )
@@ -162,7 +164,7 @@ def unsent_events(limit: int, without: Iterable[int] = ()) -> list[Unsent]:
 
 def mark_sent(ids: Iterable[int]) -> int:
     """Kafka has them; returns how many it had not before. Idempotent."""
-    waiting = OrderEvent.objects.filter(pk__in=list(ids), sent_at=None)
+    waiting = OrderEvent.objects.filter(pk__in=list(ids), sent_at=None, discarded_at=None)
     return waiting.update(sent_at=timezone.now())
 
 
@@ -170,12 +172,32 @@ def put_aside(event_id: int, problem: str) -> None:
     """Let the others pass one that cannot be sent; it comes again after ASIDE."""
     waiting = OrderEvent.objects.filter(pk=event_id, sent_at=None)
     storable = problem.replace("\0", "\ufffd")[:PROBLEM_LENGTH_MAX]
-    waiting.update(aside_until=timezone.now() + ASIDE, problem=storable)
+    until = timezone.now() + ASIDE
+    waiting.update(aside_until=until, problem=storable, attempts=F("attempts") + 1)
 
 
 def events_aside() -> int:
     """How many events the courier has put aside and not sent since. Reads only."""
-    return OrderEvent.objects.filter(sent_at=None, aside_until__isnull=False).count()
+    return aside().count()
+
+
+def aside() -> QuerySet[OrderEvent]:
+    """What the courier put aside and nobody has sent or given up since."""
+    return OrderEvent.objects.filter(sent_at=None, discarded_at=None, aside_until__isnull=False)
+
+
+def retry_event(event_id: int, now: datetime) -> bool:
+    """Have the courier try it at its next turn; False when it does not wait any more."""
+    return bool(aside().filter(pk=event_id).update(aside_until=now))
+
+
+def discard_event(event_id: int, now: datetime) -> bool:
+    """Give it up: neither warehouse nor merchant hears of it. False when it does not wait.
+
+    The order or rejection stands. Conditional, so that of a courier who marks it sent and a person
+    who gives it up one is right.
+    """
+    return bool(aside().filter(pk=event_id).update(discarded_at=now))
 
 
 def record_answers(answers: Sequence[Answer]) -> int:

@@ -178,10 +178,17 @@ class OrderEvent(models.Model):
     # What could not be sent while the others could, and why: put aside until then, tried again.
     aside_until = models.DateTimeField(_("put aside until"), null=True)
     problem = models.CharField(_("problem"), max_length=200, blank=True, default="", db_default="")
+    # How often it was put aside; a person gave it up, and nobody will hear of it.
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, db_default=0)
+    discarded_at = models.DateTimeField(_("discarded at"), null=True)
 
     class Meta:
         verbose_name = _("order event")
         verbose_name_plural = _("order events")
+        permissions = [
+            ("retry_orderevent", "Can have an order event that was put aside sent at once"),
+            ("discard_orderevent", "Can give up an order event that cannot be sent"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["order_id", "type"], name="orderevent_once_per_order"),
             models.UniqueConstraint(
@@ -200,11 +207,17 @@ class OrderEvent(models.Model):
                 fields=["id"],
                 condition=models.Q(sent_at=None),
                 name="orderevent_not_sent",
-            )
+            ),
+            # What people look at: none, or a few of a table as large as that of the orders.
+            models.Index(
+                fields=["aside_until"],
+                condition=models.Q(aside_until__isnull=False),
+                name="orderevent_aside",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.order_id} {self.type}"
+        return f"{self.order_id or self.reservation_id} {self.type}"
 
 
 class AnswerKind(models.TextChoices):

@@ -70,6 +70,12 @@ def state(now: datetime) -> dict[str, Any]:
     }
 
 
+def presets(now: datetime) -> list[PresetRow]:
+    """Those that are offered here, and what is in force of each."""
+    source = _source(heartbeats(), now)
+    return [_preset(one, source, now) for one in PRESETS.values() if one.is_offered()]
+
+
 def _version(throw: SwitchThrow, newest: int) -> int:
     """One without its version came with a longer campaign: whoever has the newest has it."""
     published = getattr(throw, "published", None)

@@ -65,6 +65,8 @@ class SwitchThrow(models.Model):
     # Of throws that were made together: which preset it was, and what is reverted together.
     preset = models.CharField(_("preset"), max_length=16, blank=True, db_default="")
     batch = models.UUIDField(null=True, blank=True)
+    # By a newer one of its own scope; `overview.rows` says so.
+    is_covered = False
 
     class Meta:
         verbose_name = _("switch")

@@ -44,6 +44,6 @@ def _marked(throws: Iterable[SwitchThrow]) -> Iterable[SwitchThrow]:
     seen = set()
     for throw in throws:
         place = (throw.name, throw.campaign_id, throw.item_id)
-        throw.is_covered = place in seen  # type: ignore[attr-defined]
+        throw.is_covered = place in seen
         seen.add(place)
         yield throw

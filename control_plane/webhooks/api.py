@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from control_plane.api.scopes import Scope
 from control_plane.api.views import ApiViewSet
+from control_plane.config.history import log_deed, over_api
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.webhooks import services
@@ -84,7 +85,9 @@ class EndpointViewSet(
         endpoint = self.get_object()
         if not endpoint.active:
             raise Conflict(detail=_("The endpoint is off."), code="endpoint_off")
-        made = services.ping(endpoint, timezone.now())
+        with transaction.atomic():
+            made = services.ping(endpoint, timezone.now())
+            log_deed(request.user, endpoint, over_api(_("Send a test")))
         return Response(DeliverySerializer(made).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={201: EndpointWithSecretSerializer})
@@ -92,15 +95,20 @@ class EndpointViewSet(
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """A new secret that signs beside the newest one there is; an older one ends at once."""
         endpoint = self.get_object()
-        services.rotate_secret(endpoint, timezone.now())
+        with transaction.atomic():
+            services.rotate_secret(endpoint, timezone.now())
+            log_deed(request.user, endpoint, over_api(_("Rotate the secret")))
         return self._with_secret(endpoint, status.HTTP_201_CREATED)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"], permission_classes=[ROTATE])
     def retire_secret(self, request: Request, pk: str) -> Response:
         """End the older secret: your server verifies by the newest."""
-        if not services.retire_secret(self.get_object()):
-            raise Conflict(detail=_("There is only one secret."), code="one_secret")
+        endpoint = self.get_object()
+        with transaction.atomic():
+            if not services.retire_secret(endpoint):
+                raise Conflict(detail=_("There is only one secret."), code="one_secret")
+            log_deed(request.user, endpoint, over_api(_("End the older secret")))
         return self.shown(self.get_object())
 
     def _with_secret(self, endpoint: Endpoint, code: int) -> Response:
@@ -137,8 +145,10 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewS
     def redeliver(self, request: Request, pk: str) -> Response:
         """Send it again, with its event id; what waits goes out now."""
         delivery = self.get_object()
-        if not services.redeliver([delivery.pk], timezone.now()):
-            raise Conflict(detail=_("It is being sent."), code="being_sent")
+        with transaction.atomic():
+            if not services.redeliver([delivery.pk], timezone.now()):
+                raise Conflict(detail=_("It is being sent."), code="being_sent")
+            log_deed(request.user, delivery, over_api(_("Deliver again")))
         again = self.get_object()
         return Response(DeliverySerializer(again).data, status=status.HTTP_202_ACCEPTED)
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from control_plane.config import history
 from control_plane.outgoing.transport import TOTAL_S
 from control_plane.webhooks import signing
 from control_plane.webhooks.models import (
@@ -227,6 +228,8 @@ def _ill(endpoint_id: int, result: Result, now: datetime) -> None:
     endpoint.failing_since = endpoint.failing_since or now
     if result.status == GONE:
         switch_off(endpoint, OffReason.GONE)
+        # Else the row that is saved below would be on, to its history.
+        endpoint.refresh_from_db(fields=["active", "off_reason"])
     if result.is_trouble:
         endpoint.failures += 1
         pause_s = min(2 ** min(endpoint.failures, 16), PAUSE_OF_ENDPOINT_MAX_S) * _jitter()
@@ -237,8 +240,10 @@ def _ill(endpoint_id: int, result: Result, now: datetime) -> None:
 def switch_off(endpoint: Endpoint, reason: OffReason) -> bool:
     """It hears of nothing new, and what waits for it goes on waiting; False when it was off."""
     on = Endpoint.objects.filter(pk=endpoint.pk, active=True)
-    if not on.update(active=False, off_reason=reason):
-        return False
+    with transaction.atomic():
+        if not on.update(active=False, off_reason=reason):
+            return False
+        history.note(endpoint)
     log.error(
         "webhook endpoint switched off: %s",
         reason,

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.config import history
 from control_plane.webhooks import signing
 from control_plane.webhooks.claiming import claim, record, switch_off
 from control_plane.webhooks.delivering import Way, deliver_due
@@ -81,6 +82,7 @@ def change_endpoint(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
             switch_on(endpoint)
         elif fields.get("active") is False:
             switch_off(endpoint, OffReason.PEOPLE)
+        history.note(endpoint)
 
 
 def delete_endpoint(endpoint: Endpoint) -> None:
@@ -95,11 +97,13 @@ def delete_endpoint(endpoint: Endpoint) -> None:
 def switch_on(endpoint: Endpoint) -> bool:
     """What waited goes out, and its troubles are forgotten; False when it was on."""
     off = Endpoint.objects.filter(pk=endpoint.pk, active=False)
-    return bool(
-        off.update(
+    with transaction.atomic():
+        is_on = off.update(
             active=True, off_reason=OffReason.NONE, failures=0, failing_since=None, not_before=None
         )
-    )
+        if is_on:
+            history.note(endpoint)
+    return bool(is_on)
 
 
 def rotate_secret(endpoint: Endpoint, now: datetime) -> EndpointSecret:

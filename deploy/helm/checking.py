@@ -23,7 +23,7 @@ RUNS_PODS = ("Deployment", "StatefulSet", "Job")
 # What the image or the cluster says instead of the chart.
 BY_THE_IMAGE = {"SLUICE_METRICS_ADDRESS", "SLUICE_PUBLISH_DIR", "SLUICE_PROFILE"}
 # The demo's alone, and turned off by default.
-BY_CHOICE = {"SLUICE_DEMO_PAYMENT_KEYS", "SLUICE_STOCK_STANDBY_REDIS"}
+BY_CHOICE = {"SLUICE_DEMO_PAYMENT_KEYS", "SLUICE_STOCK_STANDBY_REDIS", "SLUICE_PROMETHEUS_URL"}
 
 
 def complaints(objects: Sequence[Object], known: Iterable[str]) -> list[str]:
@@ -37,6 +37,10 @@ def complaints(objects: Sequence[Object], known: Iterable[str]) -> list[str]:
             found += _ports(one, runs)
         if one["kind"] in ("HorizontalPodAutoscaler", "ScaledObject"):
             found += _scales(one, runs)
+        if one["kind"] == "PrometheusRule":
+            found += _rules(one)
+        if one["kind"] == "ServiceMonitor":
+            found += _monitors(one, objects)
     names = [(one["kind"], one["metadata"]["name"]) for one in objects]
     found += [
         f"{kind} {name} is there twice" for kind, name in names if names.count((kind, name)) > 1
@@ -131,6 +135,28 @@ def _scales(one: Object, runs: Sequence[Object]) -> list[str]:
                 return [f"{one['kind']} {target['name']}: its {run['kind']} says replicas, too"]
             return []
     return [f"{one['kind']} {one['metadata']['name']}: nothing to scale"]
+
+
+def _rules(one: Object) -> list[str]:
+    """As deploy/prometheus has them: an empty file would be no rules, and nobody would hear."""
+    groups = (one["spec"] or {}).get("groups", [])
+    if groups and all(group["rules"] for group in groups):
+        return []
+    return [f"PrometheusRule {one['metadata']['name']}: has no rules"]
+
+
+def _monitors(one: Object, objects: Sequence[Object]) -> list[str]:
+    """A Service that it selects, with each of its ports but those of what is switched off."""
+    wanted = one["spec"]["selector"]["matchLabels"].items()
+    ports = {
+        port["name"]
+        for service in objects
+        if service["kind"] == "Service" and wanted <= service["metadata"]["labels"].items()
+        for port in service["spec"]["ports"]
+    }
+    if {"metrics", "http"} <= ports:
+        return []
+    return [f"ServiceMonitor {one['metadata']['name']}: selects no Service that shows figures"]
 
 
 def main() -> int:

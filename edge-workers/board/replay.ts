@@ -25,6 +25,8 @@ export class Replay {
   readonly #moment = el("output", "moment");
   readonly #options: ReplayOptions;
   #frames: readonly BoardDocument[] = [];
+  /** Of how much of its beginning Prometheus kept nothing. */
+  #missing_ms = 0;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: ReplayOptions) {
@@ -68,7 +70,9 @@ export class Replay {
     try {
       const answer = await this.#options.fetch(`/board/replay/${slug}.json`);
       if (!answer.ok) return [];
-      return ((await answer.json()) as { frames: BoardDocument[] }).frames;
+      const said = (await answer.json()) as { frames: BoardDocument[]; missing_ms: number | null };
+      this.#missing_ms = said.missing_ms ?? 0;
+      return said.frames;
     } catch {
       return [];
     }
@@ -95,7 +99,10 @@ export class Replay {
     const place = Number(this.#slider.value);
     const frame = this.#frames[place];
     if (frame === undefined) return;
-    say(this.#moment, this.#options.words.clock(frame.at_ms));
+    const { clock, text } = this.#options.words;
+    const missing =
+      this.#missing_ms > 0 ? ` · ${text.missing(Math.round(this.#missing_ms / 1000))}` : "";
+    say(this.#moment, clock(frame.at_ms) + missing);
     this.#options.show(this.#frames.slice(0, place + 1), place);
   }
 }

@@ -8,6 +8,7 @@ import yaml
 
 from deploy.helm.checking import complaints
 from deploy.helm.native import OTHERS
+from deploy.local.site import ROOT
 from tests.deploy import environment
 
 GOOD = """
@@ -139,3 +140,30 @@ def test_it_names_what_is_wrong(fault: str) -> None:
 def test_kubernetes_schema_is_asked_about_its_own_objects_only() -> None:
     assert "keda.sh/v1alpha1".startswith(OTHERS)
     assert not "apps/v1".startswith(OTHERS)
+
+
+RULES = {"kind": "PrometheusRule", "metadata": {"name": "sale-rules"}}
+MONITOR = {
+    "kind": "ServiceMonitor",
+    "metadata": {"name": "sale-metrics"},
+    "spec": {"selector": {"matchLabels": {"sluice/kind": "metrics"}}},
+}
+
+
+@pytest.mark.parametrize("spec", [None, {"groups": []}, {"groups": [{"name": "x", "rules": []}]}])
+def test_rules_that_are_none_are_seen(spec: Any) -> None:
+    assert complaints([RULES | {"spec": spec}], []) == ["PrometheusRule sale-rules: has no rules"]
+
+
+def test_a_monitor_of_nothing_is_seen() -> None:
+    service = {"kind": "Service", "metadata": {"name": "s", "labels": {}}, "spec": {"ports": []}}
+    said = "ServiceMonitor sale-metrics: selects no Service that shows figures"
+    assert said in complaints([MONITOR], [])
+    service["spec"] = {"selector": {}, "ports": []}
+    assert said in complaints([MONITOR, service], [])
+
+
+def test_the_chart_has_the_very_rules_of_the_local_stack() -> None:
+    charts = sorted((ROOT / "deploy/helm/sluice/rules").iterdir())
+    ours = sorted((ROOT / "deploy/prometheus").glob("*.rules.yml"))
+    assert [one.resolve() for one in charts] == ours

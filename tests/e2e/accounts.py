@@ -7,7 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from deploy.local.site import ROOT
+from playwright.sync_api import Page
+
+from deploy.local.site import ROOT, Site
 
 MAKE = """
 import json, os
@@ -26,6 +28,25 @@ class Account(NamedTuple):
 
     username: str
     password: str
+
+
+def console_of(site: Site) -> str:
+    """The origin of the stack's console."""
+    return f"http://127.0.0.1:{site.port('gateway-console')}"
+
+
+def administrator(site: Site) -> Account:
+    """Whom the stack makes."""
+    return Account("admin", (site.state / "admin-password").read_text().strip())
+
+
+def log_in(page: Page, origin: str, account: Account, path: str = "/admin/") -> None:
+    """By the form, as people do, on the way to `path`."""
+    page.goto(f"{origin}{path}")
+    page.fill("[name=username]", account.username)
+    page.fill("[name=password]", account.password)
+    page.locator("#login-form [type=submit]").click()
+    page.wait_for_url(f"{origin}{path}")
 
 
 def accounts(environment: Mapping[str, str], **roles: str) -> dict[str, Account]:

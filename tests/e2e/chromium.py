@@ -62,6 +62,27 @@ def shoot(page: Page, name: str) -> Path:
     return path
 
 
+def shoot_all(page: Page, name: str, fresh: str = "") -> None:
+    """Phone and desktop, light and dark; fails where a page is wider than its window.
+
+    `fresh`: what is waited for after a reload, where a page looks at the scheme only as it loads.
+    """
+    size = page.viewport_size
+    for width, (across, down) in SIZES.items():
+        page.set_viewport_size({"width": across, "height": down})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            if fresh:
+                page.reload()
+                page.locator(fresh).first.wait_for()
+            shoot(page, f"{name}-{width}-{scheme}")
+            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert wide <= 0, f"{name}: {wide} px too wide for a {width}"
+    assert size
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme="light")
+
+
 def keeps_nobody_out(page: Page) -> None:
     """Fails with what axe finds on this page as it stands, in light and in dark."""
     for scheme in SCHEMES:

@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Page
 
 from deploy.local.site import ROOT, Site
-from tests.e2e.chromium import chromium, complaints, open_page, shoot
+from tests.e2e.accounts import administrator, console_of, log_in
+from tests.e2e.chromium import chromium, complaints, open_page, shoot_all
 from tests.e2e.conftest import JsonObject, begin_sale, wait_for
 from tests.e2e.storefront.shop import serious_findings
 
@@ -53,17 +54,19 @@ def watched(
     with chromium() as browser:
         page = open_page(browser)
         heard = complaints(page)
-        _log_in(page, site)
+        log_in(page, console_of(site), administrator(site), "/board/")
         page.wait_for_selector(".age[data-trust=live]")
         folder = tmp_path_factory.mktemp("sale")
         running = begin_sale(module_environment, folder, seed=71, spike_s=3.0, **SOLD)
         watched = Watched(page, heard, {})
         counts = page.locator(".item:first-child .left-count")
-        wait_for(lambda: counts.count() and counts.inner_text() == "80", "the item on the board")
-        wait_for(lambda: counts.inner_text() not in ("80", "–"), "the first units to go")
+        wait_for(
+            lambda: counts.count() and counts.inner_text() == "80", "the item on the board", 120
+        )
+        wait_for(lambda: counts.inner_text() not in ("80", "–"), "the first units to go", 120)
         watched.lefts.append(counts.inner_text())
         watched.summary = running.finish()
-        wait_for(lambda: counts.inner_text() == "0", "the last unit to go")
+        wait_for(lambda: counts.inner_text() == "0", "the last unit to go", 120)
         yield watched
 
 
@@ -71,15 +74,6 @@ def watched(
 def module_environment(stack_environment: dict[str, str]) -> dict[str, str]:
     """The session's, by a name of this module."""
     return stack_environment
-
-
-def _log_in(page: Page, site: Site) -> None:
-    console = f"http://127.0.0.1:{site.port('gateway-console')}"
-    page.goto(f"{console}/board/")
-    page.fill("input[name=username]", "admin")
-    page.fill("input[name=password]", (site.state / "admin-password").read_text().strip())
-    page.click("[type=submit]")
-    page.wait_for_url("**/board/")
 
 
 def test_its_totals_are_postgresqls(watched: Watched, module_environment: dict[str, str]) -> None:
@@ -215,7 +209,7 @@ def test_a_wall_needs_a_link_only_and_everybody_can_read_it(watched: Watched) ->
     assert wall.locator("select").count() == 0
     assert "库存守恒" in wall.inner_text("main")
     assert serious_findings(wall) == []
-    shoot(wall, "board-phone-dark")
-    shoot(page, "board-desktop")
+    shoot_all(wall, "board-wall-zh")
+    shoot_all(page, "board")
     assert serious_findings(page) == []
     assert watched.complained + heard == []

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from deploy.local.site import Site
-from tests.e2e.accounts import Account, accounts
+from tests.e2e.accounts import Account, accounts, log_in
 from tests.e2e.chromium import DEADLINE_MS, chromium, complaints
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.storefront.shop import SCREENS
@@ -43,10 +43,7 @@ class Person:
         self.page: Page = context.new_page()
         self.errors = complaints(self.page)
         self.origin = origin
-        self.page.goto(f"{origin}/admin/login/")
-        self.page.fill("[name=username]", account.username)
-        self.page.fill("[name=password]", account.password)
-        self.page.locator("#login-form [type=submit]").click()
+        log_in(self.page, origin, account)
         expect(self.page.locator("a[href*='/admin/campaigns/campaign/']").first).to_be_attached()
 
     def open(self, path: str) -> None:

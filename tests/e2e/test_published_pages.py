@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from deploy.local.site import ROOT, Site
 from tests.e2e import browser
+from tests.e2e.accounts import administrator, console_of, log_in
 from tests.e2e.chromium import (
     SCHEMES,
     SIZES,
@@ -99,24 +100,14 @@ def photograph() -> bytes:
     return file.getvalue()
 
 
-def log_in(page: Page, site: Site) -> str:
-    """As the user `admin`; the console's origin."""
-    console = f"http://127.0.0.1:{site.port('gateway-console')}"
-    page.goto(f"{console}/admin/")
-    page.locator("#id_username").fill("admin")
-    page.locator("#id_password").fill((site.state / "admin-password").read_text().strip())
-    page.locator("#login-form [type=submit]").click()
-    page.wait_for_url(f"{console}/admin/")
-    return console
-
-
 def test_a_picture_goes_through_the_console_to_the_shoppers(site: Site, create_campaign):
     """Past the firewall, and larger than anything else that people send."""
     campaign = create_campaign("tea", units=50, starts_in_s=3600, lasts_s=600)
     slug, (item,) = campaign["slug"], campaign["items"]
     with chromium() as running:
         page = open_page(running)
-        console = log_in(page, site)
+        console = console_of(site)
+        log_in(page, console, administrator(site))
         page.goto(f"{console}/admin/pages/campaignpage/{campaign['id']}/edit/")
         page.locator("#id_campaign-title_en").fill("First flush, straight from the hills")
         page.locator("#id_campaign-title_zh").fill("明前春茶，山里直达")

@@ -5,7 +5,8 @@ import re
 from playwright.sync_api import expect
 
 from deploy.local.site import Site
-from tests.e2e.chromium import DEADLINE_MS, chromium, complaints, open_page, shoot
+from tests.e2e.accounts import administrator, console_of, log_in
+from tests.e2e.chromium import DEADLINE_MS, chromium, complaints, open_page, shoot_all
 from tests.e2e.test_campaign_on_time import query
 
 CONSOLE = "/admin/switches/console/"
@@ -20,15 +21,11 @@ def test_a_switch_is_thrown_by_clicking_and_reverts_by_itself(
     site: Site, stack_environment: dict[str, str], create_campaign
 ) -> None:
     # Until the end of the campaign is the shortest that can be chosen.
-    campaign = create_campaign("console", units=1, starts_in_s=5, lasts_s=25)
-    password = (site.state / "admin-password").read_text().strip()
+    campaign = create_campaign("console", units=1, starts_in_s=5, lasts_s=45)
     with chromium() as browser:
         page = open_page(browser)
         errors = complaints(page)
-        page.goto(f"{_door(site)}/admin/login/?next={CONSOLE}")
-        page.fill("[name=username]", "admin")
-        page.fill("[name=password]", password)
-        page.locator("#login-form [type=submit]").click()
+        log_in(page, console_of(site), administrator(site), CONSOLE)
         selling = page.locator(".console-switch.switch-sale_enabled")
         selling.get_by_role("button", name="Throw").click()
         dialog = page.locator("#throw-sale_enabled")
@@ -47,11 +44,7 @@ def test_a_switch_is_thrown_by_clicking_and_reverts_by_itself(
         expect(throw).to_contain_text("reverts in 00:00:")
         # Without a reload: what the gateways say of themselves, then the clock's work.
         expect(throw.locator(".running-line")).to_contain_text(re.compile(r"gateway: (\d+) of \1"))
-        shoot(page, "switch-console")
+        shoot_all(page, "switch-console", fresh=".console-switch")
         expect(throw).to_have_count(0, timeout=DEADLINE_MS)
         assert errors == []
     assert query(stack_environment, BY_CLOCK, campaign["id"]) == (True,)
-
-
-def _door(site: Site) -> str:
-    return f"http://127.0.0.1:{site.port('gateway-console')}"

@@ -17,6 +17,9 @@ FOREIGN = {
     "campaign-submit": lambda shop: {"slug": shop.draft.slug},
     "campaign-send-back": lambda shop: {"slug": shop.draft.slug},
     "campaign-end": lambda shop: {"slug": shop.campaign.slug},
+    "campaign-extend": lambda shop: {"slug": shop.campaign.slug},
+    "campaign-pause": lambda shop: {"slug": shop.campaign.slug},
+    "campaign-resume": lambda shop: {"slug": shop.campaign.slug},
     "campaign-rotate-path-keys": lambda shop: {"slug": shop.campaign.slug},
     "item-detail": lambda shop: {"pk": shop.item.pk},
     "order-detail": lambda shop: {"number": shop.order.number},
@@ -56,6 +59,9 @@ STAFF_ONLY = {
     "ban-list",
     "ban-detail",
     "ban-lift",
+    "preset-list",
+    "preset-throw",
+    "preset-revert",
 }
 # Nobody is asked who he is.
 PUBLIC = {"draw", "draw-record", "demo-sessions", "demo-payments", "api-schema", "api-docs"}
@@ -124,7 +130,8 @@ def test_a_list_has_ones_own_only(call, shop: Shop, other_shop: Shop):
 
 def test_no_key_may_do_what_is_for_staff(call):
     for name in STAFF_ONLY:
-        kwargs = {} if name.endswith("-list") else {"pk": 1}
+        key = "name" if name.startswith("preset") else "pk"
+        kwargs = {} if name.endswith("-list") else {key: 1}
         for method in _methods(name):
             answer = call(method, reverse(name, kwargs=kwargs))
             assert problem(answer) == (403, "staff_only"), (method, name)

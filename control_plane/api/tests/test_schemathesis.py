@@ -20,7 +20,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
 
 EXAMPLES = 5
-OF_STAFF = {"risk-rules", "rate-limits", "bans"}
+OF_STAFF = {"risk-rules", "rate-limits", "bans", "presets"}
 # What the schema cannot say: that an end is after its start, that a slug is taken, that a value is
 # one of its switch's, that a tag is the newest. Such requests are refused by these.
 REFUSED = ["400", "412", "422"]

@@ -68,8 +68,8 @@ def test_a_wall_link_is_made_shown_and_withdrawn(client, login):
     link = WallLink.objects.get()
     assert passes.read(token).name == link.name
     assert books.read(timezone.now()).walls == {link.name}
-    assert services.withdraw_wall_link(link.pk, timezone.now())
-    assert not services.withdraw_wall_link(link.pk, timezone.now())
+    assert services.withdraw_wall_link(link, link.by, timezone.now())
+    assert not services.withdraw_wall_link(link, link.by, timezone.now())
     assert books.read(timezone.now()).walls == set()
 
 

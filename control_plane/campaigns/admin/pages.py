@@ -28,6 +28,7 @@ from control_plane.campaigns.timeline import timeline
 from control_plane.config.ask_first import staff
 from control_plane.config.audited import AuditedAdmin
 from control_plane.config.dressing import dressed
+from control_plane.config.history import give_reason
 
 VIEW, ADD, CHANGE = (f"campaigns.{verb}_campaign" for verb in ("view", "add", "change"))
 CHANGE_URL = "admin:campaigns_campaign_change"
@@ -99,8 +100,7 @@ class CampaignPages(AuditedAdmin):
             if not form.is_valid():
                 return self._ask(request, campaign, move, form)
             values = form.cleaned_data
-            # Whatever row of history this writes has the reason.
-            request.change_reason = values.get("reason") or values.get("comment") or ""  # type: ignore[attr-defined]
+            give_reason(request, values.get("reason") or values.get("comment") or "")
             try:
                 move.perform(campaign, staff(request), timezone.now(), values)
             except services.CampaignError as error:

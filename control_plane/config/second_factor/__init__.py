@@ -8,18 +8,35 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from control_plane.config.console_env import EVERYBODY
 
-# In the session since the sign-in: whether this person has a second factor.
-HAS_ONE = "second_factor"
+
+class Backend(ModelBackend):
+    """Reads with each session's user whether he has a second factor: no query more for it.
+
+    It is not written into the session. One that began before he enrolled, or before somebody said
+    that he has to, would live on with the password alone.
+    """
+
+    def get_user(self, user_id: int) -> User | None:
+        """As Django's."""
+        theirs = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        user = User.objects.annotate(has_second_factor=Exists(theirs)).filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 def has_one(user: Any) -> bool:
-    """Whether he has enrolled; one query."""
+    """Whether he has enrolled; a query unless `Backend` has read him."""
+    known = getattr(user, "has_second_factor", None)
+    if known is not None:
+        return bool(known)
     return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
@@ -34,8 +51,7 @@ def must_have_one(user: Any) -> bool:
 def is_missing(request: HttpRequest) -> bool:
     """Whether this signed-in person has yet to show, or to get, a second factor.
 
-    A request of a session costs no query unless groups are named: the sign-in has written down
-    whether he has one. Without a session (a password sent along) the device itself is asked for.
+    Asked again at each request; where no groups are named it costs no query of its own.
     """
     session = getattr(request, "session", None)
     # A password that is sent along may be somebody else's than the session.
@@ -43,14 +59,7 @@ def is_missing(request: HttpRequest) -> bool:
         return has_one(request.user) or must_have_one(request.user)
     if session.get(DEVICE_ID_SESSION_KEY):
         return False
-    known = session.get(HAS_ONE)
-    return bool(has_one(request.user) if known is None else known) or must_have_one(request.user)
-
-
-def remember(sender: Any, request: HttpRequest, user: Any, **_kwargs: Any) -> None:
-    """Receiver of `user_logged_in`."""
-    if getattr(request, "session", None) is not None:
-        request.session[HAS_ONE] = has_one(user)
+    return has_one(request.user) or must_have_one(request.user)
 
 
 def reset(user: Any) -> int:

@@ -26,6 +26,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from control_plane.config import second_factor
 from control_plane.config.ask_first import staff
 from control_plane.config.dressing import dressed
+from control_plane.config.history import log_deed
 
 RECOVERY_CODES = 10
 # A recovery code has 40 bits; django-otp slows down who guesses.
@@ -79,8 +80,8 @@ def enroll(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         if device.verify_token(form.cleaned_data["code"]):
             codes = _confirm(user, device)
+            log_deed(user, user, _("Second factor enrolled"))
             login(request, device)
-            request.session[second_factor.HAS_ONE] = True
             return _page(request, "admin/second_factor/codes.html", codes=codes)
         form.add_error("code", _("This code is not right. Is the clock of your phone right?"))
     return _page(
@@ -106,7 +107,7 @@ def end(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         if match_token(user, form.cleaned_data["code"]) is not None:
             second_factor.reset(user)
-            request.session[second_factor.HAS_ONE] = False
+            log_deed(user, user, _("Second factor ended"))
             messages.success(request, _("You sign in with your password alone from now on."))
             return HttpResponseRedirect(reverse("admin:index"))
         form.add_error("code", _("This code is not right, or it was used. Wait for the next one."))

@@ -9,7 +9,7 @@ from control_plane.campaigns.models import Item
 from control_plane.dead_letters.models import DeadLetter
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
-from control_plane.orders.models import Order
+from control_plane.orders.models import Order, OrderEvent
 from control_plane.payments.models import Payment, PaymentException, Refund
 from control_plane.risk import services as risk
 from control_plane.switches import services as switches
@@ -86,6 +86,9 @@ def _of_money(item: Item, now: datetime) -> dict[str, dict[str, Any]]:
         next_at=now,
         created_at=now,
     )
+    event = OrderEvent.objects.create(
+        order_id=order.pk, type="order.paid", created_at=now, aside_until=now, problem="p"
+    )
     endpoint = Endpoint.objects.create(
         merchant=item.campaign.merchant, url="https://a.example", events=[], created_at=now
     )
@@ -99,6 +102,7 @@ def _of_money(item: Item, now: datetime) -> dict[str, dict[str, Any]]:
     )
     return {
         "orders_order_cancel": {"order_id": order.pk},
+        "orders_orderevent_": {"event_id": event.pk},
         "payments_refund_retry": {"refund_id": refund.pk},
         "payments_paymentexception_resolve": {"exception_id": exception.pk},
         "dead_letters_deadletter_": {"?": {"pk": letter.pk}},

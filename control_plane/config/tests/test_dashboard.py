@@ -10,6 +10,7 @@ from django.utils import timezone
 from control_plane.campaigns.models import Campaign
 from control_plane.config import dashboard, waiting
 from control_plane.payments.models import PaymentException
+from control_plane.reconciliation import services as reconciliation
 from control_plane.reconciliation.models import Reconciliation
 from control_plane.switches import services as switches
 
@@ -93,11 +94,12 @@ def test_a_submitted_draft_and_an_open_exception_wait(admin_client, draft, now):
     assert "Nothing waits." not in page
 
 
-def test_books_that_balance_again_do_not_wait(item, now):
-    _book(item, now, 1, balanced=False)
-    assert waiting.unbalanced().count() == 1
-    _book(item, now, 2, balanced=True)
-    assert waiting.unbalanced().count() == 0
+def test_books_that_balance_again_do_not_wait_and_the_alert_counts_the_same(item, now):
+    Campaign.objects.filter(pk=item.campaign_id).update(state="ended", ended_at=now)
+    for day, balanced, items in ((1, False, 1), (2, False, 1), (3, True, 0)):
+        _book(item, now, day, balanced=balanced)
+        figures = reconciliation.figures(now, timedelta(days=1))
+        assert waiting.unbalanced(now) == figures.unbalanced == items
 
 
 def test_a_thrown_switch_is_told_with_its_reason(admin_client, now):

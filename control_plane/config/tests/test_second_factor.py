@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.test import Client
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -164,3 +165,51 @@ def test_it_can_be_required_of_a_group(client, ann, required):
 
 def test_nobody_reads_its_secret_in_the_admin(admin_client, enrolled):
     assert admin_client.get("/admin/otp_totp/totpdevice/").status_code == 404
+
+
+def test_a_session_from_before_is_asked_for_the_code(client, ann):
+    assert _signed_in(client).get("/admin/").status_code == 200
+    TOTPDevice.objects.create(user=ann, confirmed=True, name="app")
+    answer = client.get("/admin/", follow=True)
+    assert answer.request["PATH_INFO"] == CODE
+    assert client.get("/api/v1/campaigns/").status_code == 403
+    assert client.get("/board/pass.json").status_code == 403
+
+
+def test_a_session_from_before_it_was_required_has_to_enroll(client, ann, required):
+    assert _signed_in(client).get("/admin/").status_code == 200
+    required("all")
+    assert client.get("/admin/", follow=True).request["PATH_INFO"] == ENROLL
+
+
+def test_it_costs_no_query_of_its_own(client, ann, django_assert_num_queries):
+    _signed_in(client)
+    # The session, and who it is.
+    with django_assert_num_queries(2):
+        assert client.get("/board/pass.json").status_code == 200
+
+
+def test_who_is_made_inactive_is_out_at_once(client, ann):
+    _signed_in(client)
+    User.objects.update(is_active=False)
+    assert client.get("/admin/").status_code == 302
+
+
+NEW = "another-right-horse"
+
+
+@pytest.mark.parametrize("by_whom", ["himself", "an administrator"])
+def test_every_other_session_ends_when_the_password_changes(ann, admin_client, by_whom):
+    here, elsewhere = _signed_in(Client()), _signed_in(Client())
+    if by_whom == "himself":
+        fields = {"old_password": "right-horse", "new_password1": NEW, "new_password2": NEW}
+        assert here.post("/admin/password_change/", fields).status_code == 302
+        assert here.get("/admin/").status_code == 200
+    else:
+        url = f"/admin/auth/user/{ann.pk}/password/"
+        fields = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+        assert admin_client.post(url, fields).status_code == 302
+        assert here.get("/admin/").status_code == 302
+    assert elsewhere.get("/admin/").status_code == 302
+    assert elsewhere.get("/board/pass.json").status_code == 401
+    assert elsewhere.get("/api/v1/campaigns/").status_code in (401, 403)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import staff
+from control_plane.config.history import reason_of
 from control_plane.risk import services
 from control_plane.risk.admin.service_form import ServiceAdmin
 from control_plane.risk.models import RateLimit
@@ -34,9 +35,7 @@ class RateLimitAdmin(ServiceAdmin):
 
     def change(self, pk: int, fields: dict[str, Any], request: HttpRequest) -> None:
         """By its service."""
-        services.change_limit(
-            pk, fields, staff(request), timezone.now(), getattr(request, "change_reason", "")
-        )
+        services.change_limit(pk, fields, staff(request), timezone.now(), reason_of(request))
 
     def delete_model(self, request: HttpRequest, obj: RateLimit) -> None:
         """By its service; what somebody else removed is removed."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from control_plane.campaigns.models import CampaignState, Item
 from control_plane.campaigns.queues import campaigns_without_slow_bucket
 from control_plane.config.ask_first import Question, Refusal, ask, staff
+from control_plane.config.history import reason_of
 from control_plane.config.read_only_admin import Button
 from control_plane.risk import services
 from control_plane.risk.admin import figure_words as words
@@ -197,9 +198,7 @@ class RiskRuleAdmin(ServiceAdmin):
 
     def change(self, pk: int, fields: dict[str, Any], request: HttpRequest) -> None:
         """By its service."""
-        services.change_rule(
-            pk, fields, staff(request), timezone.now(), getattr(request, "change_reason", "")
-        )
+        services.change_rule(pk, fields, staff(request), timezone.now(), reason_of(request))
 
     def get_urls(self) -> list[URLPattern]:
         """`…/<id>/end/` and `…/<id>/mode/` in front of the admin's own."""

@@ -245,6 +245,8 @@ def test_a_server_that_is_gone_for_good_is_asked_no_more(tell, deliver, shop, en
     deliver()
     tell("order.confirmed", number=2)
     assert Endpoint.objects.get().off_reason == "gone"
+    endpoint.refresh_from_db()
+    assert endpoint.history.first().active is False
     assert deliver(10**6) == 0
 
 
