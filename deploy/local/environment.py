@@ -87,6 +87,7 @@ _DJANGO = (
     "SLUICE_RETRY_MINUTES",
     "SLUICE_ARM_LEAD_S",
     "SLUICE_RECONCILE_AFTER_H",
+    "SLUICE_RECONCILE_DIR",
     "SLUICE_LATE_MONEY_GRACE_S",
     "SLUICE_WEBHOOKS_PRIVATE",
     "SLUICE_WEBHOOKS_OFF_AFTER_DAYS",
@@ -115,7 +116,8 @@ _SNAPSHOT_READER = (
 NEEDED = {
     "control-plane": (*_DJANGO, *_KAFKA),
     "celery-worker": (*_DJANGO, *_METRICS, *_FORKED),
-    "celery-webhooks": (*_DJANGO, *_METRICS, *_FORKED),
+    # The comparison of all sides is one of its tasks.
+    "celery-webhooks": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS, *_FORKED),
     "celery-beat": (*_DJANGO, *_METRICS),
     "stock-agent": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "queue-controller": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
@@ -196,6 +198,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_PROMETHEUS_URL": f"http://127.0.0.1:{site.port('prometheus')}",
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
         "SLUICE_PUBLISH_DIR": str(site.published),
+        "SLUICE_RECONCILE_DIR": str(site.state / "reconcile"),
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
         "SLUICE_APPROVAL_BY_SECOND_PERSON": "1" if site.settings.is_test else "0",
     }
