@@ -15,9 +15,7 @@ def _outbox_lost(item: Item) -> None:
 
 def _failover(item: Item) -> None:
     _outbox_lost(item)
-    item.add(
-        "allocations", epoch=0, source="primary", state="closed", is_armed=True, closed_ms=OLD
-    )
+    item.add("allocations", epoch=0, source="primary", state="closed", is_armed=True, closed_ms=OLD)
 
 
 def _seen_earlier(item: Item) -> None:
@@ -172,9 +170,7 @@ def _price(item: Item) -> None:
 
 
 def _grant(item: Item, applied_ms: int | None, created_ms: int = OLD) -> None:
-    item.add(
-        "grants", id=f"y{item.number}", qty=4, created_ms=created_ms, applied_ms=applied_ms
-    )
+    item.add("grants", id=f"y{item.number}", qty=4, created_ms=created_ms, applied_ms=applied_ms)
 
 
 def _young_outbox(item: Item) -> None:

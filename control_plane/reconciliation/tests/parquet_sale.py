@@ -44,7 +44,7 @@ class Item:
         """A row; what is the same for all of the item's need not be said."""
         names = TABLES[table]
         common = {"item": self.number, "shard": 0, "epoch": 1}
-        row = {name: None for name in names} | {
+        row = dict.fromkeys(names) | {
             name: value for name, value in common.items() if name in names
         }
         assert fields.keys() <= names.keys(), fields
