@@ -120,6 +120,12 @@ def _set(table: str, **fields: object) -> Mutation:
     return lambda item: item.rows[table][0].update(fields)
 
 
+def _price(item: Item) -> None:
+    order = item.order_of("paid")
+    order["amount_minor"] = 1
+    item.find("payments", order_id=order["order_id"])["amount_minor"] = 1
+
+
 WRONG: dict[tuple[str, str], Mutation] = {
     ("missing_in_kafka", "relayed"): _kafka_lost,
     ("missing_in_kafka", "winner"): _outbox_lost,
@@ -146,7 +152,7 @@ WRONG: dict[tuple[str, str], Mutation] = {
     ("duplicate", "ledger"): _more("ledger", "paid", "confirm"),
     ("duplicate", "stock"): _more("stock_entries", "paid", "deduct"),
     ("over_limit", "shopper"): _beyond_limit,
-    ("amount_diff", "price"): lambda item: _price(item),
+    ("amount_diff", "price"): _price,
     ("amount_diff", "currency"): lambda item: item.order_of("paid").update(currency="USD"),
     ("amount_diff", "message"): _quantity("messages"),
     ("amount_diff", "winner"): _quantity("winners"),
@@ -161,12 +167,6 @@ WRONG: dict[tuple[str, str], Mutation] = {
     ("stuck_dlq", "exception"): lambda item: _letter(item, "exception", OLD),
     ("stuck_dlq", "overdue"): lambda item: _letter(item, "pending", OLD),
 }
-
-
-def _price(item: Item) -> None:
-    order = item.order_of("paid")
-    order["amount_minor"] = 1
-    item.find("payments", order_id=order["order_id"])["amount_minor"] = 1
 
 
 def _grant(item: Item, applied_ms: int | None, created_ms: int = OLD) -> None:

@@ -40,7 +40,7 @@ from workers.tests.conftest import (
     units,
     work_redis,
 )
-from workers.tests.relaying import nothing_left, run_until
+from workers.tests.relaying import run_until
 from workers.tests.selling import sell
 
 __all__ = [
@@ -89,7 +89,7 @@ class Sale:
 
     def relay(self) -> None:
         """Until Kafka has everything."""
-        run_until(self._relay, self.shard, nothing_left(self.cluster, self.shard))
+        run_until(self._relay, self.shard, lambda: shards.is_drained(self.cluster, self.shard))
 
     def land(self, orders: int) -> None:
         """Until so many orders stand in both databases."""
