@@ -25,7 +25,10 @@ def reconcile() -> None:
 
 @app.task(name="reconciliation.compare_sides")
 def compare_sides() -> None:
-    """Compare all sides of the campaign that is due, in a process of its own. As `reconcile`."""
+    """Compare all sides of the campaign that is due, in a process of its own. As `reconcile`.
+
+    It may take longer than the broker waits for it: what is delivered again meanwhile does nothing.
+    """
     with alone(SIDES_LOCK) as is_alone:
         if is_alone:
             after = timedelta(hours=settings.ENV.reconcile_after_h)

@@ -87,7 +87,6 @@ _DJANGO = (
     "SLUICE_RETRY_MINUTES",
     "SLUICE_ARM_LEAD_S",
     "SLUICE_RECONCILE_AFTER_H",
-    "SLUICE_RECONCILE_DIR",
     "SLUICE_LATE_MONEY_GRACE_S",
     "SLUICE_WEBHOOKS_PRIVATE",
     "SLUICE_WEBHOOKS_OFF_AFTER_DAYS",
@@ -117,7 +116,14 @@ NEEDED = {
     "control-plane": (*_DJANGO, *_KAFKA),
     "celery-worker": (*_DJANGO, *_METRICS, *_FORKED),
     # The comparison of all sides is one of its tasks.
-    "celery-webhooks": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS, *_FORKED),
+    "celery-webhooks": (
+        *_DJANGO,
+        *_STOCK,
+        *_KAFKA,
+        *_METRICS,
+        *_FORKED,
+        "SLUICE_RECONCILE_DIR",
+    ),
     "celery-beat": (*_DJANGO, *_METRICS),
     "stock-agent": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "queue-controller": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     # It serves no figures, so it needs no port for them.
     environ = {"SLUICE_METRICS_PORT": "1"} | os.environ
     env = environment.read_or_exit(environ, stock_redis=True, kafka=True)
-    log.configure("warning" if given.quiet else env.log_level)
+    log.configure("CRITICAL" if given.quiet else env.log_level)
     assert env.kafka_brokers
     names, clock = kafka.Names(env.kafka_prefix), SystemClock()
     side = KafkaSide(env.kafka_brokers, names)
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--kind", choices=RunKind.values, default="by_hand", help=argparse.SUPPRESS)
     parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--quiet", action="store_true", help="no log lines but warnings")
+    parser.add_argument("--quiet", action="store_true", help="no log lines: for a terminal, where the table says it all")
     return parser
 
 

@@ -88,7 +88,7 @@ class RunAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """The report."""
         run = self.get_object(request, object_id) if object_id else None
-        if not self.has_view_permission(request, run):
+        if object_id is None or not self.has_view_permission(request, run):
             raise PermissionDenied
         if run is None:
             raise Http404
