@@ -16,7 +16,7 @@ class Found(NamedTuple):
     """What one rule found; its rows are in the file, read them with `sides.read`."""
 
     rule: Rule
-    count: int
+    rows: int
     path: Path
 
 
@@ -58,7 +58,7 @@ def _count(path: Path) -> int:
 def rows(found: Sequence[Found], each_max: int) -> Iterator[tuple[Rule, dict[str, Any]]]:
     """The rows of all of them, at most so many of each rule."""
     for one in found:
-        if not one.count:
+        if not one.rows:
             continue
         for number, row in enumerate(read(one.path)):
             if number >= each_max:

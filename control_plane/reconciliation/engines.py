@@ -1,8 +1,8 @@
 """Who computes a comparison: DuckDB in this process, or Apache Spark for who outgrows it."""
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def connect(engine: str, folder: Path, memory_mb: int = MEMORY_MB) -> Iterator[A
 @contextmanager
 def _spark(folder: Path) -> Iterator[Any]:
     """The session that there is, or a local one that is ended afterwards."""
-    if importlib.util.find_spec("pyspark") is None:
+    if find_spec("pyspark") is None:
         raise NoEngine(
             "engine spark needs the package pyspark (and Java 17), which is not installed:"
             " pip install -r requirements-dev.txt, or choose --engine duckdb"

@@ -86,17 +86,15 @@ def due(now: datetime, after: timedelta) -> list[Due]:
     Reads only.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            _DUE,
-            {
-                "now": now,
-                "after": after,
-                "last": DAYS_MAX,
-                "end_after": AT_END_AFTER,
-                "end_before": AT_END_BEFORE,
-                "rest": UNKNOWN_REST,
-            },
-        )
+        values: dict[str, Any] = {
+            "now": now,
+            "after": after,
+            "last": DAYS_MAX,
+            "end_after": AT_END_AFTER,
+            "end_before": AT_END_BEFORE,
+            "rest": UNKNOWN_REST,
+        }
+        cursor.execute(_DUE, values)
         return [Due(slug, kind, day) for slug, kind, day, _ in cursor.fetchall()]
 
 

@@ -97,7 +97,7 @@ def compare(folder: Path, memory_mb: int, answer: Any) -> None:
             "seconds": round(time.monotonic() - began, 1),
             "cpu_seconds": round(time.process_time() - cpu, 1),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "found": {f"{one.rule.kind} {one.rule.what}": one.count for one in found if one.count},
+            "found": {f"{one.rule.kind} {one.rule.what}": one.rows for one in found if one.rows},
         }
     )
 

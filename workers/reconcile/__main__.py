@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--kind", choices=RunKind.values, default="by_hand", help=argparse.SUPPRESS)
     parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--quiet", action="store_true", help="no log lines: for a terminal, where the table says it all")
+    parser.add_argument("--quiet", action="store_true", help="no log lines")
     return parser
 
 

@@ -35,7 +35,7 @@ class Before(NamedTuple):
 class Messages(NamedTuple):
     """`not_landed`: behind the consumers' offsets. `since_ms`: from then on nothing is missing."""
 
-    count: int
+    rows: int
     not_landed: int
     since_ms: int
 
@@ -179,7 +179,7 @@ def _extent(
         if not filled:
             return ends, [], []
         consumer.assign([TopicPartition(topic, *one) for one in filled.items()])
-        firsts = {}
+        firsts: dict[int | None, int] = {}
         for message in _until_end(consumer, {number: low + 1 for number, low in filled.items()}):
             firsts.setdefault(message.partition(), _at_ms(message))
         cut_off = [at for number, at in firsts.items() if number is not None and lows[number] > 0]

@@ -110,10 +110,11 @@ def _compare(
     rows |= sale.rows
     rows |= stock.export_reservations(database_sides.intents(items))
     messages = sides.kafka.export(folder, items, campaign.starts_at, before)
-    rows["messages"] = messages.count
+    rows["messages"] = messages.rows
     settled = database_sides.before(started, asked.settle)
-    unsent = sale.unsent_since and database_sides.moment_ms(sale.unsent_since)
-    told = [one for one in (settled, unsent, before.unheard_ms) if one is not None]
+    told = [settled] if before.unheard_ms is None else [settled, before.unheard_ms]
+    if sale.unsent_since is not None:
+        told.append(database_sides.moment_ms(sale.unsent_since))
     cut = Cut(
         started=database_sides.moment_ms(started),
         settled=settled,
@@ -134,9 +135,9 @@ def _compare(
             }
     counts: dict[str, int] = {}
     for result in found:
-        if result.count:
+        if result.rows:
             kind = result.rule.kind.value
-            counts[kind] = counts.get(kind, 0) + result.count
+            counts[kind] = counts.get(kind, 0) + result.rows
     in_flight = {"outbox": stock.in_outboxes, "kafka": messages.not_landed}
     return (
         services.Looked(
@@ -162,7 +163,7 @@ def _store(
         (rule, services.finding_of(row, rule.is_notice))
         for rule, row in comparing.rows(found, FINDINGS_MAX)
     ]
-    wrong = sum(one.count for one in found if not one.rule.is_notice)
+    wrong = sum(one.rows for one in found if not one.rule.is_notice)
     run = services.store(looked, [one for _, one in findings], wrong, clock.now())
     return run, findings
 

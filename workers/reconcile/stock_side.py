@@ -111,11 +111,15 @@ class StockSide:
     def _there(self) -> Iterator[Shard]:
         for epoch in self._wanted:
             try:
-                if self._ask(epoch.shard, lambda node, key=epoch.shard.avail: node.exists(key)):
+                if self._has_keys(epoch.shard):
                     yield epoch.shard
             except Unavailable:
                 if not epoch.may_be_gone:
                     raise
+
+    def _has_keys(self, shard: Shard) -> bool:
+        """Of an epoch that is forgotten only its record is left."""
+        return bool(self._ask(shard, lambda node: node.exists(shard.avail)))
 
     def _movements(self, shard: Shard, key: str) -> list[tuple[str, int]]:
         """A grant or reclaim is one of dozens an epoch, not one a reservation."""

@@ -134,5 +134,5 @@ def export(folder: Path, items: Iterable[Item]) -> None:
     for item in items:
         for table, some in item.rows.items():
             rows[table] += [tuple(one[name] for name in TABLES[table]) for one in some]
-    for table, some in rows.items():
-        write(folder, table, some)
+    for table in TABLES:
+        write(folder, table, rows[table])

@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from typing import Any
 
 import pytest
 
@@ -9,10 +10,11 @@ from control_plane.reconciliation import comparing, engines
 from control_plane.reconciliation.models import FindingKind
 from control_plane.reconciliation.rules import RULES
 from control_plane.reconciliation.tests.mutations import IN_FLIGHT, WRONG
-from control_plane.reconciliation.tests.parquet_sale import CUT, Item, export
+from control_plane.reconciliation.tests.parquet_sale import CUT, Item, Mutation, export
 
 CLEAN = 1
-PLACES = {what: number for number, what in enumerate([*WRONG, *IN_FLIGHT], start=2)}
+ALL: dict[Any, Mutation] = {**WRONG, **IN_FLIGHT}
+PLACES = {what: number for number, what in enumerate(ALL, start=2)}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def folder(tmp_path_factory):
     items = [Item(CLEAN)]
     for what, number in PLACES.items():
         item = Item(number)
-        (WRONG | IN_FLIGHT)[what](item)
+        ALL[what](item)
         items.append(item)
     path = tmp_path_factory.mktemp("campaign")
     export(path, items)
@@ -104,7 +106,7 @@ def test_spark_finds_the_same_as_duckdb(folder, by_duckdb, spark):
 
 
 def test_an_engine_that_is_not_there_is_named(folder, monkeypatch):
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
     with pytest.raises(engines.NoEngine, match=r"pyspark .*requirements-dev\.txt"):
         comparing.compare(folder, CUT, engines.SPARK)
     with pytest.raises(engines.NoEngine, match="'flink' is none of duckdb, spark"):

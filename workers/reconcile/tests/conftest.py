@@ -157,7 +157,8 @@ def compare(
     """`compare(repairs=…)`; nothing is too young."""
 
     def run(repairs: Repairs | None = None, **changed: Any) -> Run:
-        sides = {"clusters": clusters, "kafka": kafka_side, "repairs": repairs} | changed
+        sides: dict[str, Any] = {"clusters": clusters, "kafka": kafka_side, "repairs": repairs}
+        sides |= changed
         asked = Asked(campaign.slug, settle=timedelta(0))
         return look(asked, Sides(**sides), tmp_path, clock)
 
