@@ -22,8 +22,8 @@ from control_plane.reconciliation.whats import words
 PAGE = 100
 DOWNLOAD = "reconciliation.download_findings"
 MENDED = [RepairOutcome.DONE, RepairOutcome.NOT_NEEDED]
-# Of the style sheet's states of a campaign, what looks like it.
-LOOKS = {Outcome.BALANCED: "live", Outcome.FINDINGS: "ended", Outcome.UNKNOWN: "waiting"}
+# Of the style sheet's states.
+LOOKS = {Outcome.BALANCED: "live", Outcome.FINDINGS: "wrong", Outcome.UNKNOWN: "unknown"}
 
 
 @admin.register(Run)
@@ -154,7 +154,7 @@ def _kinds(run: Run) -> Iterator[dict[str, Any]]:
         count = run.counts.get(kind.value, 0)
         row = of_kind.get(kind.value, {"mended": 0, "notices": 0})
         left = count - row["mended"] - row["notices"]
-        yield {"kind": kind, "count": count, **row, "left": left}
+        yield {**row, "kind": kind, "count": count, "left": left}
 
 
 def _stored(run: Run) -> list[tuple[str, int, int]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pyarrow.parquet as pq
@@ -148,6 +149,7 @@ def test_the_report_has_equation_findings_and_what_was_done(admin_client, run, l
     for words in said:
         assert words in page
     assert "1-0-x" in page and "findings.parquet" in page
+    assert re.search(r'\?kind=ghost">[^<]', page), "a kind that was found is named and leads to it"
 
 
 def test_campaign_and_books_lead_to_it(admin_client, run):
