@@ -1,7 +1,7 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock bench-board \
+.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock bench-board reconcile bench-reconcile \
 	images audit check-deploy
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
@@ -72,6 +72,14 @@ bench-board: up
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")
+
+reconcile: setup ## compare all sides of a campaign and mend what is safe: CAMPAIGN=slug; the stack must be up
+	@$(if $(CAMPAIGN),,echo "make reconcile CAMPAIGN=slug" >&2; exit 2)
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m control_plane reconcile "$(CAMPAIGN)" $(if $(ENGINE),--engine $(ENGINE))
+
+# Generated files and DuckDB alone: it needs no stack.
+bench-reconcile: setup
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reconcile
 
 lock: setup ## pin the newest Python requirements again, with hashes
 	@deploy/local/lock.sh

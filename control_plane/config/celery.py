@@ -32,6 +32,7 @@ SLOW_TASKS = (
     "dead_letters.retry_due",
     "payments.refund_due",
     "reconciliation.reconcile",
+    "reconciliation.compare_sides",
 )
 
 app = Celery("sluice")

@@ -103,6 +103,8 @@ class Env:
     arm_lead_s: int
     # How long after its end a campaign's books are compared.
     reconcile_after_h: int
+    # Where a comparison of all sides keeps its files.
+    reconcile_dir: Path
     # An order that was not paid in time ends so much later, for money that is on its way.
     late_money_grace_s: int
     # Whether webhooks may go over http and to addresses of our own network: demos and tests.
@@ -168,6 +170,7 @@ def read(environ: Mapping[str, str]) -> Env:
         reconcile_after_h=reader.take(
             "SLUICE_RECONCILE_AFTER_H", _number("hours", 1, RECONCILE_AFTER_H_MAX), "24"
         ),
+        reconcile_dir=reader.take("SLUICE_RECONCILE_DIR", _directory, "/var/tmp/sluice-reconcile"),
         late_money_grace_s=reader.take(
             "SLUICE_LATE_MONEY_GRACE_S", _number("seconds", 0, GRACE_S_MAX), "0"
         ),

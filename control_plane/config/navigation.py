@@ -50,6 +50,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, str], ...]], ...] = (
             ("payments.Refund", "currency_exchange"),
             ("payments.PaymentException", "report"),
             ("reconciliation.Reconciliation", "balance"),
+            ("reconciliation.Run", "join"),
             ("webhooks.Endpoint", "webhook"),
             ("webhooks.Delivery", "outgoing_mail"),
         ),

@@ -53,6 +53,7 @@ _MONEY = (
     "payments.Refund",
     "payments.PaymentException",
     "reconciliation.Reconciliation",
+    "reconciliation.Run",
 )
 _WEBHOOKS = ("webhooks.Endpoint", "webhooks.Delivery", "webhooks.Attempt")
 _RISK = ("risk.RiskRule", "risk.RateLimit", "risk.Ban", "risk.RiskChange")
@@ -122,6 +123,7 @@ ROLES: dict[str, Role] = {
             "snapshot.delete_heartbeat",
             "webhooks.ping_endpoint",
             "webhooks.redeliver_delivery",
+            "reconciliation.download_findings",
             "django_celery_beat.change_periodictask",
         ),
     ),
@@ -181,7 +183,12 @@ ROLES: dict[str, Role] = {
             *_CONFIGURATION,
             *_PEOPLE,
         ),
-        may=("config.view_audit", "orders.view_story", "board.view_board"),
+        may=(
+            "config.view_audit",
+            "orders.view_story",
+            "board.view_board",
+            "reconciliation.download_findings",
+        ),
     ),
 }
 

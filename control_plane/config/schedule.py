@@ -103,6 +103,13 @@ BUILT_IN = (
         _("Compares all books of a campaign a day after its end."),
     ),
     Entry(
+        "compare-sides",
+        "reconciliation.compare_sides",
+        60,
+        120,
+        _("Compares Redis, Kafka and PostgreSQL after a campaign's end, and mends what is safe."),
+    ),
+    Entry(
         "deliver-webhooks",
         "webhooks.deliver",
         1,

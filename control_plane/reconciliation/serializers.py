@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from control_plane.campaigns.models import CampaignState, Settlement
-from control_plane.reconciliation.models import Reconciliation
+from control_plane.reconciliation.models import Finding, Reconciliation, Repair, Run
 
 
 class EquationSerializer(serializers.Serializer[None]):
@@ -70,3 +71,44 @@ class ReportSerializer(serializers.Serializer[None]):
     rejections = serializers.IntegerField()
     settlement = SettlementSerializer(allow_null=True)
     reconciliation = ReconciliationSerializer(allow_null=True)
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    """A comparison of all sides: `counts` findings by kind, `items` the equation of each."""
+
+    campaign = serializers.CharField(source="campaign.slug", read_only=True)
+    items: Any = serializers.ListField(child=serializers.DictField(), read_only=True)
+    counts: Any = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+    sides: Any = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+    in_flight: Any = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+
+    class Meta:
+        model = Run
+        exclude = ["folder"]
+        read_only_fields = [field.name for field in Run._meta.fields]
+
+
+class RepairSerializer(serializers.ModelSerializer[Repair]):
+    """What was done about a finding without a person."""
+
+    class Meta:
+        model = Repair
+        exclude = ["finding"]
+        read_only_fields = [field.name for field in Repair._meta.fields]
+
+
+class FindingSerializer(serializers.ModelSerializer[Finding]):
+    """One thing that is wrong; `repair` is null where it waits for a person."""
+
+    repair = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Finding
+        fields = "__all__"
+        read_only_fields = [field.name for field in Finding._meta.fields]
+
+    @extend_schema_field(RepairSerializer(allow_null=True))
+    def get_repair(self, finding: Finding) -> Any:
+        """The one there is."""
+        repair = getattr(finding, "repair", None)
+        return None if repair is None else RepairSerializer(repair).data

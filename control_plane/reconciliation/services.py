@@ -10,8 +10,35 @@ from django.db import connection
 from control_plane.inventory.services import InventoryError
 from control_plane.reconciliation.books import Books, compare
 from control_plane.reconciliation.models import Reconciliation
+from control_plane.reconciliation.runs import (
+    Due,
+    Looked,
+    books_of,
+    due,
+    finding_of,
+    newest,
+    note_repair,
+    open_findings,
+    store,
+    store_unknown,
+)
 
-__all__ = ["Figures", "compare", "figures", "reconcile_due"]
+__all__ = [
+    "Due",
+    "Figures",
+    "Looked",
+    "books_of",
+    "compare",
+    "due",
+    "figures",
+    "finding_of",
+    "newest",
+    "note_repair",
+    "open_findings",
+    "reconcile_due",
+    "store",
+    "store_unknown",
+]
 
 # What does not balance by then is people's business; it stays open in the figures.
 DAYS_MAX = 7

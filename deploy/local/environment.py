@@ -115,7 +115,15 @@ _SNAPSHOT_READER = (
 NEEDED = {
     "control-plane": (*_DJANGO, *_KAFKA),
     "celery-worker": (*_DJANGO, *_METRICS, *_FORKED),
-    "celery-webhooks": (*_DJANGO, *_METRICS, *_FORKED),
+    # The comparison of all sides is one of its tasks.
+    "celery-webhooks": (
+        *_DJANGO,
+        *_STOCK,
+        *_KAFKA,
+        *_METRICS,
+        *_FORKED,
+        "SLUICE_RECONCILE_DIR",
+    ),
     "celery-beat": (*_DJANGO, *_METRICS),
     "stock-agent": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
     "queue-controller": (*_DJANGO, *_STOCK, *_KAFKA, *_METRICS),
@@ -196,6 +204,7 @@ def values(site: Site) -> dict[str, str]:
         "SLUICE_PROMETHEUS_URL": f"http://127.0.0.1:{site.port('prometheus')}",
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
         "SLUICE_PUBLISH_DIR": str(site.published),
+        "SLUICE_RECONCILE_DIR": str(site.state / "reconcile"),
         "SLUICE_SHARDS_PER_ITEM": str(site.settings.shards_per_item),
         "SLUICE_APPROVAL_BY_SECOND_PERSON": "1" if site.settings.is_test else "0",
     }

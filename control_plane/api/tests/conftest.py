@@ -19,6 +19,7 @@ from control_plane.merchants.models import Merchant
 from control_plane.orders import projection
 from control_plane.orders.models import Order
 from control_plane.orders.services import Intent, land
+from control_plane.reconciliation.models import Finding, Run
 from control_plane.switches import services as switches
 from control_plane.switches.models import SwitchThrow
 from control_plane.webhooks import services as webhooks
@@ -103,6 +104,7 @@ class Shop:
     throw: SwitchThrow
     endpoint: Endpoint
     delivery: Delivery
+    finding: Finding
 
 
 @pytest.fixture
@@ -147,7 +149,15 @@ def open_shop(db: None, now: datetime) -> Callable[[str], Shop]:
         )
         delivery = webhooks.ping(endpoint, now)
         order = Order.objects.get(reservation_id=reservation)
-        return Shop(merchant, draft, campaign, item, order, throw, endpoint, delivery)
+        run = Run.objects.create(
+            campaign=campaign,
+            kind="by_hand",
+            started_at=now,
+            finished_at=now,
+            outcome="findings",
+        )
+        finding = Finding.objects.create(run=run, kind="ghost", what="order")
+        return Shop(merchant, draft, campaign, item, order, throw, endpoint, delivery, finding)
 
     return build
 

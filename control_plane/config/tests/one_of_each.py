@@ -11,6 +11,7 @@ from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
 from control_plane.orders.models import Order, OrderEvent
 from control_plane.payments.models import Payment, PaymentException, Refund
+from control_plane.reconciliation.models import Run
 from control_plane.risk import services as risk
 from control_plane.switches import services as switches
 from control_plane.webhooks.models import Delivery, Endpoint
@@ -28,6 +29,9 @@ def arguments(item: Item, allocation: Allocation, now: datetime) -> dict[str, di
     change = inventory.withdraw(item.pk, 1, "r", None)
     rearm = inventory.begin_rearm(allocation.pk, "full", "test")
     campaign = {"campaign_id": item.campaign_id}
+    run = Run.objects.create(
+        campaign=item.campaign, kind="by_hand", started_at=now, finished_at=now, outcome="balanced"
+    )
     key, _token = api.create_key(item.campaign.merchant, "tool", ["orders:read"], by=None, now=now)
     return _of_money(item, now) | {
         "api_apikey_revoke": {"pk": key.pk},
@@ -41,6 +45,7 @@ def arguments(item: Item, allocation: Allocation, now: datetime) -> dict[str, di
         "inventory_stockchange_cancel": {"change_id": change.pk},
         "switches_switchthrow_throw": {"name": "risk_mode"},
         "switches_switchthrow_revert": {"pk": throw.pk},
+        "reconciliation_run_": {"run_id": run.pk},
         "risk_ban_lift": {"pk": ban.pk},
         "risk_riskrule_": {"pk": rule.pk},
     }

@@ -134,7 +134,7 @@ CELERY_WEBHOOKS = Process(
     name="celery-webhooks",
     command=lambda site: _celery(
         *("worker", "-Q", "webhooks,slow", "-n", WEBHOOKS_NODE),
-        *("--pool", "threads", "--concurrency", "7", "--loglevel", "info"),
+        *("--pool", "threads", "--concurrency", "8", "--loglevel", "info"),
     ),
     healthy=webhooks_answer,
     ports=("celery-webhooks",),

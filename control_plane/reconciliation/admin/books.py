@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +17,7 @@ from control_plane.reconciliation.models import Difference, Reconciliation
 class ReconciliationAdmin(ReadOnlyAdmin):
     """What does not balance is what the filter is for."""
 
-    list_display = ("item", "campaign", "balanced", "equation", "differing", "at")
+    list_display = ("item", "campaign", "balanced", "equation", "differing", "at", "sides")
     list_filter = ("balanced",)
     list_select_related = ("item__campaign",)
     search_fields = ("item__sku", "item__campaign__slug")
@@ -31,11 +32,12 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         ("ledger_confirmed", "ledger_returned"),
         ("warehouse_deducted", "warehouse_restored"),
         "rejections",
+        "sides",
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """What is no column."""
-        return ("campaign", "equation", "differing")
+        return ("campaign", "equation", "differing", "sides")
 
     @admin.display(description=_("campaign"))
     def campaign(self, row: Reconciliation) -> str:
@@ -56,3 +58,10 @@ class ReconciliationAdmin(ReadOnlyAdmin):
             return "–"
         rows = ((Difference(kind).label, amount) for kind, amount in row.differences.items())
         return format_html_join("", "<div>{}: {}</div>", rows)
+
+    @admin.display(description=_("all sides"))
+    def sides(self, row: Reconciliation) -> SafeString:
+        """Order by order, Redis and Kafka too."""
+        url = reverse("admin:reconciliation_run_changelist")
+        address = f"{url}?campaign__id__exact={row.item.campaign_id}"
+        return format_html('<a href="{}">{}</a>', address, _("compared"))

@@ -1,0 +1,239 @@
+"""Kafka's side of a comparison: the campaign's messages, streamed into Parquet. Reads only."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from control_plane.orders.services import Intent
+from control_plane.reconciliation.sides import Writer
+from workers import inventory_consumer, order_consumer
+from workers.intent import message_of
+from workers.runtime.kafka import Names
+from workers.runtime.verdicts import InvalidMessage, Unavailable
+
+CALL_S = 10.0
+# Without a message for so long the broker does not answer.
+SILENCE_S = 30.0
+BATCH = 5_000
+# Clocks of two hosts. Nothing of a campaign is reserved before its start.
+EARLIER = timedelta(minutes=5)
+
+
+class Before(NamedTuple):
+    """Read in front of PostgreSQL: what is behind these offsets may not have been landed yet."""
+
+    # By partition of `reservations`.
+    landed: dict[int, int]
+    # When the oldest event was sent that the warehouse has not heard; None: it has heard all.
+    unheard_ms: int | None
+
+
+class Messages(NamedTuple):
+    """`not_landed`: behind the consumers' offsets. `since_ms`: from then on nothing is missing."""
+
+    rows: int
+    not_landed: int
+    since_ms: int
+
+
+def _reading(brokers: str, group: str) -> Consumer:
+    """Joins nothing and commits nothing: partitions are assigned by hand."""
+    return Consumer(
+        {
+            "bootstrap.servers": brokers,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 16 * 1024,
+            "log_level": 0,
+        }
+    )
+
+
+class KafkaSide:
+    """One look at the topics; raises Unavailable."""
+
+    def __init__(self, brokers: str, names: Names) -> None:
+        self._brokers = brokers
+        self._names = names
+
+    def before(self) -> Before:
+        """What the consumers have behind them now."""
+        try:
+            return Before(
+                self._committed(order_consumer.GROUP, self._names.reservations),
+                self._oldest_unheard(),
+            )
+        except KafkaException as error:
+            raise Unavailable(f"Kafka: {error}") from error
+
+    def export(
+        self, folder: Path, items: Sequence[int], since: datetime, before: Before
+    ) -> Messages:
+        """The messages of these items from `since` (the sale's start) to now."""
+        consumer = _reading(self._brokers, self._names.group("reconcile"))
+        try:
+            return self._export(consumer, folder, frozenset(items), since, before)
+        except KafkaException as error:
+            raise Unavailable(f"Kafka: {error}") from error
+        finally:
+            consumer.close()
+
+    def value_at(self, partition: int, offset: int) -> bytes | None:
+        """The message that stands there; None when it is gone. Raises Unavailable."""
+        consumer = _reading(self._brokers, self._names.group("reconcile"))
+        place = TopicPartition(self._names.reservations, partition, offset)
+        try:
+            low, high = consumer.get_watermark_offsets(place, timeout=CALL_S)
+            if not low <= offset < high:
+                return None
+            consumer.assign([place])
+            for message in _until_end(consumer, {partition: offset + 1}):
+                if message.offset() == offset:
+                    value = message.value()
+                    return value if isinstance(value, bytes) else None
+            return None
+        except KafkaException as error:
+            raise Unavailable(f"Kafka: {error}") from error
+        finally:
+            consumer.close()
+
+    def _export(
+        self,
+        consumer: Consumer,
+        folder: Path,
+        items: frozenset[int],
+        since: datetime,
+        before: Before,
+    ) -> Messages:
+        topic = self._names.reservations
+        numbers = _partitions(consumer, topic)
+        ends, first_ms, cut_off = _extent(self._brokers, self._names, topic, numbers)
+        at_ms = int((since - EARLIER).timestamp() * 1000)
+        starts = consumer.offsets_for_times(
+            [TopicPartition(topic, number, at_ms) for number in numbers], timeout=CALL_S
+        )
+        wanted = [one for one in starts if 0 <= one.offset < ends[one.partition]]
+        not_landed = 0
+        with Writer(folder, "messages") as file:
+            if wanted:
+                consumer.assign(wanted)
+            for message in _until_end(
+                consumer, {one.partition: ends[one.partition] for one in wanted}
+            ):
+                row = _row(message, items, before.landed)
+                if row is not None:
+                    not_landed += not row[-1]
+                    file.add([row])
+        # What retention took away tells nothing, and a topic that was made anew begins with its
+        # first message.
+        known_ms = max(cut_off) if cut_off else min(first_ms, default=int(time.time() * 1000))
+        return Messages(file.count, not_landed, known_ms)
+
+    def _committed(self, group: str, topic: str) -> dict[int, int]:
+        consumer = _reading(self._brokers, self._names.group(group))
+        try:
+            wanted = [TopicPartition(topic, one) for one in _partitions(consumer, topic)]
+            found = consumer.committed(wanted, timeout=CALL_S)
+            return {one.partition: max(one.offset, 0) for one in found}
+        finally:
+            consumer.close()
+
+    def _oldest_unheard(self) -> int | None:
+        topic = self._names.order_events
+        heard = self._committed(inventory_consumer.GROUP, topic)
+        consumer = _reading(self._brokers, self._names.group("reconcile"))
+        try:
+            waiting = {}
+            for number, offset in heard.items():
+                low, high = consumer.get_watermark_offsets(
+                    TopicPartition(topic, number), timeout=CALL_S
+                )
+                if max(offset, low) < high:
+                    waiting[number] = max(offset, low)
+            if not waiting:
+                return None
+            consumer.assign([TopicPartition(topic, *one) for one in waiting.items()])
+            firsts = _until_end(consumer, {number: at + 1 for number, at in waiting.items()})
+            return min((_at_ms(one) for one in firsts), default=None)
+        finally:
+            consumer.close()
+
+
+def _extent(
+    brokers: str, names: Names, topic: str, numbers: Sequence[int]
+) -> tuple[dict[int, int], list[int], list[int]]:
+    """By partition where it ends now; times of the first messages, and of those cut off before."""
+    consumer = _reading(brokers, names.group("reconcile"))
+    try:
+        lows, ends = {}, {}
+        for number in numbers:
+            place = TopicPartition(topic, number)
+            lows[number], ends[number] = consumer.get_watermark_offsets(place, timeout=CALL_S)
+        filled = {number: low for number, low in lows.items() if low < ends[number]}
+        if not filled:
+            return ends, [], []
+        consumer.assign([TopicPartition(topic, *one) for one in filled.items()])
+        firsts: dict[int | None, int] = {}
+        for message in _until_end(consumer, {number: low + 1 for number, low in filled.items()}):
+            firsts.setdefault(message.partition(), _at_ms(message))
+        cut_off = [at for number, at in firsts.items() if number is not None and lows[number] > 0]
+        return ends, list(firsts.values()), cut_off
+    finally:
+        consumer.close()
+
+
+def _until_end(consumer: Consumer, ends: dict[int, int]) -> Iterator[Message]:
+    """Messages of the assigned partitions up to these offsets; raises Unavailable."""
+    open_ones = dict(ends)
+    give_up = time.monotonic() + SILENCE_S
+    while open_ones:
+        for message in consumer.consume(BATCH, 0.5):
+            give_up = time.monotonic() + SILENCE_S
+            number, offset = message.partition(), message.offset()
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+                open_ones.pop(number, None)  # type: ignore[arg-type]
+                continue
+            assert number is not None and offset is not None
+            end = open_ones.get(number)
+            if end is None:
+                continue
+            if offset + 1 >= end:
+                del open_ones[number]
+            if offset < end:
+                yield message
+        if time.monotonic() > give_up:
+            raise Unavailable("Kafka: no messages for half a minute")
+
+
+def _partitions(consumer: Consumer, topic: str) -> list[int]:
+    known = consumer.list_topics(topic, timeout=CALL_S).topics[topic]
+    if known.error is not None:
+        raise Unavailable(f"Kafka: topic {topic}: {known.error}")
+    return sorted(known.partitions)
+
+
+def _row(message: Message, items: frozenset[int], landed: dict[int, int]) -> tuple[Any, ...] | None:
+    """None for barriers, others' items, and what nobody can read: that is a dead letter."""
+    number, offset, value = message.partition(), message.offset(), message.value()
+    assert number is not None and offset is not None
+    try:
+        one = message_of(value if isinstance(value, bytes) else None, number)
+    except InvalidMessage:
+        return None
+    if not isinstance(one, Intent) or one.item not in items:
+        return None
+    who = (one.item, one.shard, one.epoch, one.shopper, one.reservation_id, one.qty)
+    return (number, offset, _at_ms(message), *who, offset < landed.get(number, 0))
+
+
+def _at_ms(message: Message) -> int:
+    return int(message.timestamp()[1])
