@@ -33,6 +33,8 @@ ON_ITS_WAY_S = 0.5
 class Sale:
     """Begins with `open`, ends with `close`; in between the drill's fault."""
 
+    crowd_of: Callable[..., Crowd] = Crowd
+
     def __init__(self, ground: Ground, name: str, plan: Plan) -> None:
         self.ground, self.plan = ground, plan
         self.nodes = StockNodes(ground)
@@ -46,7 +48,7 @@ class Sale:
         names = ground.environment
         self.books = Books(names["SLUICE_SALE_DSN"], names["SLUICE_INVENTORY_DSN"], self.item)
         self._watch = Watch(names["SLUICE_SALE_DSN"], self.item)
-        self.crowd = Crowd(
+        self.crowd = self.crowd_of(
             self._counter(item), plan.rate_per_s, plan.seconds, self.item, plan.most_s
         )
         self.opens = self._campaign.starts_at.timestamp()
