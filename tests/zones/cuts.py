@@ -19,14 +19,14 @@ BEFORE_S, AFTER_S = 4.0, 4.0
 # off sells on to shoppers who still reach its gateway, until min-replicas-max-lag (2 s, and the
 # second in which Redis looks) ends it.
 LAG_S, LONELY_S = 0.5, 3.5
-RETURNS_S = 60.0
+RETURNS_S = 150.0
 # What the agent writes down when a node does not sell the epoch any more.
 FENCED = (
     *("its keys are gone", "its control record is not of this epoch"),
     *("it was armed in another life", "its node has restarted and lost the reserve script"),
     *("FENCED", "another life of its node", "it could not be armed, another master can"),
 )
-PLAN = Plan(units=9000, rate_per_s=60, seconds=10.0, most_s=90.0, lead_s=6.0)
+PLAN = Plan(units=9000, rate_per_s=60, seconds=10.0, most_s=240.0, lead_s=10.0)
 PROMISES = Promises(failover=True, rearms=FENCED)
 
 

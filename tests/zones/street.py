@@ -13,7 +13,7 @@ from tests.drill.sale import REST_S, Sale
 ASK_EVERY_S, ANSWER_WITHIN_S, FAILURES = 0.5, 1.0, 2
 
 # Consumers of a group are given so long by Kafka to be heard of, and as long again to meet.
-GROUPS_MEET_S = 90.0
+GROUPS_MEET_S = 200.0
 
 
 class Balancer:
@@ -51,6 +51,7 @@ class StreetSale(Sale):
     """A sale whose crowd goes through a balancer."""
 
     balancer: Balancer
+    armed_s = 90.0
 
     @staticmethod
     def crowd_of(*arguments: Any) -> Crowd:
