@@ -37,7 +37,7 @@ class ZonesGround(Ground):
         self._supervisors = {
             zone: Supervisor(one, network.entering(zone)) for zone, one in SITES.items()
         }
-        self._processes = {zone: _of_zone(zone) for zone in ZONES}
+        self._processes = {zone: processes_of(zone) for zone in ZONES}
 
     def up(self, keep_data: bool = False) -> None:
         """Begin with nothing, and start everything. Raises CannotStart."""
@@ -148,7 +148,8 @@ def _stock_nodes() -> list[Process]:
     return [step for step in stock_cluster.steps(SITES[CENTRE]) if isinstance(step, Process)]
 
 
-def _of_zone(zone: str) -> list[Process]:
+def processes_of(zone: str) -> list[Process]:
+    """What supervisord runs in a zone."""
     found = [one for one in _stock_nodes() if STOCK.get(one.name, CENTRE) == zone]
     found.append(kafka.PROCESS)
     if zone in SELLING:
