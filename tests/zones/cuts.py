@@ -26,7 +26,7 @@ FENCED = (
     *("it was armed in another life", "its node has restarted and lost the reserve script"),
     *("FENCED", "another life of its node", "it could not be armed, another master can"),
 )
-PLAN = Plan(units=9000, rate_per_s=60, seconds=10.0, most_s=240.0, lead_s=10.0)
+PLAN = Plan(units=20_000, rate_per_s=60, seconds=10.0, most_s=240.0, lead_s=10.0)
 PROMISES = Promises(failover=True, rearms=FENCED)
 
 
@@ -51,6 +51,8 @@ CUTS = (
 
 def act(ground: ZonesGround, sale: Sale, cut: Cut) -> Figures:
     """Sell, cut, sell on, heal, sell on."""
+    # Until they are sent home: a look at nodes behind a cut wire takes longer than a crowd waits.
+    sale.crowd.keep_coming(PLAN.most_s)
     sale.run_for(BEFORE_S)
     masters = {shard: sale.master_of(shard) for shard in range(sale.shards)}
     lost = [shard for shard, node in masters.items() if STOCK[node] == cut.zone]
@@ -59,7 +61,6 @@ def act(ground: ZonesGround, sale: Sale, cut: Cut) -> Figures:
     with ground.network.cut(cut.zone, cut.wires) as since:
         until = since + cut.lasts_s
         while time.monotonic() < until:
-            sale.crowd.keep_coming(BEFORE_S)
             time.sleep(0.1)
     healed = time.monotonic()
     sale.lost_in(lost, since - LAG_S, since + (LONELY_S if "out" not in cut.wires else 0.0))
@@ -72,6 +73,7 @@ def act(ground: ZonesGround, sale: Sale, cut: Cut) -> Figures:
     )
     sale.nodes.wait_until_whole()
     sale.run_for(AFTER_S)
+    sale.crowd.leave()
     return _figures(sale, cut, since, healed, lost) | {"orders_after_heal_s": landed}
 
 
