@@ -1,8 +1,7 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock bench-board reconcile bench-reconcile \
-	images audit check-deploy
+.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock bench-board reconcile bench-reconcile images audit check-deploy zones \
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
 # replicas) or `test` (the one `make test` starts). They may run beside each other.
@@ -80,6 +79,10 @@ reconcile: setup ## compare all sides of a campaign and mend what is safe: CAMPA
 # Generated files and DuckDB alone: it needs no stack.
 bench-reconcile: setup
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reconcile
+
+# Namespaces of its own for network and processes: nothing is left of it, however it ends. Needs root.
+zones: setup ## cut one of three zones off during a sale and judge (root); NAME=zone-a chooses
+	@unshare --net --pid --fork --kill-child --mount-proc $(PYTHON) -m tests.zones $(if $(NAME),--name "$(NAME)")
 
 lock: setup ## pin the newest Python requirements again, with hashes
 	@deploy/local/lock.sh

@@ -91,6 +91,22 @@ check_terraform() {
   fi
 }
 
+# Alloy's own parser; what the components' arguments mean only Alloy itself knows.
+check_alloy() {
+  command -v go >/dev/null || {
+    not_checked+=("Alloy's configurations: no go to build their parser with")
+    return 0
+  }
+  [ -x "$TOOLS/alloy-syntax" ] || (cd deploy/logs/syntax && go build -o "$TOOLS/alloy-syntax" .) || return
+  "$TOOLS/alloy-syntax" deploy/logs/alloy.config deploy/logs/containers.alloy || return
+  # The control.
+  sed 's/forward_to = \[\]/forward_to = [/' deploy/logs/containers.alloy >"$OUT/broken.alloy"
+  if "$TOOLS/alloy-syntax" "$OUT/broken.alloy" 2>/dev/null; then
+    echo "the parser lets an open bracket pass" >&2
+    return 1
+  fi
+}
+
 check_shell() {
   local file code=0
   while IFS= read -r file; do
@@ -110,6 +126,7 @@ check_shell() {
 step helm check_helm
 step compose check_compose
 step terraform check_terraform
+step alloy check_alloy
 step "shell scripts" check_shell
 for what in "${not_checked[@]}"; do printf '\nNOT CHECKED  %s\n' "$what"; done
 if [ ${#failed[@]} -gt 0 ]; then

@@ -18,7 +18,7 @@ from deploy.local import environment
 IMAGES = {"sluice-gateway", "sluice-edge", "sluice-python"}
 _VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+)\}")
 # One number of the host's, or one of the container's behind it.
-_PORT = re.compile(r"(?:[\d.]+:)?\d+:(\d+)")
+_PORT = re.compile(r"(?:[\d.]+:)?(\d+):(\d+)(?:/udp)?")
 
 
 def substituted(text: str, values: Mapping[str, str]) -> str:
@@ -45,6 +45,7 @@ def complaints(parsed: Mapping[str, Any], folder: Path, known: Iterable[str]) ->
                 *_variables(name, service, set(known)),
                 *_secrets(service, parsed["secrets"]),
                 *_volumes(service, parsed["volumes"], folder),
+                *_logs(service, services),
             )
         ]
     return found + _unused(parsed)
@@ -120,6 +121,20 @@ def _volumes(service: Mapping[str, Any], declared: Mapping[str, Any], folder: Pa
         if not _PORT.fullmatch(port):
             found.append(f"port {port!r} has to be host:container")
     return found
+
+
+def _logs(service: Mapping[str, Any], services: Mapping[str, Any]) -> list[str]:
+    """Lines of ours have to be sent somewhere, to a port that somebody publishes."""
+    told = service.get("logging", {}).get("options", {}).get("syslog-address")
+    if told is None:
+        return ["its log is not shipped"] if service["image"].startswith("sluice-") else []
+    published = {
+        match[1]
+        for one in services.values()
+        for port in one.get("ports", [])
+        if port.endswith("/udp") and (match := _PORT.fullmatch(port))
+    }
+    return [] if told.rpartition(":")[2] in published else [f"nobody listens at {told}"]
 
 
 def _unused(parsed: Mapping[str, Any]) -> list[str]:

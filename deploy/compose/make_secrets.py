@@ -11,29 +11,13 @@ import secrets
 import sys
 from pathlib import Path
 
+from deploy.local import site
+
 FOLDER = Path(__file__).with_name("secrets")
-# Random ones, by file. The first group is passwords, which stand in the addresses below as well.
-PASSWORDS = (
-    "postgres_password",
-    "sale_password",
-    "inventory_password",
-    "stock_operator_password",
-    "stock_worker_password",
-    "stock_gateway_password",
-    "stock_replica_password",
-    "work_redis_password",
-    "admin_password",
-    "grafana_password",
-)
-KEYS = (
-    "SLUICE_SNAPSHOT_KEY",
-    "SLUICE_INTERNAL_TOKEN",
-    "SLUICE_SECRET_KEY",
-    "SLUICE_RESERVATION_KEY",
-    "SLUICE_CHECK_KEY",
-    "SLUICE_DEMO_PAYMENT_KEYS",
-    "SLUICE_MONITORING_TOKEN",
-)
+# Random ones, by file: the local stack's, and those of servers that it does not start. Passwords
+# stand in the addresses below as well.
+PASSWORDS = (*site.PASSWORDS, "postgres_password", "grafana_password")
+KEYS = tuple(site.KEYS.values())
 # Given by others, so they cannot be made here; a file that is there already is kept.
 GIVEN = {"SLUICE_PAYMENT_PROVIDERS": "{}"}
 BYTES = 32

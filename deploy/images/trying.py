@@ -9,17 +9,20 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
 
 from deploy.local import environment
 from deploy.local.process import CannotStart, Process, Unhealthy
 from deploy.local.processes import processes
+from deploy.local.servers import control_plane
 from deploy.local.site import ROOT, Site
 
 USER = 10001
 TAG = os.environ.get("TAG", "dev")
-# The purchase path, end to end, and the three families.
+# The purchase path, end to end, and who serves the board; all three families.
 FAMILIES = {
+    "control-plane": "python",
     "stock-agent": "python",
     "relay": "python",
     "order-consumer": "python",
@@ -28,6 +31,7 @@ FAMILIES = {
     "edge": "edge",
 }
 START = "/srv/sluice/deploy/images/start.sh"
+BOARD = {"board.js": "text/javascript", "board.css": "text/css"}
 DEADLINE_S = 120
 POLL_S = 0.2
 
@@ -40,6 +44,8 @@ def command(site: Site, name: str) -> list[str]:
         address = f"http=127.0.0.1:{site.port('edge')}"
         places = ["--socket-addr", address, "--directory-path", "published=/srv/published"]
         return ["workerd", "serve", "workerd.capnp", *places]
+    if name == "control-plane":
+        return ["python", "-m", *control_plane.web(site)]
     return ["python", "-m", f"workers.{name.replace('-', '_')}"]
 
 
@@ -123,12 +129,27 @@ def main() -> int:
             started.append(start(site, name))
             seconds = wait(site, known[name], started[-1][1])
             print(f"  {name:<20} sluice-{family}:{TAG}, healthy after {seconds:.1f} s")
+        _look_at_the_board(site)
         return _sell(chosen.shoppers, chosen.units)
     except CannotStart as error:
         print(f"images: {error}; see {site.state}/logs/image-*.log", file=sys.stderr)
         return 1
     finally:
         _end(started)
+
+
+def _look_at_the_board(site: Site) -> None:
+    """Its script is in the image and is served as a script. Raises CannotStart."""
+    for file, kind in BOARD.items():
+        url = f"http://{site.address('control-plane')}/static/board/{file}"
+        try:
+            with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
+                told, text = answer.headers.get_content_type(), answer.read()
+        except OSError as error:
+            raise CannotStart(f"GET {url}: {error}") from error
+        if told != kind or not text:
+            raise CannotStart(f"GET {url}: {len(text)} bytes of {told}, {kind} is meant")
+    print(f"  {'board':<20} served from the image: {', '.join(BOARD)}")
 
 
 def _sell(shoppers: int, units: int) -> int:

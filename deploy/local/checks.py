@@ -14,7 +14,7 @@ def http_answers(port: str, path: str) -> Callable[[Site], None]:
     """A check that GET on the named port's path answers 200."""
 
     def check(site: Site) -> None:
-        url = f"http://127.0.0.1:{site.port(port)}{path}"
+        url = f"http://{site.address(port)}{path}"
         try:
             with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
                 status = answer.status

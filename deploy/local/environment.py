@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from deploy.local.ports import STANDBY, TRACES_OF_TESTS
-from deploy.local.site import ROOT, Site
+from deploy.local.site import KEYS, ROOT, Site
 
 _SIGNING_IN = (
     "SLUICE_CONSOLE_PROXIES",
@@ -174,33 +174,25 @@ NEEDED = {
 def values(site: Site) -> dict[str, str]:
     """Every variable of a site, as the workers see it (user `worker` of the stock Redis)."""
     secret = site.secrets
-    postgres = f"127.0.0.1:{site.port('postgres')}"
+    postgres = site.address("postgres")
     computed = {
         "SLUICE_PROFILE": "test" if site.settings.is_test else "dev",
         "SLUICE_SALE_DSN": f"postgresql://sale:{secret['sale_password']}@{postgres}/sale",
         "SLUICE_INVENTORY_DSN": (
             f"postgresql://inventory:{secret['inventory_password']}@{postgres}/inventory"
         ),
-        "SLUICE_STOCK_REDIS": ",".join(
-            f"127.0.0.1:{site.port(node)}" for node in site.settings.stock_nodes
-        ),
-        "SLUICE_STOCK_STANDBY_REDIS": f"127.0.0.1:{site.port(STANDBY)}",
+        "SLUICE_STOCK_REDIS": ",".join(site.address(node) for node in site.settings.stock_nodes),
+        "SLUICE_STOCK_STANDBY_REDIS": site.address(STANDBY),
         "SLUICE_STOCK_REDIS_USER": "worker",
         "SLUICE_STOCK_REDIS_PASSWORD": secret["stock_worker_password"],
         "SLUICE_WORK_REDIS_URL": (
-            f"redis://:{secret['work_redis_password']}@127.0.0.1:{site.port('redis-work')}/0"
+            f"redis://:{secret['work_redis_password']}@{site.address('redis-work')}/0"
         ),
-        "SLUICE_KAFKA_BROKERS": f"127.0.0.1:{site.port('kafka')}",
-        "SLUICE_CONTROL_PLANE_URL": f"http://127.0.0.1:{site.port('control-plane')}",
-        "SLUICE_GATEWAY_URL": f"http://127.0.0.1:{site.port('gateway')}",
+        "SLUICE_KAFKA_BROKERS": site.address("kafka"),
+        "SLUICE_CONTROL_PLANE_URL": f"http://{site.address('control-plane')}",
+        "SLUICE_GATEWAY_URL": f"http://{site.address('gateway')}",
         "SLUICE_EDGE_URL": f"http://127.0.0.1:{site.port('edge')}",
-        "SLUICE_SNAPSHOT_KEY": secret["snapshot_key"],
-        "SLUICE_INTERNAL_TOKEN": secret["internal_token"],
-        "SLUICE_RESERVATION_KEY": secret["reservation_key"],
-        "SLUICE_CHECK_KEY": secret["check_key"],
-        "SLUICE_SECRET_KEY": secret["django_secret_key"],
-        "SLUICE_DEMO_PAYMENT_KEYS": secret["demo_payment_key"],
-        "SLUICE_MONITORING_TOKEN": secret["monitoring_token"],
+        **{variable: secret[name] for name, variable in KEYS.items()},
         "SLUICE_PROMETHEUS_URL": f"http://127.0.0.1:{site.port('prometheus')}",
         "SLUICE_VAR_DIR": str(site.state / "gateway"),
         "SLUICE_PUBLISH_DIR": str(site.published),

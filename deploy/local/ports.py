@@ -65,6 +65,8 @@ PROFILES = {
     "dev": Profile(0),
     "test": Profile(10_000, is_test=True),
     "cluster": Profile(5_000, stock_nodes=SIX_NODES),
+    # Of tests/zones, in networks of its own.
+    "zones": Profile(18_500, is_test=True, stock_nodes=SIX_NODES, is_watched=False),
     "stacktest": Profile(20_000, is_test=True, is_watched=False),
     "clustertest": Profile(23_000, is_test=True, stock_nodes=SIX_NODES, is_watched=False),
     "drill": Profile(14_000, is_test=True, stock_nodes=SIX_NODES, is_watched=False),

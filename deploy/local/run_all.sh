@@ -57,7 +57,9 @@ in_databases() {
 in_the_stack() {
   limited 300 busted busted
   limited 600 vitest npm --prefix edge-workers test
-  lane in-the-stack 3600 tests --ignore tests/deploy --ignore tests/race
+  local elsewhere
+  mapfile -t elsewhere < <(printf '%s\n' "${IN_DATABASES[@]}" | sed -n 's,^tests/,--ignore=&,p')
+  lane in-the-stack 3600 tests "${elsewhere[@]}"
 }
 
 beside=""

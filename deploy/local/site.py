@@ -12,8 +12,10 @@ from pathlib import Path
 from deploy.local.ports import PROFILES, Profile, ports_of
 
 ROOT = Path(__file__).resolve().parents[2]
+LOOPBACK = "127.0.0.1"
 
-SECRET_NAMES = (
+# What servers and people are asked for; deploy/compose/make_secrets.py makes the same.
+PASSWORDS = (
     "admin_password",
     "sale_password",
     "inventory_password",
@@ -22,14 +24,18 @@ SECRET_NAMES = (
     "stock_gateway_password",
     "stock_replica_password",
     "work_redis_password",
-    "snapshot_key",
-    "internal_token",
-    "reservation_key",
-    "check_key",
-    "django_secret_key",
-    "demo_payment_key",
-    "monitoring_token",
 )
+# What processes are given as they are, and the variable of each.
+KEYS = {
+    "snapshot_key": "SLUICE_SNAPSHOT_KEY",
+    "internal_token": "SLUICE_INTERNAL_TOKEN",
+    "reservation_key": "SLUICE_RESERVATION_KEY",
+    "check_key": "SLUICE_CHECK_KEY",
+    "django_secret_key": "SLUICE_SECRET_KEY",
+    "demo_payment_key": "SLUICE_DEMO_PAYMENT_KEYS",
+    "monitoring_token": "SLUICE_MONITORING_TOKEN",
+}
+SECRET_NAMES = (*PASSWORDS, *KEYS)
 
 # sockaddr_un holds 108 bytes; PostgreSQL adds `/.s.PGSQL.15433` and supervisor a temporary suffix.
 LONGEST_SOCKET_DIR = 80
@@ -84,6 +90,14 @@ class Site:
         short = base / f"{self.profile}-{preferred.name}"
         short.mkdir(mode=0o700, exist_ok=True)
         return short
+
+    def host(self, name: str) -> str:
+        """Where a process is: on this machine. tests/zones lays a stack over three."""
+        return LOOPBACK
+
+    def address(self, name: str) -> str:
+        """`host:port` of a process."""
+        return f"{self.host(name)}:{self.port(name)}"
 
     def port(self, name: str) -> int:
         """The port of a process in this profile; KeyError when it has none of that name."""

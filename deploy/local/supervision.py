@@ -39,9 +39,12 @@ RUNNING_STATES = ("STARTING", "RUNNING", "BACKOFF")
 class Supervisor:
     """The supervisord of one site."""
 
-    def __init__(self, site: Site) -> None:
-        """Compute where its files are; nothing is started."""
-        self.site = site
+    def __init__(self, site: Site, entering: Sequence[str] = ()) -> None:
+        """Compute where its files are; nothing is started.
+
+        `entering` stands before its command: nsenter, where it works in another network.
+        """
+        self.site, self._entering = site, entering
         self.config = site.state / "supervisord.conf"
         self.pidfile = site.state / "supervisord.pid"
         self.socket = site.socket_dir(site.state) / "supervisor.sock"
@@ -91,6 +94,7 @@ class Supervisor:
     def start(self) -> None:
         """Start the daemon and wait for its socket; its programs stay stopped."""
         daemon = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.config)]
+        daemon = [*self._entering, *daemon]
         started = subprocess.run(
             daemon, check=False, env=_bare_environment(), cwd="/", capture_output=True, text=True
         )

@@ -53,6 +53,7 @@ probe_all() {
   probe ca-certificates "certificate authorities" any '/etc/ssl/certs/ca-certificates.crt'
   probe util-linux "setpriv" has setpriv
   probe util-linux "taskset" has taskset
+  probe php-cli "PHP (tests/deploy: the example of a shop in PHP)" has php
   probe wrk "wrk (make bench)" has wrk
   probe chromium "Chromium (tests/e2e/storefront)" eval "has chromium || has chromium-browser"
 }

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 import subprocess
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -87,11 +86,9 @@ class OtherShop:
 
 
 def shops() -> dict[str, Shop]:
-    """PHP only where it is installed: set-up does not bring it."""
-    found: dict[str, Shop] = {
+    """By language; set-up installs all three."""
+    return {
         "python": PythonShop(),
         "node": OtherShop("node", "--input-type=module", "--eval", NODE),
+        "php": OtherShop("php", "-r", PHP),
     }
-    if shutil.which("php"):
-        found["php"] = OtherShop("php", "-r", PHP)
-    return found

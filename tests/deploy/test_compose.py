@@ -90,6 +90,14 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda parsed: parsed["secrets"].pop("SLUICE_CHECK_KEY"),
         "edge: secret SLUICE_CHECK_KEY is declared nowhere",
     ),
+    "a log that nobody reads": (
+        lambda parsed: parsed["services"]["alloy"].pop("ports"),
+        "relay: nobody listens at udp://127.0.0.1:5514",
+    ),
+    "a log that is not sent": (
+        lambda parsed: parsed["services"]["relay"].pop("logging"),
+        "relay: its log is not shipped",
+    ),
     "a file that is not there": (
         lambda parsed: parsed["services"]["edge"]["volumes"].append("./gone:/gone"),
         "edge: ./gone does not exist",

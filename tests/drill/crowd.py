@@ -72,6 +72,10 @@ class Crowd:
         self._thread = threading.Thread(target=self._run, args=(opens,), daemon=True)
         self._thread.start()
 
+    def gateway(self, number: int) -> str:
+        """Where a shopper's next click goes; tests/zones has several."""
+        return self._counter.gateway
+
     def leave(self) -> None:
         """Nobody new, and who waits goes home. Raises what went wrong in the crowd itself."""
         self._leave.set()
@@ -125,7 +129,7 @@ class Crowd:
     async def _shop(self, http: aiohttp.ClientSession, number: int) -> None:
         choice = random.Random(self._choice.random())
         name = f"shopper-{number:06d}"
-        visit = _Visit(self, http, name, self._token(name, number), address_of(number))
+        visit = _Visit(self, http, number, name, self._token(name, number))
         units = 2 if self._counter.limit > 1 and choice.random() < TWO_UNITS_SHARE else 1
         if not await visit.buy(units, "first", "buy"):
             return
@@ -171,13 +175,14 @@ class _Visit:
     """One shopper with a token: clicks until the answer is definite."""
 
     def __init__(
-        self, crowd: Crowd, http: aiohttp.ClientSession, name: str, token: str, address: str
+        self, crowd: Crowd, http: aiohttp.ClientSession, number: int, name: str, token: str
     ) -> None:
-        self._crowd, self._http, self._name = crowd, http, name
+        self._crowd, self._http, self._name, self._number = crowd, http, name, number
+        address = address_of(number)
         self._headers = JSON | {"Authorization": f"Bearer {token}", "X-Forwarded-For": address}
         counter = crowd.counter
         self._shard = home_of(name, counter.shards)
-        self._url = f"{counter.gateway}/v1/items/{counter.item}/{counter.path_key}/buy"
+        self._path = f"/v1/items/{counter.item}/{counter.path_key}/buy"
         self._ticket = ""
 
     async def buy(self, qty: int, key: str, what: str) -> bool:
@@ -187,7 +192,7 @@ class _Visit:
         while time.monotonic() < give_up:
             ticket = {"ticket": self._ticket} if self._ticket else {}
             body = json.dumps({"qty": qty} | ticket, separators=(",", ":")).encode()
-            answer = await self._call("POST", self._url, headers, body, what)
+            answer = await self._call("POST", self._path, headers, body, what)
             outcome = answer.outcome
             if outcome == "queued":
                 self._ticket = str(answer.body["ticket"])
@@ -206,24 +211,25 @@ class _Visit:
     async def _follow(self, reservation_id: str) -> str:
         """One look at the status of what nobody knows; who is not found clicks again."""
         await asyncio.sleep(0.3)
-        url = f"{self._crowd.counter.gateway}/v1/reservations/{reservation_id}"
-        answer = await self._call("GET", url, self._headers, None, "status")
+        path = f"/v1/reservations/{reservation_id}"
+        answer = await self._call("GET", path, self._headers, None, "status")
         return str(answer.body.get("state", answer.outcome))
 
     async def _call(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None, what: str
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, what: str
     ) -> Answer:
-        asked = time.monotonic()
+        asked, gateway = time.monotonic(), self._crowd.gateway(self._number)
+        url = gateway + path
         try:
             async with self._http.request(method, url, headers=headers, data=body) as response:
                 said = await response.json(content_type=None)
                 answer = Answer(response.status, said, (time.monotonic() - asked) * 1000)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             answer = Answer(0, {"outcome": "connection", "detail": repr(error)}, 0.0)
-        self._note(asked, what, answer)
+        self._note(asked, what, answer, gateway)
         return answer
 
-    def _note(self, asked: float, what: str, answer: Answer) -> None:
+    def _note(self, asked: float, what: str, answer: Answer, gateway: str) -> None:
         body = answer.body
         outcome = str(body.get("state", answer.outcome)) if what == "status" else answer.outcome
         heard = Heard(
@@ -235,6 +241,7 @@ class _Visit:
             outcome,
             str(body.get("reservation_id", "")),
             int(str(body.get("qty", 0))),
+            gateway,
         )
         self._crowd.recorder.note(heard)
         if outcome in ("bad_token", "bad_request", "denied", "not_started"):

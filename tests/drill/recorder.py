@@ -26,6 +26,7 @@ class Heard:
     outcome: str
     reservation_id: str = ""
     qty: int = 0
+    gateway: str = ""
 
 
 def home_of(shopper: str, shards: int) -> int:

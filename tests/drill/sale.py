@@ -33,6 +33,9 @@ ON_ITS_WAY_S = 0.5
 class Sale:
     """Begins with `open`, ends with `close`; in between the drill's fault."""
 
+    crowd_of: Callable[..., Crowd] = Crowd
+    armed_s = ARMED_S
+
     def __init__(self, ground: Ground, name: str, plan: Plan) -> None:
         self.ground, self.plan = ground, plan
         self.nodes = StockNodes(ground)
@@ -46,7 +49,7 @@ class Sale:
         names = ground.environment
         self.books = Books(names["SLUICE_SALE_DSN"], names["SLUICE_INVENTORY_DSN"], self.item)
         self._watch = Watch(names["SLUICE_SALE_DSN"], self.item)
-        self.crowd = Crowd(
+        self.crowd = self.crowd_of(
             self._counter(item), plan.rate_per_s, plan.seconds, self.item, plan.most_s
         )
         self.opens = self._campaign.starts_at.timestamp()
@@ -55,9 +58,9 @@ class Sale:
         """Wait until every shard has its units, and let the crowd come at the start."""
         self._watch.start()
         self.crowd.start(self.opens)
-        wait_for(self._armed, "every shard to be armed and granted before the start", ARMED_S)
+        wait_for(self._armed, "every shard to be armed and granted before the start", self.armed_s)
         time.sleep(max(0.0, self.opens - time.time()))
-        wait_for(self._sells_everywhere, "the first reservations of every shard", ARMED_S)
+        wait_for(self._sells_everywhere, "the first reservations of every shard", self.armed_s)
 
     def complain(self, what: str) -> None:
         """Something the drill has seen that must not be."""

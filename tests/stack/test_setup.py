@@ -30,6 +30,7 @@ def missing() -> list[str]:
         "lua-busted",
         "util-linux",
         "wrk",
+        "php-cli",
     ],
 )
 def test_a_program_that_is_missing_is_installed(missing: list[str], package: str) -> None:

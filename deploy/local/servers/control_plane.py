@@ -98,11 +98,12 @@ def _run(site: Site, *arguments: str) -> None:
         raise CannotStart(f"{' '.join(arguments[1:])} failed:\n{said}")
 
 
-def _web(site: Site) -> list[str]:
-    address = ["--host", "127.0.0.1", "--port", str(site.port("control-plane"))]
+def web(site: Site) -> list[str]:
+    """What `python -m` is given; the image has a Python of its own."""
+    address = ["--host", site.host("control-plane"), "--port", str(site.port("control-plane"))]
     quiet = ["--no-access-log", "--timeout-graceful-shutdown", GRACEFUL_STOP_S]
     application = "control_plane.config.asgi:application"
-    return [sys.executable, "-m", "uvicorn", application, *address, *quiet]
+    return ["uvicorn", application, *address, *quiet]
 
 
 def _celery(*arguments: str) -> list[str]:
@@ -113,7 +114,7 @@ def _celery(*arguments: str) -> list[str]:
 MIGRATIONS = OneShot(name="migrations", run=migrate, done=migrated)
 WEB = Process(
     name="control-plane",
-    command=_web,
+    command=lambda site: [sys.executable, "-m", *web(site)],
     # WhiteNoise looks at its start which files there are, the board's among them.
     prepare=lambda site: edge.build(),
     healthy=http_answers("control-plane", "/readyz"),

@@ -64,6 +64,13 @@ group.initial.rebalance.delay.ms=0
 
 def prepare(site: Site) -> None:
     """Write the configuration and format the storage once."""
+    folder = write_configuration(site)
+    if not (folder / "data" / "meta.properties").exists():
+        format_storage(folder, new_cluster_id())
+
+
+def write_configuration(site: Site) -> Path:
+    """`server.properties` of a broker alone; gives its folder."""
     if not any(LIBRARIES.glob("kafka_*.jar")):
         raise CannotStart("Kafka's jars are missing in var/kafka/libs: run `make setup`")
     folder = site.folder("kafka")
@@ -74,10 +81,16 @@ def prepare(site: Site) -> None:
             data=folder / "data",
         )
     )
-    if (folder / "data" / "meta.properties").exists():
-        return
-    # Kafka's own form of a UUID, kept from beginning with a dash, as an option would.
-    cluster_id = "S" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
+    return folder
+
+
+def new_cluster_id() -> str:
+    """Kafka's own form of a UUID, kept from beginning with a dash, as an option would."""
+    return "S" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
+
+
+def format_storage(folder: Path, cluster_id: str) -> None:
+    """Make the storage that `server.properties` names, for the cluster. Raises CannotStart."""
     options = ["format", "-t", cluster_id, "-c", str(folder / "server.properties")]
     done = subprocess.run(
         [*_java(), "kafka.tools.StorageTool", *options],
@@ -148,8 +161,7 @@ def _java(*options: str) -> list[str]:
 
 def _admin(site: Site) -> AdminClient:
     # log_level 0: librdkafka would print every refused connection while the broker starts.
-    servers = f"127.0.0.1:{site.port('kafka')}"
-    return AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    return AdminClient({"bootstrap.servers": site.address("kafka"), "log_level": 0})
 
 
 def _topics(site: Site) -> dict[str, int]:

@@ -165,7 +165,7 @@ def healthy(site: Site) -> None:
     for name in DATABASES:
         try:
             connection = psycopg2.connect(
-                host="127.0.0.1",
+                host=site.host("postgres"),
                 port=site.port("postgres"),
                 dbname=name,
                 user=name,

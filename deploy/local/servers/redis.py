@@ -138,12 +138,12 @@ def server(site: Site, name: str) -> list[str]:
 
 def stock_client(site: Site, node: str) -> redis.Redis:
     """A connection as `operator`, who may do everything; only the stack itself uses it."""
-    return _client(site.port(node), "operator", site.secrets["stock_operator_password"])
+    return _client(site, node, "operator", site.secrets["stock_operator_password"])
 
 
 def work_client(site: Site) -> redis.Redis:
     """A connection to the work Redis."""
-    return _client(site.port("redis-work"), None, site.secrets["work_redis_password"])
+    return _client(site, "redis-work", None, site.secrets["work_redis_password"])
 
 
 def ping(client: redis.Redis) -> None:
@@ -164,10 +164,10 @@ def cluster_info(client: redis.Redis) -> dict[str, str]:
     return dict(line.split(":", 1) for line in answer.split("\r\n") if ":" in line)
 
 
-def _client(port: int, user: str | None, password: str) -> redis.Redis:
+def _client(site: Site, name: str, user: str | None, password: str) -> redis.Redis:
     return redis.Redis(
-        host="127.0.0.1",
-        port=port,
+        host=site.host(name),
+        port=site.port(name),
         username=user,
         password=password,
         socket_timeout=TIMEOUT_S,

@@ -96,7 +96,7 @@ def _strangers(site: Site, clients: Clients) -> list[str]:
     first = clients[site.settings.stock_nodes[0]]
     for node in ids:
         if ids[node] not in known_nodes(first):
-            ask(first, "MEET", "127.0.0.1", site.port(node), site.port(f"{node}-bus"))
+            ask(first, "MEET", site.host(node), site.port(node), site.port(f"{node}-bus"))
     wrong = []
     for node, client in clients.items():
         met = {name for name, known in known_nodes(client).items() if known.connected}
