@@ -1,7 +1,9 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders drill lock \
+# The parts of `make bench`, in their order.
+BENCHES := redis gateway orders chain failover demo
+.PHONY: help setup up down status demo test check bench $(BENCHES:%=bench-%) bench-report drill lock \
 	images audit check-deploy
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
@@ -35,9 +37,13 @@ test: setup ## run every test against a stack of its own
 check: setup ## lint, types and tidiness
 	@deploy/local/run_all.sh check
 
-bench: ## measure beside the machine's limit; ONLY=redis, gateway or orders measures one part
-	@$(if $(filter-out redis gateway orders,$(ONLY)),echo "ONLY is redis or gateway or orders" >&2; exit 2)
-	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway bench-orders)
+bench: ## measure beside the machine's limit; ONLY=redis gateway orders chain failover demo: one part
+	@$(if $(filter-out $(BENCHES) report,$(ONLY)),echo "ONLY is one of $(BENCHES) report" >&2; exit 2)
+	@$(MAKE) --no-print-directory $(or $(ONLY:%=bench-%),$(BENCHES:%=bench-%))
+
+# The table and the page, of what was measured before.
+bench-report: setup
+	@$(PYTHON) -m tests.load.bench_report
 
 # Its servers are its own: it pins one Redis to a core and asks it alone.
 bench-redis: setup
@@ -57,6 +63,22 @@ bench-orders: up
 	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_orders
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
+
+# Whole sales on the whole stack, each larger than the one before, until a stage breaks its objective.
+bench-chain: up
+	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_chain --profile $(PROFILE)
+
+# A stack of its own with six stock nodes; the other one would only take its cores.
+bench-failover: setup
+	@$(STACK) down --profile $(PROFILE)
+	@$(PYTHON) -m tests.load.bench_failover
+
+# The clone's stack has the ports of profile dev.
+bench-demo: setup
+	@$(STACK) down --profile $(PROFILE)
+	@$(if $(filter-out dev,$(PROFILE)),$(STACK) down --profile dev)
+	@$(PYTHON) -m tests.load.bench_demo
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")
