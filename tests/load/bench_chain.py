@@ -1,4 +1,4 @@
-"""`make bench ONLY=chain`: whole sales, each with a higher peak, until a stage breaks its objective.
+"""`make bench ONLY=chain`: whole sales, each larger, until a stage breaks its objective.
 
     python -m tests.load.bench_chain [--profile dev] [--first-peak 100] [--factor 1.6] [--rungs 8]
 
@@ -12,7 +12,6 @@ landed than there were: then the figures are worth nothing.
 """
 
 import argparse
-import asyncio
 import gc
 import json
 import os
@@ -98,7 +97,7 @@ def _rung(profile: str, peak: float, first: int, seed: int) -> Json:
     gc.collect()
     gc.disable()  # a collection of all those requests is a pause of the client
     try:
-        heard = asyncio.run(crowd.run(), loop_factory=uvloop.new_event_loop)
+        heard = uvloop.run(crowd.run())
     finally:
         gc.enable()
         told, _ = probe.communicate(timeout=60)

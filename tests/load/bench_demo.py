@@ -44,9 +44,7 @@ def main() -> int:
     """Clone, measure, print, clean up."""
     shutil.rmtree(FRESH, ignore_errors=True)
     FRESH.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(FRESH)], check=True
-    )
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(FRESH)], check=True)
     try:
         first, second = demo(FRESH), demo(FRESH)
         summary = bench_report.read(FRESH / "var/demo/summary.json")
@@ -64,7 +62,7 @@ def demo(tree: Path) -> Run:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout
         told = (line.decode(errors="replace") for line in process.stdout)
-        answered = first_answer(((time.monotonic(), line) for line in _echoed(told)))
+        answered = first_answer((time.monotonic(), line) for line in _echoed(told))
     if process.returncode or answered is None:
         raise SystemExit(f"bench: make demo ended with {process.returncode}")
     return Run(answered - began, time.monotonic() - began)

@@ -2,8 +2,8 @@
 
     python -m tests.load.bench_failover [--rounds 3]
 
-Runs two of the drills, without their controls, on profile `drill`: a master killed -9 and held down,
-and one frozen beyond the node timeout (tests/drill/node_drills.py). The clock runs from the
+Runs two of the drills, without their controls, on profile `drill`: a master killed -9 and held
+down, and one frozen beyond the node timeout (tests/drill/node_drills.py). The clock runs from the
 promotion of the replica to the first RESERVED of a purchase that was clicked after the fault; what
 Redis Cluster itself takes to promote is the limit beside it. The other shards must refuse nothing
 meanwhile. A round that could not be carried out is told and not counted; one in which a promise was

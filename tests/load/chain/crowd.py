@@ -64,9 +64,7 @@ class Crowd:
                 count=len(arrivals),
             )
         )
-        self._look = (
-            f"GET /v1/campaigns/{item.slug} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
-        )
+        self._look = f"GET /v1/campaigns/{item.slug} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
     async def run(self) -> Heard:
         """Come at the times of the sale's own start; returns when nobody waits any more."""

@@ -63,9 +63,7 @@ class OpenLoop:
     def plan(self, due: float, wire: bytes, heard: Heard) -> None:
         """Send `wire` at `due`; `heard` is told the answer, once."""
         self._unanswered += 1
-        heapq.heappush(
-            self._planned, (due, next(self._numbers), _Request(due, wire, heard))
-        )
+        heapq.heappush(self._planned, (due, next(self._numbers), _Request(due, wire, heard)))
 
     async def run(self) -> None:
         """Until all that was planned has its answer, or is given up `GIVE_UP_S` after the last."""

@@ -108,10 +108,8 @@ def _machine(seen: Figures, stage: str) -> tuple[str, ...]:
     eaters = sorted(seen.busy.items(), key=lambda one: -one[1])[:3]
     told = ", ".join(f"{name} {cores:.2f}" for name, cores in eaters)
     used = f"{stage} itself used {seen.busy[stage]:.2f} cores; " if stage in seen.busy else ""
-    return (
-        f"the machine was full ({seen.machine_busy:.0%} busy): all stages share its cores; "
-        f"{used}most of the stack's were {told}",
-    )
+    full = f"the machine was full ({seen.machine_busy:.0%} busy): all stages share its cores"
+    return (f"{full}; {used}most of the stack's were {told}",)
 
 
 def _shown(value: float) -> str:
