@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import cast
 
 TICK_S = 0.002
 CONNECTIONS = 512
+REFUSED_S = 0.1
 # Who is asked for nothing any more is given up: unknown, not refused.
 GIVE_UP_S = 20.0
 NO_ANSWER = 0
@@ -56,6 +58,7 @@ class OpenLoop:
         self._due: deque[_Request] = deque()
         self._idle: list[_Connection] = []
         self._open: set[_Connection] = set()
+        self._attempts: set[asyncio.Task[None]] = set()
         self._opening = 0
         self._unanswered = 0
         self.late_ms: list[float] = []
@@ -79,6 +82,8 @@ class OpenLoop:
                 last_due = max(last_due, self._planned[0][0])
             self._send()
             await asyncio.sleep(TICK_S)
+        for attempt in self._attempts:
+            attempt.cancel()
         for connection in list(self._open):
             connection.close()
         while self._due:
@@ -91,12 +96,16 @@ class OpenLoop:
         for _ in range(min(len(self._due) - self._opening, room)):
             self._opening += 1
             task = asyncio.ensure_future(self._connect())
-            task.add_done_callback(lambda done: done.exception())
+            self._attempts.add(task)
+            task.add_done_callback(self._attempts.discard)
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
+        except OSError:
+            # What is due waits, and its latency counts; nobody is helped by a storm of attempts.
+            await asyncio.sleep(REFUSED_S)
         finally:
             self._opening -= 1
 
@@ -127,8 +136,8 @@ class _Connection(asyncio.Protocol):
         self._got = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not asserted: uvloop's transports are of no class of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._owner._is_ready(self)
 
     def send(self, request: _Request) -> None:

@@ -88,10 +88,6 @@ def _back(seen: Figures, worst: str) -> tuple[str, str]:
         return "postgres", f"PostgreSQL {seen.busy['postgres']:.2f} cores"
     if seen.relay_lag_s > seen.consumer_lag_s:
         return _busier(seen, "relay", "kafka", lags)
-    if seen.reserve_p99_ms > seen.confirm_p99_ms / 2 and worst == BACK[2].name:
-        # The order came soon; it was the reservation that came late.
-        stage, told = _front(seen)
-        return stage, f"{lags}; {told}"
     return _busier(seen, "order-consumer", "postgres", lags)
 
 
