@@ -12,7 +12,7 @@ from tests.load.chain import columns, stages, verdict
 from tests.load.chain.crowd import Heard
 from tests.load.chain.curve import AFTER_S, BEFORE_S, SPIKE_S, Kind, arrivals, rate
 from tests.load.chain.open_loop import NO_ANSWER, OpenLoop
-from tests.load.chain.probe import machine_s, wanted
+from tests.load.chain.probe import WANTED, machine_s, wanted
 from tests.load.chain.stages import Figures
 
 BUSY = {"gateway": 0.5, "redis": 0.2, "relay": 0.1, "order-consumer": 0.3, "postgres": 0.4}
@@ -200,7 +200,9 @@ def test_the_exchange_p99_is_the_bucket_that_holds_it():
 
 def test_a_scrape_is_read_for_what_the_verdict_needs():
     lines = ["# HELP sluice_relay_delivered_total x", "sluice_relay_delivered_total 7", "other 1"]
-    assert wanted(lines) == {"sluice_relay_delivered_total": 7.0}
+    assert wanted(lines, WANTED["relay"]) == {"sluice_relay_delivered_total": 7.0}
+    # The order consumer shows the relay's name too, and nothing of what the relay did.
+    assert wanted(lines, WANTED["order-consumer"]) == {}
     busy, every = machine_s("cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1\n")
     assert busy / every == pytest.approx(0.2)
 

@@ -22,18 +22,12 @@ from deploy.local.stack import Stack
 
 EVERY_S = 0.5
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-# Process of the stack → where it shows its figures.
-SHOWN = {"gateway": "gateway-internal", "relay": "relay", "order-consumer": "order-consumer"}
-WANTED = (
-    "sluice_gateway_exchange_seconds",
-    "sluice_gateway_batches_total",
-    "sluice_gateway_batched_requests_total",
-    "sluice_relay_delivered_total",
-    "sluice_relay_undecided_seconds",
-    "sluice_reservations_decided_total",
-    "sluice_reservations_repeated_total",
-    "sluice_apply_seconds",
-)
+# Port → the series that are read there: every worker shows every worker's figures, at 0.
+WANTED = {
+    "gateway-internal": ("sluice_gateway_exchange_seconds_bucket",),
+    "relay": ("sluice_relay_delivered_total",),
+    "order-consumer": ("sluice_reservations_decided_total", "sluice_reservations_repeated_total"),
+}
 
 
 def main() -> int:
@@ -48,8 +42,8 @@ def main() -> int:
     ends = time.monotonic() + arguments.seconds
     while (began := time.monotonic()) < ends:
         figures: dict[str, float] = {}
-        for name in SHOWN.values():
-            figures |= _figures(site.port(name))
+        for name, series in WANTED.items():
+            figures |= _figures(site.port(name), series)
         children = _children()
         sample = {
             "at": time.time(),
@@ -62,9 +56,9 @@ def main() -> int:
     return 0
 
 
-def wanted(lines: Iterable[str]) -> dict[str, float]:
-    """The series of a scrape that the verdict needs."""
-    pairs = (line.rsplit(" ", 1) for line in lines if line.startswith(WANTED))
+def wanted(lines: Iterable[str], series: tuple[str, ...]) -> dict[str, float]:
+    """Those series of a scrape."""
+    pairs = (line.rsplit(" ", 1) for line in lines if line.startswith(series))
     return {name: float(value) for name, value in pairs}
 
 
@@ -75,10 +69,10 @@ def machine_s(stat: str) -> tuple[float, float]:
     return (sum(fields) - idle) / TICKS_PER_S, sum(fields) / TICKS_PER_S
 
 
-def _figures(port: int) -> dict[str, float]:
+def _figures(port: int, series: tuple[str, ...]) -> dict[str, float]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as response:
-            return wanted(response.read().decode().splitlines())
+            return wanted(response.read().decode().splitlines(), series)
     except OSError:
         return {}  # a stage too busy to say so is seen by what it leaves undone
 
