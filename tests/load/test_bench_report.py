@@ -162,3 +162,15 @@ def test_a_slow_second_run_misses_the_demos_target():
     assert measured["met"] and measured["value"] == 200.0 and measured["refused"] == 7
     slow = bench_demo.measure(first, second._replace(whole_s=61.0), summary)
     assert not slow["met"] and distance("P10", slow) == "missed by a condition"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_make_demo_is_timed_to_its_first_answer_and_to_its_end(tmp_path, fails):
+    recipe = "@echo reserved 0; echo reserved 3; echo ready"
+    (tmp_path / "Makefile").write_text(f"demo:\n\t{recipe}{'; exit 1' if fails else ''}\n")
+    if fails:
+        with pytest.raises(SystemExit, match="make demo ended with 2"):
+            bench_demo.demo(tmp_path)
+    else:
+        run = bench_demo.demo(tmp_path)
+        assert 0 < run.first_answer_s < run.whole_s

@@ -152,6 +152,7 @@ def test_a_full_machine_is_said_beside_the_stage():
     judged = verdict.judge(replace(WELL, consumer_lag_s=9, machine_busy=1.0))
     assert judged.stage == "postgres"
     assert "machine was full" in judged.evidence[-1]
+    assert "the whole stack used at most 1.50" in judged.evidence[-1]
 
 
 def _sample(at, gateway_s=0.0, **figures):

@@ -105,7 +105,9 @@ def _machine(seen: Figures, stage: str) -> tuple[str, ...]:
     told = ", ".join(f"{name} {cores:.2f}" for name, cores in eaters)
     used = f"{stage} itself used {seen.busy[stage]:.2f} cores; " if stage in seen.busy else ""
     full = f"the machine was full ({seen.machine_busy:.0%} busy): all stages share its cores"
-    return (f"{full}; {used}most of the stack's were {told}",)
+    # Each in its own busiest second. Much less than the machine has: somebody else uses it too.
+    stack = f"the whole stack used at most {sum(seen.busy.values()):.2f}"
+    return (f"{full}; {used}{stack}, most of them {told}",)
 
 
 def _shown(value: float) -> str:
