@@ -68,8 +68,12 @@ async def _stalled(requests: int, connections: int) -> tuple[list[tuple[float, f
     client = OpenLoop(server.sockets[0].getsockname()[1], connections)
     heard: list[tuple[float, float]] = []
     began = loop.time()
-    for due in (began + number * 0.005 for number in range(requests)):
-        client.plan(due, REQUEST, lambda answer, due=due: heard.append((due, answer.ms)))
+
+    def plan(due: float) -> None:
+        client.plan(due, REQUEST, lambda answer: heard.append((due, answer.ms)))
+
+    for number in range(requests):
+        plan(began + number * 0.005)
     running = asyncio.ensure_future(client.run())
     while len(client.late_ms) < requests:  # noqa: ASYNC110 - nobody tells when all are due
         await asyncio.sleep(0.001)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.load.measures import COUNTS, MEASURES, MORE, is_missed_by, side
 from tests.load.page import chain, charts
-from tests.load.page.words import TEXT, UNITS, VARIANTS, both, say
+from tests.load.page.words import TEXT, UNITS, VARIANTS, both, said, say
 
 HERE = Path(__file__).parent
 Json = dict[str, Any]
@@ -14,14 +14,16 @@ Json = dict[str, Any]
 
 def render(report: Json, ramp: Json) -> str:
     """The page of `report.json` and, beside it, of `chain.json`."""
-    style, script = ((HERE / name).read_text() for name in ("page.css", "page.js"))
+    style, ramp_style, script = (
+        (HERE / name).read_text() for name in ("page.css", "chain.css", "page.js")
+    )
     steps = report["measures"].get("P1", {}).get("steps_us")
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(TEXT["title"][0])}</title>
-<style>{style}</style>
+<style>{style}{ramp_style}</style>
 <body>
 {_head(report)}
 <main>
@@ -118,7 +120,7 @@ def _more(seen: Json) -> str:
         return ""
     second = f"{number(seen['second_s'])} s ({say('at most')} {number(seen['second_target'])})"
     return (
-        f'<p class="note">{say("second run")}: {second} · {say("warm")}: {escape(seen["warm"])}</p>'
+        f'<p class="note">{say("second run")}: {second} · {say("warm")}: {said(seen["warm"])}</p>'
     )
 
 
@@ -149,7 +151,7 @@ def _steps(steps: dict[str, float] | None) -> str:
     if not steps:
         return f"<p>{say('nothing')}</p>"
     rows = "".join(
-        f'<tr><td><i class="swatch p{index % charts.COLOURS}"></i>{escape(name)}</td>'
+        f'<tr><td><i class="swatch p{index % charts.COLOURS}"></i>{said(name)}</td>'
         f"<td>{us:.1f}</td></tr>"
         for index, (name, us) in enumerate(steps.items())
     )

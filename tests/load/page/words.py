@@ -86,6 +86,16 @@ UNITS = {
     "s": "秒",
 }
 VARIANTS = {"behind a queue": "(排队之后)"}
+# What parts of the bench say in their own words.
+SAID = {
+    "what hello takes too: nginx, the kernel": "hello 同样要付出的:nginx 与内核",
+    "the rest: waiting and waking, batches, events to Kafka, garbage, log": (
+        "其余:等待与唤醒、批处理、发往 Kafka 的事件、垃圾回收、日志"
+    ),
+    "system packages, and the caches of pip, npm and Maven": (
+        "系统软件包,以及 pip、npm、Maven 的缓存"
+    ),
+}
 # What a verdict is put together from, the longer ones first.
 PHRASES = {
     "load generator late p99": "压测客户端迟到 p99",
@@ -129,6 +139,11 @@ def both(english: str, chinese: str) -> str:
 def say(name: str) -> str:
     """A text of the table."""
     return both(*TEXT[name])
+
+
+def said(english: str) -> str:
+    """Something that a part of the bench says of itself."""
+    return both(english, SAID.get(english, english))
 
 
 def told(english: str) -> str:
