@@ -3,6 +3,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock bench-board reconcile bench-reconcile images audit check-deploy zones \
 
+# The parts of `make bench`, in their order.
+BENCHES := redis gateway orders chain failover demo
+.PHONY: help setup up down status demo test check bench $(BENCHES:%=bench-%) bench-report drill lock \
+	images audit check-deploy
+
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
 # replicas) or `test` (the one `make test` starts). They may run beside each other.
 PROFILE ?= dev
@@ -38,6 +43,14 @@ bench: ## measure beside the machine's limit; ONLY=redis, gateway, orders or boa
 	@$(if $(filter-out redis gateway orders board,$(ONLY)),echo "ONLY is redis, gateway, orders or board" >&2; exit 2)
 	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway bench-orders)
 
+bench: ## measure beside the machine's limit; ONLY=redis gateway orders chain failover demo: one part
+	@$(if $(filter-out $(BENCHES) report,$(ONLY)),echo "ONLY is one of $(BENCHES) report" >&2; exit 2)
+	@$(MAKE) --no-print-directory $(or $(ONLY:%=bench-%),$(BENCHES:%=bench-%))
+
+# The table and the page, of what was measured before.
+bench-report: setup
+	@$(PYTHON) -m tests.load.bench_report
+
 # Its servers are its own: it pins one Redis to a core and asks it alone.
 bench-redis: setup
 	@$(PYTHON) -m tests.load.bench_redis
@@ -68,6 +81,22 @@ capacity: setup ## say what a sale needs and how it would go: TARGET_QPS=1000000
 # Rounds with and without open boards, by turns; five minutes.
 bench-board: up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_board --profile $(PROFILE)
+
+# Whole sales on the whole stack, each larger than the one before, until a stage breaks its objective.
+bench-chain: up
+	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_chain --profile $(PROFILE)
+
+# A stack of its own with six stock nodes; the other one would only take its cores.
+bench-failover: setup
+	@$(STACK) down --profile $(PROFILE)
+	@$(PYTHON) -m tests.load.bench_failover
+
+# The clone's stack has the ports of profile dev.
+bench-demo: setup
+	@$(STACK) down --profile $(PROFILE)
+	@$(if $(filter-out dev,$(PROFILE)),$(STACK) down --profile dev)
+	@$(PYTHON) -m tests.load.bench_demo
 
 drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
 	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")

@@ -78,12 +78,12 @@ def main() -> int:
         return 2
     if with_controls:
         _controls(results)
-    report.write(results, REPORT)
+    report.write(results, arguments.report)
     report.show(Console(width=160), results)
     red = [result.drill.name for result in results if not result.green]
     CONSOLE.print(
         f"{len(results) - len(red)} of {len(results)} drills green in "
-        f"{time.monotonic() - began:.0f} s; report in {REPORT.relative_to(ROOT)}"
+        f"{time.monotonic() - began:.0f} s; report in {os.path.relpath(arguments.report, ROOT)}"
     )
     return 1 if red else 0
 
@@ -95,6 +95,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--no-controls", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep-data", action="store_true", help="do not begin with an empty stack")
+    parser.add_argument("--report", type=Path, default=REPORT, help="where the JSON goes")
     parser.add_argument("--stay-up", action="store_true", help="leave the stack running")
     return parser.parse_args()
 

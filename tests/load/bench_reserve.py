@@ -34,7 +34,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-from tests.load import purchases
+from tests.load import bench_report, purchases
 from tests.load.gateway_figures import Rate, Round, report
 from tests.load.one_worker import OneWorkerGateway, pinned
 from tests.redis.armed_shard import ArmedShard
@@ -53,6 +53,8 @@ EVENTS_MIN = 0.99
 # As often as the agent looks at a shard.
 MARK_EVERY_S = 0.2
 UNITS = 2_000_000_000  # never the limit
+HELLO = "what hello takes too: nginx, the kernel"
+REST = "the rest: waiting and waking, batches, events to Kafka, garbage, log"
 KID, SECRET = "bench", b"b" * 32
 PATH_KEY = "p" * 22
 NGINX_CORE, CLIENT_CORE = "0", "1"
@@ -100,27 +102,31 @@ def main() -> int:
             gateway.start(document(shard, empty, queued))
             with _kept_marked(empty):
                 # The first touches memory and compiles traces; it is not counted.
+                _round(home, gateway, arguments, 0)
+                warm = (shard.books().winners, queued.books().winners)
                 rounds = [
                     _round(home, gateway, arguments, number)
-                    for number in range(arguments.rounds + 1)
-                ][1:]
+                    for number in range(1, arguments.rounds + 1)
+                ]
             told = gateway.counters()
             sales, sent = told[RESERVED], told.get(EVENTS_SENT, 0)
-            winners = shard.books().winners + queued.books().winners
+            won = (shard.books().winners, queued.books().winners)
             gateway.stop()
-            report(rounds, arguments.connections)
+            landed = {"reserved": won[0] - warm[0], "queued": won[1] - warm[1]}
+            report(rounds, arguments.connections, landed)
             clocked = OneWorkerGateway(home / "clocked", stock, NGINX_CORE)
             try:
                 clocked.start(document(shard, empty, queued), step_clock=True)
                 hello_us = statistics.median(one.hello.each_us for one in rounds)
-                _print_steps(home, clocked, hello_us, arguments)
+                steps = _steps(home, clocked, hello_us, arguments)
+                bench_report.extend("P1", {"steps_us": steps})
             finally:
                 clocked.stop()
         finally:
             gateway.stop()
             stock.stop()
-    if winners < sales:
-        print(f"{sales:.0f} counted as reserved, but Redis has {winners} winners", file=sys.stderr)
+    if sum(won) < sales:
+        print(f"{sales:.0f} counted as reserved, but Redis has {sum(won)} winners", file=sys.stderr)
         return 1
     # Best effort; but who is measured with events has sent them.
     if sent < EVENTS_MIN * sales:
@@ -186,14 +192,14 @@ def _round(
     hello = _wrk(gateway, gateway.hello_port, requests, length, arguments)
     reserved, sold = _outcome(home, gateway, SHARD, RESERVED, arguments, number)
     # The same shoppers want another item: by then their limits have let them be anew.
-    queued, called = _outcome(home, gateway, QUEUED_SHARD, RESERVED, arguments, number)
+    queued, _ = _outcome(home, gateway, QUEUED_SHARD, RESERVED, arguments, number)
     sold_out, _ = _outcome(home, gateway, SOLD_OUT_SHARD, SOLD_OUT, arguments, number)
+    sold_out = sold_out._replace(accepted=0, refused=sold_out.accepted + sold_out.refused)
     done = Round(
         hello=hello,
         reserved=reserved,
         queued=queued,
         sold_out=sold_out,
-        refused=_buys(sold) - sold[RESERVED] + _buys(called) - called[RESERVED],
         batch=sold["sluice_gateway_batched_requests_total"] / sold["sluice_gateway_batches_total"],
     )
     rates = ("hello", hello), ("reserved", reserved), ("queued", queued), ("sold out", sold_out)
@@ -217,7 +223,9 @@ def _outcome(
     requests = home / "requests"
     length = prepare(requests, shard, arguments, number)
     rate, gained = counted(gateway, requests, length, arguments)
-    return rate._replace(per_s=rate.per_s * gained[outcome] / _buys(gained)), gained
+    share, buys = gained[outcome] / _buys(gained), int(_buys(gained))
+    counted_as = {"accepted": int(gained[outcome]), "refused": buys - int(gained[outcome])}
+    return rate._replace(per_s=rate.per_s * share, **counted_as), gained
 
 
 def prepare(path: Path, shard: Shard, arguments: argparse.Namespace, number: int) -> int:
@@ -322,10 +330,10 @@ def _item(armed: ArmedShard) -> dict[str, object]:
     }
 
 
-def _print_steps(
+def _steps(
     home: Path, gateway: OneWorkerGateway, hello_us: float, arguments: argparse.Namespace
-) -> None:
-    """Where a purchase's time goes: one round of warm-up, one that counts."""
+) -> dict[str, float]:
+    """Where a purchase's time goes, in µs: one round of warm-up, one that counts."""
     number = arguments.rounds + 1
     _outcome(home, gateway, SHARD, RESERVED, arguments, number)
     before = gateway.steps()
@@ -337,11 +345,11 @@ def _print_steps(
         if calls > before[name][1]
     }
     print(f"\nwhere its {rate.each_us:.1f} µs go, with a clock at each step (it costs some itself)")
-    print(f"  {hello_us:5.1f}  what hello takes too: nginx, the kernel")
-    for name, us in sorted(each.items(), key=lambda one: -one[1]):
-        print(f"  {us:5.1f}  {name}")
     rest = rate.each_us - hello_us - sum(each.values())
-    print(f"  {rest:5.1f}  the rest: waiting and waking, batches, events to Kafka, garbage, log")
+    steps = {HELLO: hello_us, **dict(sorted(each.items(), key=lambda one: -one[1])), REST: rest}
+    for name, us in steps.items():
+        print(f"  {us:5.1f}  {name}")
+    return {name: round(us, 2) for name, us in steps.items()}
 
 
 if __name__ == "__main__":

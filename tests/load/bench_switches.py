@@ -49,7 +49,7 @@ def main() -> int:
         "met": cuts[98] < TARGET_MS,
         "product": round(cuts[98]),
         "limit": None,
-        "rounds": len(took_ms),
+        "rounds": [round(one) for one in took_ms],
         "spread": round(max(took_ms) - min(took_ms)),
         "median": round(cuts[49]),
         "workers": workers,

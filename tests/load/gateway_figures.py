@@ -12,6 +12,8 @@ class Rate(NamedTuple):
 
     per_s: float
     each_us: float
+    accepted: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,19 @@ class Round:
     reserved: Rate
     queued: Rate
     sold_out: Rate
-    refused: float
     batch: float
 
+    @property
+    def refused(self) -> int:
+        """Of the sides that were to sell."""
+        return self.reserved.refused + self.queued.refused
 
-def report(rounds: list[Round], connections: int) -> None:
-    """Print the medians and leave P1 and P2 in `var/bench/report.json`."""
+
+def report(rounds: list[Round], connections: int, landed: dict[str, int]) -> None:
+    """Print the medians and leave P1 and P2 in `var/bench/report.json`.
+
+    `landed`: side → winners in Redis, of these rounds.
+    """
     hello = statistics.median(one.hello.per_s for one in rounds)
     batch = statistics.median(one.batch for one in rounds)
     print(
@@ -39,9 +48,9 @@ def report(rounds: list[Round], connections: int) -> None:
     queued = _measure(rounds, "… behind a queue", [one.queued for one in rounds], 0.50)
     p2 = _measure(rounds, "refused, sold out", [one.sold_out for one in rounds], 0.90)
     print(f"  requests a batch      {batch:>9.1f}")
-    bench_report.record(
-        {"P1": p1 | {"batch": round(batch, 1)}, "P1 behind a queue": queued, "P2": p2}
-    )
+    p1 |= {"batch": round(batch, 1), "landed": landed["reserved"]}
+    queued |= {"landed": landed["queued"]}
+    bench_report.record({"P1": p1, "P1 behind a queue": queued, "P2": p2 | {"landed": 0}})
 
 
 def _measure(rounds: list[Round], name: str, seen: list[Rate], target: float) -> dict[str, Any]:
@@ -66,4 +75,6 @@ def _measure(rounds: list[Round], name: str, seen: list[Rate], target: float) ->
         "rounds": [round(one, 3) for one in ratios],
         "spread": round(max(ratios) - min(ratios), 3),
         "by_processor_time": round(core, 3),
+        "accepted": sum(rate.accepted for rate in seen),
+        "refused": sum(rate.refused for rate in seen),
     }

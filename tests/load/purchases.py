@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 LIFETIME_S = 120
@@ -22,33 +23,47 @@ def write(
     """Write `count` HTTP/1.1 requests of one length; returns that length in bytes.
 
     Each comes from an address, a device and a shopper of its own: limits are in force.
+    """
+    lengths = set()
+    with path.open("wb") as file:
+        for request in each(url_path, item=item, kid=kid, secret=secret, first=first, count=count):
+            lengths.add(file.write(request))
+    assert len(lengths) == 1, "requests differ in length"
+    return lengths.pop()
+
+
+def each(
+    url_path: str, *, item: int, kid: str, secret: bytes, first: int, count: int
+) -> Iterator[bytes]:
+    """Those requests, one after another.
 
     Tokens are valid for two minutes from now. Signing is plain HMAC here: preparing 200,000
     requests with a JWT library would outlive the first tokens.
     """
     head = _base64url(_json({"alg": "HS256", "typ": "JWT", "kid": kid}))
     now = int(time.time())
-    lengths = set()
-    with path.open("wb") as file:
-        for number in range(first, first + count):
-            claims = {
-                "iss": "sluice-edge",
-                "aud": "sluice-gateway",
-                "sub": f"shopper-{number:08d}",
-                "item": item,
-                "dev": f"device-{number:09d}",
-                "lvl": "regular",
-                "rs": 0,
-                "jti": f"{number:016x}",
-                "nbf": now,
-                "iat": now,
-                "exp": now + LIFETIME_S,
-            }
-            signed = head + b"." + _base64url(_json(claims))
-            signature = _base64url(hmac.new(secret, signed, hashlib.sha256).digest())
-            lengths.add(file.write(_request(url_path, signed + b"." + signature, _address(number))))
-    assert len(lengths) == 1, "requests differ in length"
-    return lengths.pop()
+    for number in range(first, first + count):
+        claims = {
+            "iss": "sluice-edge",
+            "aud": "sluice-gateway",
+            "sub": shopper(number),
+            "item": item,
+            "dev": f"device-{number:09d}",
+            "lvl": "regular",
+            "rs": 0,
+            "jti": f"{number:016x}",
+            "nbf": now,
+            "iat": now,
+            "exp": now + LIFETIME_S,
+        }
+        signed = head + b"." + _base64url(_json(claims))
+        signature = _base64url(hmac.new(secret, signed, hashlib.sha256).digest())
+        yield _request(url_path, signed + b"." + signature, _address(number))
+
+
+def shopper(number: int) -> str:
+    """Who makes the request of this number."""
+    return f"shopper-{number:08d}"
 
 
 def secret_of(text: str) -> bytes:
