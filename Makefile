@@ -1,12 +1,10 @@
 # Everything a person types. What each target does stands behind its name: `make` prints the list.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test check bench bench-redis bench-gateway bench-orders capacity drill lock bench-board reconcile bench-reconcile images audit check-deploy zones \
-
 # The parts of `make bench`, in their order.
-BENCHES := redis gateway orders chain failover demo
-.PHONY: help setup up down status demo test check bench $(BENCHES:%=bench-%) bench-report drill lock \
-	images audit check-deploy
+BENCHES := redis gateway orders board chain failover reconcile demo
+.PHONY: help setup up down status demo test check bench $(BENCHES:%=bench-%) bench-report drill zones \
+	reconcile capacity lock images audit check-deploy
 
 # Which stack: `dev` (yours), `cluster` (as dev, with a stock Redis of three masters and three
 # replicas) or `test` (the one `make test` starts). They may run beside each other.
@@ -39,12 +37,8 @@ test: setup ## run every test against a stack of its own
 check: setup ## lint, types and tidiness
 	@deploy/local/run_all.sh check
 
-bench: ## measure beside the machine's limit; ONLY=redis, gateway, orders or board measures one part
-	@$(if $(filter-out redis gateway orders board,$(ONLY)),echo "ONLY is redis, gateway, orders or board" >&2; exit 2)
-	@$(MAKE) --no-print-directory $(if $(ONLY),bench-$(ONLY),bench-redis bench-gateway bench-orders)
-
-bench: ## measure beside the machine's limit; ONLY=redis gateway orders chain failover demo: one part
-	@$(if $(filter-out $(BENCHES) report,$(ONLY)),echo "ONLY is one of $(BENCHES) report" >&2; exit 2)
+bench: ## measure beside the machine's limit; ONLY=chain is one of its parts
+	@$(if $(filter-out $(BENCHES) report,$(ONLY)),echo "ONLY is one of: $(BENCHES) report" >&2; exit 2)
 	@$(MAKE) --no-print-directory $(or $(ONLY:%=bench-%),$(BENCHES:%=bench-%))
 
 # The table and the page, of what was measured before.
@@ -92,6 +86,10 @@ bench-failover: setup
 	@$(STACK) down --profile $(PROFILE)
 	@$(PYTHON) -m tests.load.bench_failover
 
+# Generated files and DuckDB alone: it needs no stack.
+bench-reconcile: setup
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reconcile
+
 # The clone's stack has the ports of profile dev.
 bench-demo: setup
 	@$(STACK) down --profile $(PROFILE)
@@ -104,10 +102,6 @@ drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; 
 reconcile: setup ## compare all sides of a campaign and mend what is safe: CAMPAIGN=slug; the stack must be up
 	@$(if $(CAMPAIGN),,echo "make reconcile CAMPAIGN=slug" >&2; exit 2)
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m control_plane reconcile "$(CAMPAIGN)" $(if $(ENGINE),--engine $(ENGINE))
-
-# Generated files and DuckDB alone: it needs no stack.
-bench-reconcile: setup
-	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_reconcile
 
 # Namespaces of its own for network and processes: nothing is left of it, however it ends. Needs root.
 zones: setup ## cut one of three zones off during a sale and judge (root); NAME=zone-a chooses
