@@ -65,6 +65,8 @@ class Drill:
     plan: Plan = USUAL
     controls: tuple[Control, ...] = ()
     group: str = "stock"
+    # Which stack: `faults` is the one whose wires can be broken.
+    profile: str = "drill"
 
 
 @dataclass

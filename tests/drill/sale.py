@@ -28,6 +28,7 @@ AFTERWARDS_S = 1.0
 SOLD_AT_LEAST = 0.25
 # An answer may have been on its way when its node died; looking at the clock takes time too.
 ON_ITS_WAY_S = 0.5
+LOCK_TIMEOUT = "SET lock_timeout = '15s'"
 
 
 class Sale:
@@ -39,6 +40,8 @@ class Sale:
         self._seen: list[str] = []
         self._may_be_lost: list[Span] = []
         self._ended = self._hopeless = False
+        # Whether a node lost state that nobody planned to lose: the soak's kills may end so.
+        self.may_have_lost = False
         self._campaign = self._create(name)
         item = self._campaign.items.get()
         self.item: int = item.pk
@@ -137,6 +140,7 @@ class Sale:
 
     def _create(self, name: str) -> Any:
         """A marketer's campaign; the services are the control plane's own."""
+        fresh_session()
         from datetime import timedelta
 
         from django.utils import timezone
@@ -199,6 +203,7 @@ class Sale:
 
         if not self._ended:
             self._ended = True
+            fresh_session()
             services.end_now(self._campaign, by=None, now=timezone.now())
 
     def _settle(self, done: Callable[[], bool], deadline_s: float = REST_S) -> None:
@@ -288,3 +293,15 @@ class Sale:
             "rearms": len(truth.rearm_reasons),
             "looks_at_i1": self._watch.looks,
         }
+
+
+def fresh_session() -> None:
+    """Of the control plane's services: the one before may have died with its PostgreSQL.
+
+    Whoever is frozen in a transaction must not hold up the drills for ever.
+    """
+    import django.db
+
+    django.db.connections.close_all()
+    with django.db.connection.cursor() as cursor:
+        cursor.execute(LOCK_TIMEOUT)
