@@ -103,6 +103,8 @@ class Env:
     arm_lead_s: int
     # How long after its end a campaign's books are compared.
     reconcile_after_h: int
+    # "staging": drills may run beside this installation; "nowhere": never.
+    drills_on: str
     # An order that was not paid in time ends so much later, for money that is on its way.
     late_money_grace_s: int
     # Whether webhooks may go over http and to addresses of our own network: demos and tests.
@@ -168,6 +170,7 @@ def read(environ: Mapping[str, str]) -> Env:
         reconcile_after_h=reader.take(
             "SLUICE_RECONCILE_AFTER_H", _number("hours", 1, RECONCILE_AFTER_H_MAX), "24"
         ),
+        drills_on=reader.take("SLUICE_DRILLS_ON", _one_of("nowhere", "staging"), "nowhere"),
         late_money_grace_s=reader.take(
             "SLUICE_LATE_MONEY_GRACE_S", _number("seconds", 0, GRACE_S_MAX), "0"
         ),

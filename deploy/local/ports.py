@@ -52,7 +52,7 @@ class Profile:
     stock_nodes: tuple[str, ...] = ONE_NODE
     # Whether Prometheus and Alertmanager run beside it.
     is_watched: bool = True
-    # Whether clients reach PROXIED through the fault proxy (tests/drill/proxy.py).
+    # Whether clients reach PROXIED through the fault proxy (tests/drill/wires/proxy.py).
     is_proxied: bool = False
 
     @property

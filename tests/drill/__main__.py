@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deploy.local.ports import PROFILES
 from deploy.local.process import CannotStart
 from deploy.local.site import ROOT
 from tests.drill import page, report, running, soak
@@ -70,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--soak", type=soak.duration, help="random faults for so long: 90s, 10m")
     parser.add_argument("--seed", type=int, default=soak.any_seed(), help="of the soak")
     parser.add_argument("--keep-data", action="store_true", help="do not begin with an empty stack")
+    parser.add_argument("--profile", choices=PROFILES, help="on this stack, not on the drill's own")
     parser.add_argument("--stay-up", action="store_true", help="leave the stack running")
     parser.add_argument("--keep-template", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--report", default=str(REPORT), help=argparse.SUPPRESS)
@@ -89,7 +91,7 @@ def _chosen(arguments: argparse.Namespace) -> list[Drill]:
 
 def _run(chosen: Sequence[Drill], arguments: argparse.Namespace) -> list[Result]:
     """One stack after another; of several each in a process, as Django is set up but once."""
-    profiles = list(dict.fromkeys(drill.profile for drill in chosen))
+    profiles = list(dict.fromkeys(arguments.profile or drill.profile for drill in chosen))
     with_controls = not arguments.no_controls and any(drill.controls for drill in chosen)
     if len(profiles) == 1:
         return running.on_the_stack(

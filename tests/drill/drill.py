@@ -52,6 +52,8 @@ class Plan:
 
 STRICT = Promises()
 USUAL = Plan()
+# Few shoppers for long: for drills that wait for something, on a machine with other work too.
+PATIENT = Plan(units=8000, rate_per_s=40, seconds=20.0, most_s=150.0)
 
 
 @dataclass(frozen=True)

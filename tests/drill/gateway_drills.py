@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from tests.drill.drill import Drill, DrillBroken, Figures
+from tests.drill.drill import PATIENT, Drill, DrillBroken, Figures
 from tests.drill.ground import Ground, children, wait_for
 from tests.drill.sale import Sale
 
@@ -92,12 +92,14 @@ DRILLS = (
         name="gateway-killed",
         fault="gateway's workers killed -9, reloaded, its master killed -9, all mid-sale",
         act=gateway_killed,
+        plan=PATIENT,
         group="gateway",
     ),
     Drill(
         name="control-plane-down",
         fault="control plane killed and kept down beyond the lease; the gateway starts anew",
         act=control_plane_down,
+        plan=PATIENT,
         group="gateway",
     ),
 )

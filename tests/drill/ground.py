@@ -16,7 +16,7 @@ from deploy.local.process import CannotStart
 from deploy.local.site import ROOT, Site
 from deploy.local.stack import Stack
 from tests.drill.drill import DrillBroken
-from tests.drill.proxy_control import Wires
+from tests.drill.wires.control import Wires
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ PROFILE = "drill"
 NOT_NEEDED = frozenset({"edge"})
 # Metrics of processes started by hand; far from every profile's ports (deploy/local/ports.py).
 SECOND_PORT = 31_990
-DEADLINE_S = 15.0
+DEADLINE_S = 40.0
 POLL_S = 0.02
 
 
@@ -187,7 +187,7 @@ class Ground:
             if wrong and process.name not in NOT_NEEDED
         ]
 
-    def wait_until_healthy(self, deadline_s: float = 20.0) -> None:
+    def wait_until_healthy(self, deadline_s: float = 60.0) -> None:
         """A drill begins on a stack that is well. Raises DrillBroken."""
         give_up = time.monotonic() + deadline_s
         while wrong := self.unhealthy():

@@ -5,9 +5,8 @@ import urllib.request
 from datetime import UTC, datetime
 
 from tests.drill import topics
-from tests.drill.drill import Control, Drill, DrillBroken, Figures, Plan
+from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
 from tests.drill.ground import SECOND_PORT, Ground, memory_mb, wait_for
-from tests.drill.judge import Promises
 from tests.drill.sale import Sale
 
 CONSUMER = "order-consumer"
@@ -17,8 +16,8 @@ GROWS_MB = 64
 # A static member's partitions wait for it (workers/runtime/kafka.py SESSION_TIMEOUT_MS) …
 SESSION_S = 10.0
 # … and go to somebody else then.
-MOVED_S = 15.0
-DECIDED_S = 30.0
+MOVED_S = 30.0
+DECIDED_S = 60.0
 POISON = (
     *(b"", b"not json", b"\xff\xfe", b"[]", b"{}", b'{"v":99}', b"[" * 5000),
     *(b'{"v":1,"item":"seven"}', b'{"v":1,"item":1e400}', b"x" * 600_000),
@@ -73,7 +72,7 @@ def consumer_paused(ground: Ground, sale: Sale) -> Figures:
     """Frozen until another one has its partitions; then it wakes in the middle of its batch."""
     sale.run_for(0.5)
     with ground.second(CONSUMER):
-        sale.run_for(MOVED_S / 3)
+        sale.run_for(5.0)
         with ground.frozen(CONSUMER):
             began = time.monotonic()
             sale.run_for(SESSION_S)
@@ -184,24 +183,28 @@ NOT_DRAINED = Control(
     told="drained|stop by itself",
 )
 DRILLS = (
-    Drill("kafka-killed", "Kafka killed -9, then kept down", kafka_killed, group="kafka"),
+    Drill(
+        "kafka-killed", "Kafka killed -9, then kept down", kafka_killed, plan=PATIENT, group="kafka"
+    ),
     Drill(
         "topic-lost",
         "topic reservations deleted with what waits in it, made again empty",
         topic_lost,
+        plan=PATIENT,
         group="kafka",
     ),
     Drill(
         "consumer-paused",
         "order consumer frozen until its partitions are another one's; then it wakes",
         consumer_paused,
-        plan=Plan(rate_per_s=100, most_s=60.0),
+        plan=PATIENT,
         group="kafka",
     ),
     Drill(
         "poison",
         "messages in the topic that nobody understands",
         poison,
+        plan=PATIENT,
         group="kafka",
         controls=(ALONE,),
     ),
@@ -209,9 +212,7 @@ DRILLS = (
         "every-message-fails",
         "an order consumer that understands no message takes over",
         every_message_fails,
-        # Its dead letters are landed by the clock, perhaps after the epoch was closed.
-        promises=Promises(),
-        plan=Plan(rate_per_s=100, most_s=60.0),
+        plan=PATIENT,
         group="kafka",
         controls=(NOT_DRAINED,),
     ),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.drill.drill import Control, Drill, DrillBroken, Figures, Plan
+from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
 from tests.drill.ground import Ground
 from tests.drill.judge import Promises
 from tests.drill.sale import Sale
@@ -33,7 +33,10 @@ def payment_against_expiry(ground: Ground, sale: Sale) -> Figures:
     """Each payment is told twice and its order expired twice, at once; then it is told again."""
     from control_plane.orders.models import Order
 
-    sale.run_for(2.0)
+    sale.while_shoppers_come(
+        lambda: sale.books.read().live_units > 2 * PAYMENTS,
+        "orders to pay",
+    )
     mine = Order.objects.filter(item_id=sale.item, state="unpaid").order_by("pk")
     orders = list(mine[:PAYMENTS])
     if len(orders) < PAYMENTS:
@@ -156,7 +159,7 @@ DRILLS = (
         fault="payments told late and twice while their orders expire, twice",
         act=payment_against_expiry,
         promises=Promises(returns=True),
-        plan=Plan(units=3000),
+        plan=PATIENT,
         controls=(PAID_ONCE,),
         group="money",
     ),

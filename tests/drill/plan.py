@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from deploy.local.ports import SIX_NODES
-from tests.drill.wire_faults import BOTH, DOWN, UP, WireFault
+from tests.drill.wires.faults import BOTH, DOWN, UP, WireFault
 
 ROUND_S = 50.0
 # Before the first fault of a sale every shard sells, behind the last one it shows that it does.

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 
 import psycopg2
 
-from tests.drill.drill import Drill, DrillBroken, Figures
+from tests.drill.drill import PATIENT, Drill, DrillBroken, Figures
 from tests.drill.ground import Ground
 from tests.drill.sale import Sale
 
@@ -76,12 +76,14 @@ DRILLS = (
         "postgres-killed",
         "PostgreSQL's postmaster killed -9, recovered; then kept down",
         postgres_killed,
+        plan=PATIENT,
         group="databases",
     ),
     Drill(
         "connections-exhausted",
         "every connection of PostgreSQL taken while workers start anew",
         connections_exhausted,
+        plan=PATIENT,
         group="databases",
     ),
 )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # the sale needs Django's settings
 
 PROFILE = "faults"
 SEED_MAX = 2**31
-RATE_PER_S = 60
+RATE_PER_S = 40
 UNITS = 6000
 WELL_S = 60.0
 SELLS_S = 30.0

@@ -1,18 +1,20 @@
 """Faults of the wires: between the gateway and one shard, the workers and Kafka or PostgreSQL."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from tests.drill.drill import Drill, DrillBroken, Figures, Plan
+from tests.drill.drill import PATIENT, Drill, DrillBroken, Figures
 from tests.drill.ground import Ground, memory_mb
 from tests.drill.recorder import Heard
 from tests.drill.sale import Sale
-from tests.drill.wire_faults import DOWN, WireFault
+from tests.drill.wires.faults import DOWN, WireFault
 from tests.load.report import percentile
 
 SHARD = 0
 PROFILE = "faults"
+STEADY_S = 3.0
+UNSTEADY = 0.4
 CUT_S = 4.0
 SLOW_S = 8.0
 # Its connections carry what was asked before the fault for so long, and are given up.
@@ -25,7 +27,7 @@ HONEST = frozenset({"busy", "pending", "connection", "rate_limited"})
 
 def shard_away(ground: Ground, sale: Sale, fault: WireFault) -> Figures:
     """The gateway does not reach one shard's master, and everybody else does."""
-    sale.run_for(1.0)
+    steady = _steady(sale)
     node = sale.master_of(SHARD)
     gone = set(sale.shards_on(node))
     others = [shard for shard in range(sale.shards) if shard not in gone]
@@ -44,16 +46,36 @@ def shard_away(ground: Ground, sale: Sale, fault: WireFault) -> Figures:
         sale.complain(f"a shard that cannot be reached answered {', '.join(told)}")
     if not here:
         raise DrillBroken("nobody wanted to buy of that shard")
-    refused = [one for one in there if one.outcome != "reserved"]
-    if len(refused) * 20 > len(there):
-        sale.complain(f"other shards refused {len(refused)} of {len(there)} meanwhile")
+    refused = _refused(there)
+    if refused > _tolerated(steady) or not there:
+        sale.complain(f"other shards refused {refused:.0%} of {len(there)}, before {steady:.0%}")
     waits = [1000 * (one.answered - one.asked) for one in there]
     return {
         "unknown_or_busy": len(here),
-        "others_sold": len(there) - len(refused),
+        "others_sold": sum(one.outcome == "reserved" for one in there),
+        "others_refused": f"{refused:.0%}, before {steady:.0%}",
         "others_p99_ms": round(percentile(waits, 0.99)),
         "sells_again_s": round(sold - ended, 2),
     }
+
+
+def _steady(sale: Sale) -> float:
+    """What is refused while nothing is wrong. Raises DrillBroken where that is too much."""
+    began = time.monotonic()
+    sale.run_for(STEADY_S)
+    share = _refused(_bought(sale, began, time.monotonic() - SETTLED_S))
+    if share > UNSTEADY:
+        raise DrillBroken(f"{share:.0%} were refused before the fault")
+    return share
+
+
+def _tolerated(steady: float) -> float:
+    return 2 * steady + 0.05
+
+
+def _refused(bought: Sequence[Heard]) -> float:
+    """The share of purchases that were not answered RESERVED at the first click."""
+    return sum(one.outcome != "reserved" for one in bought) / len(bought) if bought else 0.0
 
 
 def _bought(sale: Sale, since: float, until: float) -> list[Heard]:
@@ -63,7 +85,7 @@ def _bought(sale: Sale, since: float, until: float) -> list[Heard]:
 
 def slow(ground: Ground, sale: Sale, link: str, fault: WireFault) -> Figures:
     """The sale goes on as if nothing were; orders come late, and memory does not grow with them."""
-    sale.run_for(1.0)
+    steady = _steady(sale)
     relay = ground.running("relay")
     before_mb = memory_mb(relay)
     with ground.wires.broken((link,), fault) as hit:
@@ -74,12 +96,17 @@ def slow(ground: Ground, sale: Sale, link: str, fault: WireFault) -> Figures:
     if not hit:
         raise DrillBroken(f"no worker had a connection to {link}")
     bought = _bought(sale, began, ended)
-    sold = [one for one in bought if one.outcome == "reserved"]
-    if len(sold) * 20 < len(bought) * 19:
-        sale.complain(f"only {len(sold)} of {len(bought)} purchases were taken meanwhile")
+    refused = _refused(bought)
+    if refused > _tolerated(steady) or not bought:
+        sale.complain(f"{refused:.0%} of {len(bought)} refused meanwhile, before {steady:.0%}")
     if grown_mb > GROWS_MB:
         sale.complain(f"the relay grew by {grown_mb:.0f} MB")
-    return {"connections_hit": hit, "sold_meanwhile": len(sold), "relay_grew_mb": grown_mb}
+    return {
+        "connections_hit": hit,
+        "sold_meanwhile": sum(one.outcome == "reserved" for one in bought),
+        "refused": f"{refused:.0%}, before {steady:.0%}",
+        "relay_grew_mb": round(grown_mb, 1),
+    }
 
 
 # The relay's own bound is 20,000 intents, some 12 MB (workers/relay.py).
@@ -93,7 +120,7 @@ GONE = WireFault(cut=True, client=WORKERS)
 
 
 def _drill(name: str, fault: str, act: Callable[[Ground, Sale], Figures]) -> Drill:
-    return Drill(name, fault, act, plan=Plan(rate_per_s=120), group="wires", profile=PROFILE)
+    return Drill(name, fault, act, plan=PATIENT, group="wires", profile=PROFILE)
 
 
 DRILLS = (

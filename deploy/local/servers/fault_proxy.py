@@ -20,7 +20,7 @@ def links(site: Site) -> tuple[str, ...]:
 def command(site: Site) -> list[str]:
     """It with its table: name, port of the clients, port of the server."""
     table = [f"{name}:{site.port(name)}:{site.server_port(name)}" for name in links(site)]
-    return [sys.executable, "-m", "tests.drill.proxy", str(site.port(PROXY)), *table]
+    return [sys.executable, "-m", "tests.drill.wires.proxy", str(site.port(PROXY)), *table]
 
 
 def healthy(site: Site) -> None:
@@ -39,7 +39,7 @@ def in_front_of(site: Site, servers: Iterable[Process | OneShot]) -> tuple[Proce
         command=command,
         healthy=healthy,
         ports=(PROXY, *names),
-        sources=("tests/drill",),
+        sources=("tests/drill/wires",),
     )
     return (proxy, *(_behind(one, names) for one in servers))
 

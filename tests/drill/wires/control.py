@@ -8,9 +8,11 @@ from dataclasses import asdict
 from itertools import count
 from typing import Any
 
-from tests.drill.wire_faults import WireFault
+from tests.drill.wires.faults import WireFault
 
 TIMEOUT_S = 15.0
+# Of the faults of this process, whoever sets them: next() is one step, also of several threads.
+_NUMBERS = count(1)
 
 
 class ProxyFailed(OSError):
@@ -22,12 +24,11 @@ class Wires:
 
     def __init__(self, control_port: int) -> None:
         self._port = control_port
-        self._names = (f"fault-{number}" for number in count(1))
 
     @contextlib.contextmanager
     def broken(self, links: tuple[str, ...], fault: WireFault) -> Iterator[int]:
         """For as long as the block; gives how many open connections it hit."""
-        name = next(self._names)
+        name = f"fault-{next(_NUMBERS)}"
         try:
             yield sum(self.set(link, name, fault) for link in links)
         finally:

@@ -1,9 +1,9 @@
 """The fault proxy: TCP links that can be made slow, thin, deaf or dead while they are used.
 
-    python -m tests.drill.proxy CONTROL_PORT NAME:LISTEN:SERVER…
+    python -m tests.drill.wires.proxy CONTROL_PORT NAME:LISTEN:SERVER…
 
 A link is a port in front of a server's. What it does to bytes is set and cleared at run time by
-name, one JSON line each way on the control port (`proxy_control.py`): several faults of one link
+name, one JSON line each way on the control port (`control.py`): several faults of one link
 add up. A fault may be for one direction, and for clients of one kind: those whose command line
 matches, as the gateway's `nginx` does and a replica's `redis-server` does not.
 """
@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.drill.owners import command_of
-from tests.drill.wire_faults import BOTH, DOWN, UP, WireFault, total
+from tests.drill.wires.faults import BOTH, DOWN, UP, WireFault, total
+from tests.drill.wires.owners import Owners
 
 CHUNK = 64 * 1024
 # What a link holds of one connection and direction; then its sender has to wait.
@@ -58,6 +58,8 @@ class Link:
     faults: dict[str, WireFault] = field(default_factory=dict)
     moved: dict[str, int] = field(default_factory=lambda: {UP: 0, DOWN: 0})
     _open: set[_Connection] = field(default_factory=set)
+    _owners: Owners = field(default_factory=Owners)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _port: int = 0
 
     async def listen(self, port: int) -> asyncio.Server:
@@ -76,9 +78,11 @@ class Link:
         """How many are open."""
         return len(self._open)
 
-    def set(self, name: str, fault: WireFault) -> int:
+    async def set(self, name: str, fault: WireFault) -> int:
         """From now on; how many open connections it is for. One that cuts ends them."""
         self.faults[name] = fault
+        for one in list(self._open):
+            await self._know_owner(one)
         hit = [one for one in self._open if self._is_for(fault, one)]
         if fault.cut:
             for one in hit:
@@ -101,13 +105,18 @@ class Link:
     def _is_for(self, fault: WireFault, one: _Connection) -> bool:
         if not fault.client:
             return True
-        if one.owner is None:
-            one.owner = command_of(one.port, self._port)
-        return re.search(fault.client, one.owner) is not None
+        return re.search(fault.client, one.owner or "") is not None
+
+    async def _know_owner(self, one: _Connection) -> None:
+        """When a fault asks for it, and in a thread: every wire would stand still meanwhile."""
+        if one.owner is None and any(fault.client for fault in self.faults.values()):
+            async with self._looking:
+                one.owner = await asyncio.to_thread(self._owners.command_of, one.port, self._port)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = (reader, writer)
         one = _Connection(writer.get_extra_info("peername")[1], client, client)
+        await self._know_owner(one)
         if self.effect(one, UP).cut or self.effect(one, DOWN).cut:
             reset(writer)
             return
@@ -118,6 +127,8 @@ class Link:
             reset(writer)
             return
         self._open.add(one)
+        # For a fault that was set while the server was connected to.
+        await self._know_owner(one)
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(one, UP, one.client[0], one.server[1]))
@@ -200,7 +211,7 @@ class Proxy:
     def __init__(self, links: list[Link]) -> None:
         self.links = {link.name: link for link in links}
 
-    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+    async def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Do what a control line asks; `{"error"}` when it cannot be understood."""
         try:
             if asked["do"] == "look":
@@ -217,14 +228,14 @@ class Proxy:
             if asked["do"] == "clear":
                 link.clear(asked["name"])
                 return {}
-            return {"hit": link.set(asked["name"], WireFault(**asked["fault"]))}
+            return {"hit": await link.set(asked["name"], WireFault(**asked["fault"]))}
         except (KeyError, TypeError, ValueError) as error:
             return {"error": repr(error)}
 
     async def control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of the control port."""
         while line := await reader.readline():
-            writer.write(json.dumps(self.answer(json.loads(line))).encode() + b"\n")
+            writer.write(json.dumps(await self.answer(json.loads(line))).encode() + b"\n")
             await writer.drain()
         writer.close()
 

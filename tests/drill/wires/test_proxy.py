@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.drill.proxy import Link, Proxy
-from tests.drill.wire_faults import DOWN, UP, WireFault, total
+from tests.drill.wires.faults import DOWN, UP, WireFault, total
+from tests.drill.wires.proxy import Link, Proxy
 
 WORD = b"a purchase"
 LONG_S = 60.0
@@ -98,7 +98,7 @@ def test_a_wire_without_a_fault_carries_what_it_is_given() -> None:
 def test_latency_is_added_in_its_directions(way: str, times: int) -> None:
     async def story(link, behind, connect):
         wire = await connect()
-        link.set("slow", WireFault(latency_ms=150, way=way))
+        await link.set("slow", WireFault(latency_ms=150, way=way))
         began = time.monotonic()
         assert await wire.ask() == WORD
         assert time.monotonic() - began >= 0.15 * times
@@ -109,7 +109,7 @@ def test_latency_is_added_in_its_directions(way: str, times: int) -> None:
 def test_jitter_is_not_the_same_each_time() -> None:
     async def story(link, behind, connect):
         wire, took = await connect(), []
-        link.set("shaky", WireFault(jitter_ms=100, way=UP))
+        await link.set("shaky", WireFault(jitter_ms=100, way=UP))
         for _ in range(5):
             began = time.monotonic()
             await wire.ask()
@@ -122,7 +122,7 @@ def test_jitter_is_not_the_same_each_time() -> None:
 def test_a_thin_wire_takes_its_time() -> None:
     async def story(link, behind, connect):
         wire = await connect()
-        link.set("thin", WireFault(bytes_per_s=2_000, slice_bytes=100, way=UP))
+        await link.set("thin", WireFault(bytes_per_s=2_000, slice_bytes=100, way=UP))
         began = time.monotonic()
         await wire.ask(b"x" * 1_000)
         assert time.monotonic() - began >= 0.45
@@ -134,7 +134,7 @@ def test_bytes_come_in_pieces() -> None:
     async def story(link, behind, connect):
         wire = await connect()
         # With pauses, else the kernel puts together what the server has not read yet.
-        link.set("sliced", WireFault(slice_bytes=3, bytes_per_s=300, way=UP))
+        await link.set("sliced", WireFault(slice_bytes=3, bytes_per_s=300, way=UP))
         await wire.ask()
         assert len(behind.pieces) > 1
         assert sum(behind.pieces) == len(WORD)
@@ -146,7 +146,7 @@ def test_a_cut_ends_connections_and_takes_none() -> None:
     async def story(link, behind, connect):
         wire = await connect()
         await wire.ask()
-        assert link.set("cut", WireFault(cut=True)) == 1
+        assert await link.set("cut", WireFault(cut=True)) == 1
         with pytest.raises(ConnectionResetError):
             await wire.reader.readexactly(1)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
@@ -161,7 +161,7 @@ def test_a_hole_answers_nothing_and_gives_it_later() -> None:
     async def story(link, behind, connect):
         wire = await connect()
         await wire.ask()
-        link.set("hole", WireFault(hole=True))
+        await link.set("hole", WireFault(hole=True))
         wire.writer.write(WORD)
         assert await wire.hears_nothing()
         assert behind.pieces == [len(WORD)]
@@ -177,7 +177,7 @@ def test_a_hole_answers_nothing_and_gives_it_later() -> None:
 def test_a_hole_of_one_direction_lets_the_other_through() -> None:
     async def story(link, behind, connect):
         wire = await connect()
-        link.set("deaf", WireFault(hole=True, way=DOWN))
+        await link.set("deaf", WireFault(hole=True, way=DOWN))
         wire.writer.write(WORD)
         assert await wire.hears_nothing()
         assert behind.pieces == [len(WORD)], "the server did it, and nobody heard"
@@ -189,9 +189,9 @@ def test_a_fault_is_for_the_clients_it_names() -> None:
     async def story(link, behind, connect):
         wire = await connect()
         await wire.ask()
-        assert link.set("others", WireFault(cut=True, client="no such program")) == 0
+        assert await link.set("others", WireFault(cut=True, client="no such program")) == 0
         assert await wire.ask() == WORD
-        assert link.set("ours", WireFault(cut=True, client="pytest|python")) == 1
+        assert await link.set("ours", WireFault(cut=True, client="pytest|python")) == 1
         with pytest.raises(ConnectionResetError):
             await wire.reader.readexactly(1)
 
@@ -221,11 +221,28 @@ def test_a_fault_that_cannot_be_is_refused(wrong) -> None:
 
 
 def test_the_control_port_says_what_it_did_and_what_it_did_not_understand() -> None:
-    proxy = Proxy([Link("some", 1)])
-    cut = {"do": "set", "link": "some", "name": "one", "fault": {"cut": True}}
-    assert proxy.answer(cut) == {"hit": 0}
-    assert proxy.answer({"do": "look"})["some"]["faults"] == ["one"]
-    for wrong in ({}, cut | {"link": "other"}, cut | {"fault": {"speed": 1}}):
-        assert "error" in proxy.answer(wrong)
-    assert proxy.answer({"do": "clear_all"}) == {}
-    assert proxy.answer({"do": "look"})["some"]["faults"] == []
+    async def story() -> None:
+        proxy = Proxy([Link("some", 1)])
+        cut = {"do": "set", "link": "some", "name": "one", "fault": {"cut": True}}
+        assert await proxy.answer(cut) == {"hit": 0}
+        assert (await proxy.answer({"do": "look"}))["some"]["faults"] == ["one"]
+        for wrong in ({}, cut | {"link": "other"}, cut | {"fault": {"speed": 1}}):
+            assert "error" in await proxy.answer(wrong)
+        assert await proxy.answer({"do": "clear_all"}) == {}
+        assert (await proxy.answer({"do": "look"}))["some"]["faults"] == []
+
+    asyncio.run(story())
+
+
+def test_an_owner_is_found_again_among_those_that_are_known() -> None:
+    async def story(link, behind, connect):
+        first, second = await connect(), await connect()
+        await first.ask()
+        await second.ask()
+        assert await link.set("ours", WireFault(latency_ms=1, client="python")) == 2
+        # New ones too, and who dies in between does no harm.
+        third = await connect()
+        await third.ask()
+        assert await link.set("again", WireFault(cut=True, client="python")) == 3
+
+    on_a_link(story)
