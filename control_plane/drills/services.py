@@ -29,7 +29,7 @@ MOST_S = 3 * 3600
 REPORTS_SHOWN = 50
 
 _SOAK = re.compile(r"[1-9][0-9]{0,3}[smh]")
-_NAME = re.compile(r"[a-z0-9-]{1,40}")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _REPORT = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9]{1,10}")
 
 

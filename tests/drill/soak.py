@@ -29,11 +29,13 @@ if TYPE_CHECKING:  # the sale needs Django's settings
 
 PROFILE = "faults"
 SEED_MAX = 2**31
-RATE_PER_S = 40
-UNITS = 6000
-WELL_S = 60.0
-SELLS_S = 30.0
-LANDED_S = 40.0
+RATE_PER_S = 25
+UNITS = 12_000
+WELL_S = 120.0
+SELLS_S = 90.0
+LANDED_S = 90.0
+# Shoppers go on coming until all is well again, however long that takes a busy machine.
+STAYS_S = 240.0
 LAG_S = 0.5
 _DURATION = re.compile(r"([1-9][0-9]*)(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -66,7 +68,7 @@ def drills(seconds: float, seed: int) -> list[Drill]:
                 units=UNITS,
                 rate_per_s=RATE_PER_S,
                 seconds=plan.ROUND_S,
-                most_s=plan.ROUND_S + SELLS_S,
+                most_s=plan.ROUND_S + STAYS_S,
             ),
             group="soak",
             profile=PROFILE,
@@ -91,7 +93,7 @@ def soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault]) -> Figures:
         thread.join()
     ground.wires.clear_all()
     ended = time.monotonic()
-    ground.wait_until_healthy(WELL_S)
+    sale.while_shoppers_come(lambda: not ground.unhealthy(), "every process to be well", WELL_S)
     well = time.monotonic()
     _note_promotions(sale, stood, opened, well)
     for shard in range(sale.shards):

@@ -1,10 +1,14 @@
 """Drills by the clock: only where the installation has said that it is staging; off at first."""
 
 import json
+import os
 import subprocess
+import threading
+from dataclasses import replace
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
@@ -37,14 +41,8 @@ def kept(monkeypatch, tmp_path):
 @pytest.fixture
 def staging(settings, kept):
     """An installation that has said so."""
-    settings.ENV = _with(settings.ENV, drills_on="staging")
+    settings.ENV = replace(settings.ENV, drills_on="staging")
     return kept
-
-
-def _with(env, **changes):
-    from dataclasses import replace
-
-    return replace(env, **changes)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,9 @@ def test_the_command_refuses_there(begun, kept):
     assert begun == []
 
 
-def test_staging_is_declared_by_that_word_alone(environ):
+def test_staging_is_declared_by_that_word_alone():
+    environ = dict(os.environ)
+    environ.pop("SLUICE_DRILLS_ON", None)
     for value in ("1", "production", "Staging", ""):
         with pytest.raises(BadEnvironment, match="SLUICE_DRILLS_ON"):
             read_env(environ | {"SLUICE_DRILLS_ON": value})
@@ -115,13 +115,28 @@ def test_the_drills_stack_gets_nothing_of_this_installation(staging, begun, monk
     assert not [name for name in seen["env"] if name.startswith(("SLUICE_", "DJANGO_"))]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_do_not_run_at_once(staging, begun, elsewhere):
-    with (
-        elsewhere(lambda: alone(services.DRILL_LOCK)),
-        pytest.raises(services.DrillError, match="runs already"),
-    ):
-        services.run("5m", (), 7, timezone.now())
+def test_two_do_not_run_at_once(staging, begun):
+    found = []
+
+    def other():
+        """Another process has the lock: a session of its own, as this one may take it twice."""
+        with alone(services.DRILL_LOCK) as is_alone:
+            found.append(is_alone)
+            taken.set()
+            over.wait(60)
+        connection.close()
+
+    taken, over = threading.Event(), threading.Event()
+    thread = threading.Thread(target=other)
+    thread.start()
+    try:
+        assert taken.wait(60)
+        with pytest.raises(services.DrillError, match="runs already"):
+            services.run("5m", (), 7, timezone.now())
+    finally:
+        over.set()
+        thread.join()
+    assert found == [True]
     assert begun == []
 
 
