@@ -58,8 +58,9 @@ bench-orders: up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_orders
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
 
-drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
-	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")
+drill: setup ## break things under load and judge: ONLY=stock, NAME=…; SOAK=10m SEED=7 at random
+	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)") \
+		$(if $(SOAK),--soak $(SOAK)) $(if $(SEED),--seed $(SEED))
 
 lock: setup ## pin the newest Python requirements again, with hashes
 	@deploy/local/lock.sh
