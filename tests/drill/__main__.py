@@ -58,7 +58,7 @@ def main() -> int:
         f"{time.monotonic() - began:.0f} s; report in {target} and {target.with_suffix('.html')}"
     )
     if arguments.soak:
-        CONSOLE.print(f"again: make drill SOAK={arguments.soak} SEED={arguments.seed}")
+        CONSOLE.print(f"again: make drill SOAK={arguments.soak:g}s SEED={arguments.seed}")
     return 1 if red else 0
 
 

@@ -24,8 +24,6 @@ REST_S = 60.0
 LANDED_S = 40.0
 SELLS_S = 60.0
 HOPELESS_S = 3.0
-# The crowd does not go home while the drill looks whether it is served.
-AFTERWARDS_S = 1.0
 # Less than that sold, and the drill has shown nothing.
 SOLD_AT_LEAST = 0.25
 # An answer may have been on its way when its node died; looking at the clock takes time too.
@@ -76,7 +74,7 @@ class Sale:
 
     def run_for(self, seconds: float) -> None:
         """Let the sale go on."""
-        self.crowd.keep_coming(seconds + AFTERWARDS_S)
+        self.crowd.keep_coming(seconds + self.plan.stay_s)
         time.sleep(seconds)
 
     def until_sells(self, shard: int, since: float, deadline_s: float = SELLS_S) -> float:
@@ -94,7 +92,7 @@ class Sale:
         """As `wait_for`; the crowd goes on as long as it takes, and a little longer."""
 
         def look_on() -> T:
-            self.crowd.keep_coming(AFTERWARDS_S)
+            self.crowd.keep_coming(self.plan.stay_s)
             return look()
 
         return wait_for(look_on, what, deadline_s)

@@ -69,6 +69,7 @@ def drills(seconds: float, seed: int) -> list[Drill]:
                 rate_per_s=RATE_PER_S,
                 seconds=plan.ROUND_S,
                 most_s=plan.ROUND_S + STAYS_S,
+                stay_s=20.0,
             ),
             group="soak",
             profile=PROFILE,
@@ -89,8 +90,9 @@ def soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault]) -> Figures:
     for thread in threads:
         thread.start()
     sale.run_for(plan.ROUND_S)
-    for thread in threads:
-        thread.join()
+    sale.while_shoppers_come(
+        lambda: not any(thread.is_alive() for thread in threads), "the faults to end", WELL_S
+    )
     ground.wires.clear_all()
     ended = time.monotonic()
     sale.while_shoppers_come(lambda: not ground.unhealthy(), "every process to be well", WELL_S)
