@@ -129,7 +129,7 @@ BUILT_IN = (
         "run-drills",
         "drills.begin",
         24 * 3600,
-        3600,
+        2 * 24 * 3600,
         _("Breaks a stack of its own under load and keeps the report; only on staging."),
         enabled=False,
     ),
