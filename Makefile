@@ -96,8 +96,9 @@ bench-demo: setup
 	@$(if $(filter-out dev,$(PROFILE)),$(STACK) down --profile dev)
 	@$(PYTHON) -m tests.load.bench_demo
 
-drill: setup ## break things under load and judge: ONLY=stock, NAME=… choose; starts profile drill
-	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)")
+drill: setup ## break things under load and judge: ONLY=stock, NAME=…; SOAK=10m SEED=7 at random
+	@$(PYTHON) -m tests.drill $(if $(ONLY),--only $(ONLY)) $(if $(NAME),--name "$(NAME)") \
+		$(if $(SOAK),--soak $(SOAK)) $(if $(SEED),--seed $(SEED))
 
 reconcile: setup ## compare all sides of a campaign and mend what is safe: CAMPAIGN=slug; the stack must be up
 	@$(if $(CAMPAIGN),,echo "make reconcile CAMPAIGN=slug" >&2; exit 2)

@@ -23,6 +23,7 @@ class SluiceAdminSite(UnfoldAdminSite):
         """With the pages that are about no model."""
         from control_plane.config.audit import page
         from control_plane.config.second_factor import pages
+        from control_plane.drills import page as drills
         from control_plane.support.page import support
 
         own = [
@@ -31,6 +32,8 @@ class SluiceAdminSite(UnfoldAdminSite):
             path("second-factor/enroll/", pages.enroll, name="second_factor_enroll"),
             path("second-factor/end/", self.admin_view(pages.end), name="second_factor_end"),
             path("support/", self.admin_view(support), name="support"),
+            path("drills/", self.admin_view(drills.listed), name="drills"),
+            path("drills/<slug:name>/", self.admin_view(drills.report), name="drill_report"),
             path("audit/", self.admin_view(page.trail), name="audit"),
             path("audit/trail.csv", self.admin_view(page.csv), name="audit_csv"),
         ]

@@ -79,6 +79,7 @@ app.autodiscover_tasks(
         "control_plane.api",
         "control_plane.campaigns",
         "control_plane.dead_letters",
+        "control_plane.drills",
         "control_plane.orders",
         "control_plane.pages",
         "control_plane.payments",

@@ -105,6 +105,8 @@ class Env:
     reconcile_after_h: int
     # Where a comparison of all sides keeps its files.
     reconcile_dir: Path
+    # "staging": drills may run beside this installation; "nowhere": never.
+    drills_on: str
     # An order that was not paid in time ends so much later, for money that is on its way.
     late_money_grace_s: int
     # Whether webhooks may go over http and to addresses of our own network: demos and tests.
@@ -171,6 +173,7 @@ def read(environ: Mapping[str, str]) -> Env:
             "SLUICE_RECONCILE_AFTER_H", _number("hours", 1, RECONCILE_AFTER_H_MAX), "24"
         ),
         reconcile_dir=reader.take("SLUICE_RECONCILE_DIR", _directory, "/var/tmp/sluice-reconcile"),
+        drills_on=reader.take("SLUICE_DRILLS_ON", _one_of("nowhere", "staging"), "nowhere"),
         late_money_grace_s=reader.take(
             "SLUICE_LATE_MONEY_GRACE_S", _number("seconds", 0, GRACE_S_MAX), "0"
         ),

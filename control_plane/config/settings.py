@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "control_plane.warehouse",
     "control_plane.board",
     "control_plane.privacy",
+    "control_plane.drills",
 ]
 
 MIDDLEWARE = [

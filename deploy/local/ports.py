@@ -52,6 +52,8 @@ class Profile:
     stock_nodes: tuple[str, ...] = ONE_NODE
     # Whether Prometheus and Alertmanager run beside it.
     is_watched: bool = True
+    # Whether clients reach PROXIED through the fault proxy (tests/drill/wires/proxy.py).
+    is_proxied: bool = False
 
     @property
     def shards_per_item(self) -> int:
@@ -59,8 +61,15 @@ class Profile:
         return 1 if len(self.stock_nodes) == 1 else len(self.stock_nodes) // 2
 
 
-# `stacktest` and `clustertest` are what tests/stack starts and kills, `drill` is what tests/drill
-# does that to; all beside what is running.
+# In a profile that is proxied these listen further on, and the proxy stands where they would. Only
+# their clients' port: what the stock nodes say to each other on their bus goes straight.
+BEHIND = {"postgres": 5434, "kafka": 9097}
+FIRST_STOCK_PORT_BEHIND = 7301
+PROXY = "fault-proxy"
+PROXY_PORT = 9099
+
+# `stacktest` and `clustertest` are what tests/stack starts and kills, `drill` and `faults` are what
+# tests/drill does that to; all beside what is running.
 PROFILES = {
     "dev": Profile(0),
     "test": Profile(10_000, is_test=True),
@@ -70,6 +79,9 @@ PROFILES = {
     "stacktest": Profile(20_000, is_test=True, is_watched=False),
     "clustertest": Profile(23_000, is_test=True, stock_nodes=SIX_NODES, is_watched=False),
     "drill": Profile(14_000, is_test=True, stock_nodes=SIX_NODES, is_watched=False),
+    "faults": Profile(
+        11_000, is_test=True, stock_nodes=SIX_NODES, is_watched=False, is_proxied=True
+    ),
 }
 
 # Linux hands out ports from 32768 upwards to outgoing connections; a server there may lose its own.
@@ -82,7 +94,16 @@ def ports_of(profile: str) -> dict[str, int]:
     table = dict(BASE_PORTS)
     for number, node in enumerate(chosen.stock_nodes):
         table |= {node: FIRST_STOCK_PORT + number, f"{node}-bus": FIRST_STOCK_BUS_PORT + number}
+    if chosen.is_proxied:
+        table |= {behind(name): port for name, port in BEHIND.items()} | {PROXY: PROXY_PORT}
+        for number, node in enumerate(chosen.stock_nodes):
+            table[behind(node)] = FIRST_STOCK_PORT_BEHIND + number
     return {name: port + chosen.offset for name, port in table.items()}
+
+
+def behind(name: str) -> str:
+    """What the port of a proxied server is called, `name` being that of its clients."""
+    return f"{name}-behind"
 
 
 _ALL = [port for profile in PROFILES for port in ports_of(profile).values()]

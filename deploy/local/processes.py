@@ -4,6 +4,7 @@ from deploy.local.process import OneShot, Process
 from deploy.local.servers import (
     control_plane,
     edge,
+    fault_proxy,
     gateway,
     kafka,
     monitoring,
@@ -17,11 +18,16 @@ from deploy.local.site import Site
 
 def steps(site: Site) -> tuple[Process | OneShot, ...]:
     """Everything `up` does; only the stock Redis differs between the profiles."""
-    return (
+    servers: tuple[Process | OneShot, ...] = (
         postgres.PROCESS,
         *stock_cluster.steps(site),
         work_redis.PROCESS,
         kafka.PROCESS,
+    )
+    if site.settings.is_proxied:
+        servers = fault_proxy.in_front_of(site, servers)
+    return (
+        *servers,
         control_plane.MIGRATIONS,
         control_plane.WEB,
         control_plane.CELERY_WORKER,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from deploy.local.ports import PROFILES, Profile, ports_of
+from deploy.local.ports import PROFILES, Profile, behind, ports_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
@@ -102,6 +102,10 @@ class Site:
     def port(self, name: str) -> int:
         """The port of a process in this profile; KeyError when it has none of that name."""
         return ports_of(self.profile)[name]
+
+    def server_port(self, name: str) -> int:
+        """Where the server itself listens: `port`, unless the fault proxy stands there."""
+        return ports_of(self.profile).get(behind(name), self.port(name))
 
     @cached_property
     def secrets(self) -> dict[str, str]:

@@ -18,11 +18,10 @@ from pathlib import Path
 
 from deploy.local.site import ROOT
 from tests.drill.drill import AS_IT_MUST, Control, Drill
-from tests.drill.ground import PROFILE
 
 # Installed, not built: the copy may use the original's.
 SHARED = (".venv", "edge-workers/node_modules", "var/kafka")
-DEADLINE_S = 180
+DEADLINE_S = 600
 
 
 class Stale(Exception):
@@ -49,12 +48,12 @@ class Copies:
             mutated = without((ROOT / control.file).read_text(), control)
         except (Stale, OSError) as error:
             return str(error)
-        with self._copy() as tree:
+        with self._copy(drill.profile) as tree:
             (tree / control.file).write_text(mutated)
             return _verdict(tree, drill, control)
 
     @contextmanager
-    def _copy(self) -> Iterator[Path]:
+    def _copy(self, profile: str) -> Iterator[Path]:
         # Not readable for others by default, and PostgreSQL's user has to get to its data.
         folder = Path(tempfile.mkdtemp(prefix="sluice-drill-"))
         folder.chmod(0o755)
@@ -62,11 +61,11 @@ class Copies:
         try:
             copy_tree(tree)
             if self._template and self._template.exists():
-                command = ["cp", "-a", str(self._template), str(tree / "var" / PROFILE)]
+                command = ["cp", "-a", str(self._template), str(tree / "var" / profile)]
                 subprocess.run(command, check=True)
             yield tree
         finally:
-            _run(tree, "deploy.local", "down", "--profile", PROFILE)
+            _run(tree, "deploy.local", "down", "--profile", profile)
             shutil.rmtree(folder, ignore_errors=True)
 
 

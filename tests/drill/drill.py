@@ -46,12 +46,16 @@ class Plan:
     # They leave then, whatever the fault still needs.
     most_s: float = 40.0
     lead_s: float = 3.0
+    # Beyond what a drill has asked for: nobody comes back once they have gone.
+    stay_s: float = 1.0
     queue_mode: str = "off"
     queue_k: int = 4
 
 
 STRICT = Promises()
 USUAL = Plan()
+# Few shoppers for long: for drills that wait for something, on a machine with other work too.
+PATIENT = Plan(units=8000, rate_per_s=40, seconds=20.0, most_s=150.0, stay_s=10.0)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Drill:
     plan: Plan = USUAL
     controls: tuple[Control, ...] = ()
     group: str = "stock"
+    # Which stack: `faults` is the one whose wires can be broken.
+    profile: str = "drill"
 
 
 @dataclass

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from deploy.local import environment
+from deploy.local.ports import PROXY
 from deploy.local.process import CannotStart
 from deploy.local.site import ROOT, Site
 from deploy.local.stack import Stack
 from tests.drill.drill import DrillBroken
+from tests.drill.wires.control import Wires
 
 T = TypeVar("T")
 
@@ -23,7 +25,7 @@ PROFILE = "drill"
 NOT_NEEDED = frozenset({"edge"})
 # Metrics of processes started by hand; far from every profile's ports (deploy/local/ports.py).
 SECOND_PORT = 31_990
-DEADLINE_S = 15.0
+DEADLINE_S = 40.0
 POLL_S = 0.02
 
 
@@ -47,6 +49,11 @@ class Ground:
         self.stack = Stack(self.site)
         self.environment = environment.values(self.site)
 
+    @property
+    def wires(self) -> Wires:
+        """The hand on the fault proxy; KeyError in a profile that has none."""
+        return Wires(self.site.port(PROXY))
+
     def up(self) -> None:
         """Start what a drill needs and does not run. Raises CannotStart."""
         from deploy.local.processes import steps
@@ -64,14 +71,14 @@ class Ground:
 
     def kill(self, name: str) -> float:
         """SIGKILL; supervisord starts it again. When it was (time.monotonic())."""
-        pid = self._running(name)
+        pid = self.running(name)
         killed = time.monotonic()
         os.kill(pid, signal.SIGKILL)
         return killed
 
     def kill_and_wait(self, name: str) -> int:
         """SIGKILL, and wait for its successor; the new pid."""
-        before = self._running(name)
+        before = self.running(name)
         os.kill(before, signal.SIGKILL)
         return wait_for(
             lambda: pid if (pid := self.pid(name)) != before else 0, f"{name} to be started again"
@@ -80,7 +87,7 @@ class Ground:
     @contextlib.contextmanager
     def frozen(self, name: str) -> Iterator[int]:
         """SIGSTOP for as long as the block; its connections stay open, its leases too."""
-        pid = self._running(name)
+        pid = self.running(name)
         self.freeze(pid)
         try:
             yield pid
@@ -89,12 +96,13 @@ class Ground:
 
     def freeze(self, pid: int) -> None:
         """SIGSTOP to it and its children (Celery, PostgreSQL and nginx have them)."""
-        for one in (pid, *_children(pid)):
-            os.kill(one, signal.SIGSTOP)
+        for one in (pid, *children(pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGSTOP)
 
     def thaw(self, pid: int) -> None:
         """SIGCONT; who has died meanwhile is left alone."""
-        for one in (pid, *_children(pid)):
+        for one in (pid, *children(pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, signal.SIGCONT)
 
@@ -105,7 +113,7 @@ class Ground:
         Gives the time of death. Frozen first, so that supervisord's polite TERM comes to nothing
         and only the SIGKILL behind it counts; it is asked to stop so that it does not restart.
         """
-        pid = self._running(name)
+        pid = self.running(name)
         died = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
         rpc = self.stack.supervisor.rpc
@@ -121,7 +129,7 @@ class Ground:
     @contextlib.contextmanager
     def all_held_down(self, names: Sequence[str]) -> Iterator[float]:
         """As `held_down`, all at one moment: none of them sees another one die."""
-        pids = [self._running(name) for name in names]
+        pids = [self.running(name) for name in names]
         died = time.monotonic()
         try:
             for pid in pids:
@@ -179,7 +187,7 @@ class Ground:
             if wrong and process.name not in NOT_NEEDED
         ]
 
-    def wait_until_healthy(self, deadline_s: float = 20.0) -> None:
+    def wait_until_healthy(self, deadline_s: float = 60.0) -> None:
         """A drill begins on a stack that is well. Raises DrillBroken."""
         give_up = time.monotonic() + deadline_s
         while wrong := self.unhealthy():
@@ -193,17 +201,28 @@ class Ground:
         if subprocess.run(command, check=False, cwd=ROOT).returncode != 0:
             raise CannotStart(f"deploy.local {words[0]} did not work")
 
-    def _running(self, name: str) -> int:
+    def running(self, name: str) -> int:
+        """Its pid; waits for it."""
         return wait_for(lambda: self.pid(name), f"{name} to run")
 
     def _state(self, name: str) -> str:
         return str(self.stack.supervisor.programs().get(name, {}).get("statename", ""))
 
 
-def _children(pid: int) -> list[int]:
+def memory_mb(pid: int) -> float:
+    """What a process has in memory now; 0 when it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
+def children(pid: int) -> list[int]:
+    """Its children and theirs."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     except OSError:
         return []
     found = [int(word) for word in text.split()]
-    return found + [below for child in found for below in _children(child)]
+    return found + [below for child in found for below in children(child)]

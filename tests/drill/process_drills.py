@@ -1,17 +1,13 @@
 """Faults of the processes around the shards: relay, order consumer, stock agent, old snapshots."""
 
-import json
 import random
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-
-from tests.drill import operator
+from tests.drill import operator, topics
 from tests.drill.drill import Control, Drill, DrillBroken, Figures, Plan
 from tests.drill.ground import Ground, wait_for
 from tests.drill.judge import Promises
@@ -19,7 +15,6 @@ from tests.drill.sale import Sale
 from tests.drill.stock_nodes import tag
 
 SHARD = 0
-TOPIC = "reservations"
 CRASH_POINT = "agent after grant in Redis"
 RECLAIMED_POINT = "agent after reclaim in Redis"
 _IN_TRANSACTION = """
@@ -229,36 +224,10 @@ def _duplicates(ground: Ground, sale: Sale) -> Figures:
     except DrillBroken as error:
         # Not the drill is broken: who takes in the events is.
         sale.complain(str(error))
-    times = Counter(_events(ground, sale.item))
+    times = Counter(topics.reservations_of(ground, sale.item))
     if not (twice := sum(times.values()) - len(times)):
         raise DrillBroken("no event was delivered twice")
     return {"delivered_twice": twice}
-
-
-def _events(ground: Ground, item: int) -> Iterator[str]:
-    """The reservation of every event of this item that is in Kafka now."""
-    consumer = Consumer(
-        {"bootstrap.servers": ground.environment["SLUICE_KAFKA_BROKERS"], "group.id": "drill"}
-    )
-    try:
-        topic: Any = consumer.list_topics(TOPIC, timeout=10).topics[TOPIC]
-        begin = [TopicPartition(TOPIC, one, OFFSET_BEGINNING) for one in topic.partitions]
-        left = 0
-        for one in begin:
-            low, high = consumer.get_watermark_offsets(one, timeout=10)
-            left += high - low
-        consumer.assign(begin)
-        while left > 0:
-            messages = consumer.consume(min(left, 10_000), timeout=5)
-            if not messages:
-                raise DrillBroken("Kafka does not give what it has")
-            left -= len(messages)
-            for message in messages:
-                event = json.loads(message.value() or b"{}")
-                if event.get("item") == item and "reservation_id" in event:
-                    yield event["reservation_id"]
-    finally:
-        consumer.close()
 
 
 LANDED_ONCE = Control(

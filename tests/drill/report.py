@@ -1,24 +1,30 @@
 """The table fault → verdict → figures → control, and `var/drill/report.json`."""
 
 import json
+import os
+import platform
+import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.drill.drill import Figures, Result
+from deploy.local.site import ROOT
+from tests.drill.drill import Drill, Figures, Result
 
 COLOURS = {"pass": "green", "fail": "bold red", "broken": "bold yellow"}
 # What is in every drill's figures; the table shows these and whatever the drill adds.
 EVERYWHERE = ("reserved", "confirmed", "rejected", "ended", "lost_on_failover", "late")
 NOT_SHOWN = frozenset(
-    {*EVERYWHERE, "shoppers", "answers", "lost", "rearms", "looks_at_i1", "complaints"}
+    {*EVERYWHERE, "shoppers", "answers", "lost", "rearms", "looks_at_i1", "complaints", "timeline"}
 )
 
 
-def write(results: Sequence[Result], path: Path) -> None:
-    """The format of MEASURES.md, with what was complained of."""
+def write(results: Sequence[Result], path: Path, seed: int | None = None) -> None:
+    """The format of MEASURES.md, with what was complained of; `seed` is the soak's."""
     drills = [
         {
             "name": result.drill.name,
@@ -33,7 +39,31 @@ def write(results: Sequence[Result], path: Path) -> None:
         for result in results
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"drills": drills}, indent=2, default=str) + "\n")
+    told: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
+    told |= {"commit": _commit(), "machine": _machine(), "seed": seed, "drills": drills}
+    path.write_text(json.dumps(told, indent=2, default=str) + "\n")
+
+
+def read(path: Path, drills: Sequence[Drill]) -> list[Result]:
+    """What another process has written of these; OSError when it has not."""
+    by_name = {drill.name: drill for drill in drills}
+    return [
+        Result(
+            by_name[one["name"]], one["verdict"], one["complaints"], one["figures"], one["seconds"]
+        )
+        for one in json.loads(path.read_text())["drills"]
+    ]
+
+
+def _commit() -> str:
+    """With a star when the tree is not as it was committed; empty outside of git."""
+    words = ["git", "describe", "--always", "--dirty=*", "--exclude=*"]
+    done = subprocess.run(words, check=False, cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def show(console: Console, results: Sequence[Result]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.local.site import ROOT
-from tests.drill.__main__ import DRILLS
+from tests.drill.catalog import DRILLS
 from tests.drill.control import Stale, without
 from tests.drill.drill import AS_IT_MUST, Control, Drill, Result
 

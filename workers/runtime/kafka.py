@@ -16,6 +16,9 @@ from workers.runtime.verdicts import Unavailable
 
 SESSION_TIMEOUT_MS = 10_000
 MAX_POLL_INTERVAL_MS = 120_000
+# A topic that was deleted and made again has no member until somebody looks: by default that is
+# after five minutes, in which no order is made and nobody complains.
+METADATA_MS = 10_000
 FLUSH_SLICE_S = 0.25
 ASK_S = 2.0
 assert SESSION_TIMEOUT_MS < MAX_POLL_INTERVAL_MS
@@ -84,6 +87,7 @@ def consumer_settings(brokers: str, group: str, instance: str) -> dict[str, Any]
         "max.poll.interval.ms": MAX_POLL_INTERVAL_MS,
         # Read ahead little: a stalled consumer must not fill its memory with the topic.
         "queued.max.messages.kbytes": 16 * 1024,
+        "topic.metadata.refresh.interval.ms": METADATA_MS,
         # The broker answers as soon as there is anything; batches form while the last one lands.
         "fetch.min.bytes": 1,
         "fetch.wait.max.ms": 100,
@@ -101,6 +105,7 @@ def producer_settings(brokers: str) -> dict[str, Any]:
         "partitioner": "murmur2_random",
         # Never give up on a message: callers bound what is in flight and wait (back-pressure).
         "message.timeout.ms": 0,
+        "topic.metadata.refresh.interval.ms": METADATA_MS,
         # One partition's next request leaves with what came in this time.
         "linger.ms": 2,
         "compression.type": "lz4",

@@ -118,8 +118,11 @@ class Membership:
         consumer.incremental_assign(partitions)
         self.problem = None
         self._on_coming(_notes(consumer, partitions))
+        # One that left us while it was paused is so still: librdkafka keeps that over assignments.
         if self._paused:
             consumer.pause(partitions)
+        else:
+            consumer.resume(partitions)
         _log.info("assigned partitions %s", _numbers(partitions))
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

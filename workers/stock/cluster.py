@@ -73,7 +73,9 @@ class Node(redis.Redis):
         in_a_row = now < self.rest_until + REST_MAX_S
         self._pause = min(max(least, 2 * self._pause if in_a_row else 0), REST_MAX_S)
         self.rest_until = now + self._pause
-        self.connection_pool.disconnect()
+        # Not those in use: another thread may be reading from one, and would end with an error that
+        # is none of Redis'.
+        self.connection_pool.disconnect(inuse_connections=False)
 
     def rests(self, now: float) -> bool:
         """Whether it failed a moment ago."""

@@ -320,3 +320,26 @@ def test_the_keeper_trims_the_others_outboxes(sources, stock, pair, freeze, monk
     problem = keeper._tidy_all(both)
     assert problem is not None
     assert stock.node_of(healthy).xlen(healthy.outbox) == 0
+
+
+def test_a_node_that_is_put_to_rest_leaves_a_call_under_way_alone(stock, nodes):
+    """Else its thread reads from a socket that another one closed, and no loop expects that."""
+    shard = Shard(1, 0, 1)
+    node, key = stock.node_of(shard), f"{shard.tag}:outbox"
+    answers = []
+
+    def wait_for_nothing():
+        try:
+            answers.append(node.execute_command("XREAD", "BLOCK", "3000", "STREAMS", key, "$"))
+        except Exception as error:  # noqa: BLE001  # what it is, is the question
+            answers.append(error)
+
+    thread = threading.Thread(target=wait_for_nothing)
+    thread.start()
+    until(
+        lambda: any(int(one.operator.info("clients")["blocked_clients"]) for one in nodes),
+        "the call to be under way",
+    )
+    node.rest(time.monotonic(), 0.1)
+    thread.join()
+    assert answers in ([None], [{}], [[]])

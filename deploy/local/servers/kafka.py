@@ -40,7 +40,7 @@ _CONFIG = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
+listeners=CLIENT://127.0.0.1:{server},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=CLIENT://127.0.0.1:{client}
 listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
@@ -77,6 +77,7 @@ def write_configuration(site: Site) -> Path:
     (folder / "server.properties").write_text(
         _CONFIG.format(
             client=site.port("kafka"),
+            server=site.server_port("kafka"),
             controller=site.port("kafka-controller"),
             data=folder / "data",
         )

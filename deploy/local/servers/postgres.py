@@ -129,7 +129,7 @@ def prepare(site: Site) -> None:
             shutil.rmtree(folder / "data", ignore_errors=True)
             raise CannotStart(f"initdb: {done.stderr.strip()}")
     sockets = _sockets(site)
-    config = _CONFIG.format(port=site.port("postgres"), sockets=sockets, home=folder)
+    config = _CONFIG.format(port=site.server_port("postgres"), sockets=sockets, home=folder)
     for name, text in (
         ("postgresql.conf", config),
         ("pg_hba.conf", _HBA),
@@ -181,7 +181,8 @@ def healthy(site: Site) -> None:
 
 def _psql(site: Site, script: str, verdict: type[Exception]) -> None:
     """Run a script as the superuser; stderr becomes the verdict."""
-    target = ["psql", "-h", str(_sockets(site)), "-p", str(site.port("postgres")), "-U", "postgres"]
+    port = str(site.server_port("postgres"))
+    target = ["psql", "-h", str(_sockets(site)), "-p", port, "-U", "postgres"]
     done = subprocess.run(
         as_system_user([*target, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", "-"]),
         check=False,

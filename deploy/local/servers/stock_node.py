@@ -37,7 +37,7 @@ def prepare(site: Site, node: str) -> None:
     folder = site.folder(node)
     port, bus = site.port(node), site.port(f"{node}-bus")
     passwords = {user: site.secrets[f"stock_{user}_password"] for user in STOCK_USERS}
-    text = stock_configuration(folder, port, bus, passwords)
+    text = stock_configuration(folder, site.server_port(node), bus, passwords)
     if _has_replicas(site, node):
         text += replication_configuration(port, bus, site.secrets["stock_replica_password"])
     write_private(folder / "redis.conf", text)

@@ -1,0 +1,199 @@
+"""The soak: sale after sale under a plan of random faults, and its history checked afterwards.
+
+    make drill SOAK=10m SEED=7
+
+Each sale is a drill of its own with its own verdict, on the same stack. The same seed is the same
+plan (`plan.py`); what the machine makes of it differs, so a plan that was red is worth repeating.
+"""
+
+import argparse
+import os
+import re
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tests.drill import plan
+from tests.drill.drill import Drill, DrillBroken, Figures, Plan
+from tests.drill.gateway_drills import kill_workers
+from tests.drill.ground import Ground, wait_for
+from tests.drill.judge import Promises
+
+if TYPE_CHECKING:  # the sale needs Django's settings
+    from tests.drill.sale import Sale
+
+PROFILE = "faults"
+SEED_MAX = 2**31
+RATE_PER_S = 25
+UNITS = 12_000
+WELL_S = 120.0
+SELLS_S = 90.0
+LANDED_S = 90.0
+# Shoppers go on coming until all is well again, however long that takes a busy machine.
+STAYS_S = 240.0
+LAG_S = 0.5
+_DURATION = re.compile(r"([1-9][0-9]*)(s|m|h)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def duration(text: str) -> float:
+    """Of `90s`, `10m`, `2h`; raises argparse's error."""
+    form = _DURATION.fullmatch(text)
+    if form is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: 90s, 10m, 2h")
+    return float(int(form[1]) * _SECONDS[form[2]])
+
+
+def any_seed() -> int:
+    """Of a soak that was given none; it is printed."""
+    return secrets.randbelow(SEED_MAX)
+
+
+def drills(seconds: float, seed: int) -> list[Drill]:
+    """One for each sale of the plan."""
+    all_rounds = plan.rounds(seed, seconds)
+    return [
+        Drill(
+            name=f"soak-{seed}-{number}",
+            fault=f"{len(faults)} random faults, seed {seed}, sale {number} of {len(all_rounds)}",
+            act=partial(soak, faults=faults),
+            # Faults and re-arms by hand both begin re-arms.
+            promises=Promises(rearms=("",)),
+            plan=Plan(
+                units=UNITS,
+                rate_per_s=RATE_PER_S,
+                seconds=plan.ROUND_S,
+                most_s=plan.ROUND_S + STAYS_S,
+                stay_s=20.0,
+            ),
+            group="soak",
+            profile=PROFILE,
+        )
+        for number, faults in enumerate(all_rounds, start=1)
+    ]
+
+
+def soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault]) -> Figures:
+    """Every fault in its time, in a thread of its own; then all is well again and sells."""
+    opened = time.monotonic()
+    timeline: list[dict[str, Any]] = [{} for _ in faults]
+    stood = _standing(sale)
+    threads = [
+        threading.Thread(target=_carry_out, args=(ground, sale, fault, opened, timeline[number]))
+        for number, fault in enumerate(faults)
+    ]
+    for thread in threads:
+        thread.start()
+    sale.run_for(plan.ROUND_S)
+    sale.while_shoppers_come(
+        lambda: not any(thread.is_alive() for thread in threads), "the faults to end", WELL_S
+    )
+    ground.wires.clear_all()
+    ended = time.monotonic()
+    sale.while_shoppers_come(lambda: not ground.unhealthy(), "every process to be well", WELL_S)
+    well = time.monotonic()
+    _note_promotions(sale, stood, opened, well)
+    for shard in range(sale.shards):
+        sale.until_sells(shard, ended, SELLS_S)
+    sold = time.monotonic()
+    done = sum(not one.get("error") for one in timeline)
+    if done * 4 < len(faults) * 3:
+        raise DrillBroken(f"only {done} of {len(faults)} faults happened: {timeline}")
+    _land(sale)
+    return {
+        "faults": f"{done} of {len(faults)}",
+        "well_again_s": round(well - ended, 1),
+        "sells_again_s": round(sold - ended, 1),
+        "timeline": timeline,
+    }
+
+
+def _carry_out(
+    ground: Ground, sale: "Sale", fault: plan.Fault, opened: float, noted: dict[str, Any]
+) -> None:
+    """One fault; whatever keeps it from happening is noted, the others go on."""
+    time.sleep(max(0.0, opened + fault.at_s - time.monotonic()))
+    began = time.monotonic()
+    noted |= {"fault": fault.told(), "planned_s": [fault.at_s, fault.at_s + fault.lasts_s]}
+    try:
+        with _happening(ground, sale, fault):
+            noted["began_s"] = round(time.monotonic() - opened, 2)
+            time.sleep(max(0.0, opened + fault.at_s + fault.lasts_s - time.monotonic()))
+    except Exception as error:  # noqa: BLE001  # a fault that hits the hand of another one
+        noted["error"] = f"{type(error).__name__}: {error}"[:300]
+        noted.setdefault("began_s", round(began - opened, 2))
+    noted["ended_s"] = round(time.monotonic() - opened, 2)
+
+
+@contextmanager
+def _happening(ground: Ground, sale: "Sale", fault: plan.Fault) -> Iterator[None]:
+    if fault.wire is not None:
+        with ground.wires.broken((fault.target,), fault.wire):
+            yield
+    elif fault.what == plan.FREEZE:
+        with ground.frozen(fault.target):
+            yield
+    elif fault.what == plan.DOWN_FOR:
+        with ground.held_down(fault.target):
+            yield
+    else:
+        _at_once(ground, sale, fault)
+        yield
+
+
+def _at_once(ground: Ground, sale: "Sale", fault: plan.Fault) -> None:
+    """Faults without a length."""
+    from tests.drill import operator
+
+    if fault.target == "gateway-workers":
+        kill_workers(ground)
+    elif fault.what == plan.KILL:
+        ground.kill_and_wait(fault.target)
+    elif fault.what == "reload":
+        os.kill(ground.running(fault.target), signal.SIGHUP)
+    else:
+        import django.db
+
+        try:
+            if fault.what == "top-up":
+                operator.top_up(sale, 50)
+            else:
+                shard = int(fault.target.removeprefix("shard-"))
+                operator.rearm(sale, shard, fault.what.removeprefix("rearm-"))
+        finally:
+            django.db.connections.close_all()
+
+
+def _standing(sale: "Sale") -> dict[int, str]:
+    """Which node sells each shard."""
+    return {shard: sale.master_of(shard) for shard in range(sale.shards)}
+
+
+def _note_promotions(sale: "Sale", stood: dict[int, str], opened: float, well: float) -> None:
+    """A replica that was promoted may lack what its master had answered: that may be lost."""
+    now = _standing(sale)
+    if moved := [shard for shard in now if now[shard] != stood[shard]]:
+        sale.may_have_lost = True
+        sale.lost_in(moved, opened - LAG_S, well)
+
+
+def _land(sale: "Sale") -> None:
+    """The crowd goes; every promise is decided before the books are read."""
+    sale.crowd.join()
+
+    def undecided() -> int:
+        truth = sale.books.read()
+        known = truth.orders.keys() | truth.rejections.keys()
+        return sum(one.reservation_id not in known for one in sale.crowd.recorder.promises)
+
+    if sale.may_have_lost:
+        return
+    try:
+        wait_for(lambda: not undecided(), "every reservation to be decided", LANDED_S, 0.2)
+    except DrillBroken as error:
+        sale.complain(f"{error}; {undecided()} are not")
