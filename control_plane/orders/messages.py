@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from control_plane.orders.landing import Landed
+from control_plane.orders.landed import Landed
 from control_plane.orders.models import OrderEvent
 
 # An event that could not be sent is tried again after this time, by itself.

@@ -113,7 +113,9 @@ RELAYING = {
 COMMIT = "workers.runtime.membership:Membership.commit"
 LANDING = {
     "order before landing": Point("order_consumer", "workers.order_consumer:land", "before"),
-    "order before commit": Point("order_consumer", "control_plane.orders.landing:_round", "after"),
+    "order before commit": Point(
+        "order_consumer", "control_plane.orders.undisputed:land_undisputed", "after"
+    ),
     "order after commit": Point("order_consumer", "workers.order_consumer:land", "after"),
     "order after events": Point("order_consumer", "workers.runtime.kafka:deliver", "after"),
     "order after announcement": Point(
