@@ -51,7 +51,7 @@ def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
 
     Repeat safe, beside everything that writes statuses too. Raises redis.RedisError.
     """
-    run = work_redis.info("server")["run_id"]  # type: ignore[index]
+    run = work_redis.info("server")["run_id"]
     stands: bytes = work_redis.get(MARKER) or b""  # type: ignore[assignment]
     place, _, marked_run = stands.decode().partition(" ")
     if marked_run != run:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def judged(monkeypatch):
     """The shoppers whose reservations came to a round."""
-    shoppers = set()
+    shoppers: set[str] = set()
     real_round = landing._round
 
     def note(cursor, waiting, *rest):
