@@ -84,6 +84,13 @@ BUILT_IN = (
         _("Ends orders that were not paid in time; their units go back on sale."),
     ),
     Entry(
+        "mend-statuses",
+        "orders.mend_statuses",
+        5,
+        10,
+        _("Writes shoppers' statuses again that the work Redis has lost."),
+    ),
+    Entry(
         "refund-due",
         "payments.refund_due",
         1,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from control_plane.campaigns.models import CampaignState, Item
 from control_plane.orders import projection
-from control_plane.orders.landing import Landed
+from control_plane.orders.landed import Landed
 from control_plane.orders.models import HoldRelease, Order, OrderState
 
 log = logging.getLogger(__name__)

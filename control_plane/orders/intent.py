@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from control_plane.orders.landing import Intent
+from control_plane.orders.landed import Intent
 
 VERSION = 1
 # Four times the longest intent the gateway can build.
@@ -23,16 +23,20 @@ BOUNDS = {
     # 2001 to 2100: a time in seconds or in microseconds falls outside.
     "at_ms": (10**12, 4_102_444_800_000),
 }
+_ITEMS, _SHARDS, _EPOCHS, _QUANTITIES, _TIMES = (
+    range(least, most + 1) for least, most in BOUNDS.values()
+)
 
 _SHOPPER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _RESERVATION_ID = re.compile(r"(0|[1-9]\d{0,18})-(0|[1-9]\d{0,4})-[A-Za-z0-9_-]{22}", re.ASCII)
 # The layout the gateway writes, so nearly every message. Only quicker: `read_fields` gives the same
 # answer in three times the time, which a landing would wait for (4 of its 20 µs for each order).
 _AS_WRITTEN = re.compile(
-    rb'\{"v":1,"reservation_id":"((0|[1-9]\d{0,18})-(0|[1-9]\d{0,4})-[A-Za-z0-9_-]{22})",'
-    rb'"item":\2,"shard":\3,"epoch":(0|[1-9]\d{0,9}),"shopper":"([A-Za-z0-9._:-]{1,64})",'
-    rb'"qty":(0|[1-9]\d{0,9}),"device":"[A-Za-z0-9_-]*","level":"[A-Za-z0-9_-]*",'
-    rb'"at_ms":([1-9]\d{0,15})\}'
+    r'\{"v":1,"reservation_id":"((0|[1-9]\d{0,18})-(0|[1-9]\d{0,4})-[A-Za-z0-9_-]{22})",'
+    r'"item":\2,"shard":\3,"epoch":(0|[1-9]\d{0,9}),"shopper":"([A-Za-z0-9._:-]{1,64})",'
+    r'"qty":(0|[1-9]\d{0,9}),"device":"[A-Za-z0-9_-]*","level":"[A-Za-z0-9_-]*",'
+    r'"at_ms":([1-9]\d{0,15})\}',
+    re.ASCII,
 )
 
 
@@ -46,22 +50,26 @@ def read(value: bytes | None) -> Intent:
 
 
 def quick(value: bytes | None) -> Intent | None:
-    """The intent of a message in the gateway's own layout, None for any other; BadIntent."""
-    match = _AS_WRITTEN.fullmatch(value) if value and len(value) <= VALUE_BYTES_MAX else None
+    """The intent of a message in the gateway's own layout, None for any other."""
+    if not value or len(value) > VALUE_BYTES_MAX:
+        return None
+    # Every byte is a character here, and what is not ASCII does not match.
+    match = _AS_WRITTEN.fullmatch(str(value, "latin-1"))
     if match is None:
         return None
     reservation_id, item, shard, epoch, shopper, qty, at_ms = match.groups()
-    return _bounded(
-        Intent(
-            reservation_id.decode(),
-            int(item),
-            int(shard),
-            int(epoch),
-            shopper.decode(),
-            int(qty),
-            int(at_ms),
-        )
+    intent = Intent(
+        reservation_id, int(item), int(shard), int(epoch), shopper, int(qty), int(at_ms)
     )
+    # `_bounded` says what is wrong, and takes six times as long.
+    is_bounded = (
+        intent[1] in _ITEMS
+        and intent[2] in _SHARDS
+        and intent[3] in _EPOCHS
+        and intent[5] in _QUANTITIES
+        and intent[6] in _TIMES
+    )
+    return intent if is_bounded else None
 
 
 def _bounded(intent: Intent) -> Intent:

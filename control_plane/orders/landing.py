@@ -1,25 +1,25 @@
-"""Reservations become orders: a batch, one COPY, one transaction (DESIGN §4.8)."""
+"""Reservations become orders: a batch, one transaction (DESIGN §4.8).
 
-import json
+Of nearly all `undisputed.py` makes orders at once; the rest is judged here, row by row.
+"""
+
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from control_plane.campaigns.models import PAY_MINUTES
 from control_plane.inventory import services as inventory
+from control_plane.orders.landed import Intent, Landed, read_lease
+from control_plane.orders.undisputed import COPY_PIECE_BYTES, land_undisputed
 
 # How long an order may stay unpaid where its campaign says nothing else.
 PAY_WITHIN = timedelta(minutes=PAY_MINUTES)
-
-# A batch's rows in one piece: between pieces psycopg2 asks for the GIL again, for which it may wait
-# 5 ms each time while the thread that announces is busy. Its default of 8 kB makes 27 pieces of
-# 2000 rows.
-COPY_PIECE_BYTES = 1 << 20
 
 # Waiting longer means that something is wrong: the batch is given back and tried again.
 _BEGIN = """
@@ -73,61 +73,7 @@ UPDATE inventory_pool SET unallocated = unallocated + %(qty)s
 """
 
 
-class Intent(NamedTuple):
-    """What a reservation asks for. Its strings need no escaping in COPY, the caller has checked.
-
-    `reservation_id` begins with "<item>-<shard>-": one id never names two items.
-    """
-
-    reservation_id: str
-    item: int
-    shard: int
-    epoch: int
-    shopper: str
-    qty: int
-    at_ms: int
-
-    @property
-    def tag(self) -> tuple[int, int]:
-        """Which of the item's epochs took the units."""
-        return self.shard, self.epoch
-
-
-class Landed(NamedTuple):
-    """What became of a reservation, once and for ever: an order, or a rejection with a reason."""
-
-    reservation_id: str
-    item: int
-    shopper: str
-    qty: int
-    order_id: int | None
-    state: str
-    reason: str
-    sku: str
-    amount_minor: int
-    currency: str
-    created_at: datetime
-    pay_by: datetime | None
-    # Decided by this call, not by an earlier one.
-    fresh: bool
-    # Fresh, and confirmed with units of the pool: its epoch was closed before it came.
-    late: bool
-
-    @property
-    def number(self) -> str:
-        """What the shopper sees of the order, as `Order.number`."""
-        return f"S{self.order_id:010d}"
-
-
-class _Lease(NamedTuple):
-    """Of one allocation: what its orders have in common."""
-
-    sku: str
-    price_minor: int
-    currency: str
-    pay_by: datetime
-    # Closed before they came: their units are the pool's.
-    is_late: bool
+_log = logging.getLogger(__name__)
 
 
 def land(
@@ -147,13 +93,33 @@ def land(
     firsts: dict[str, Intent] = {}
     for intent in batch:
         firsts.setdefault(intent.reservation_id, intent)
-    waiting = dict(firsts)
+    try:
+        decided = _decide(batch, firsts, now, barriers, judge_all=False)
+    except IntegrityError as error:
+        # One stands already, under a name that was not looked for.
+        _log.info("the whole batch is judged: %s", error)
+        decided = _decide(batch, firsts, now, barriers, judge_all=True)
+    return [decided[reservation_id] for reservation_id in firsts]
+
+
+def _decide(
+    batch: Sequence[Intent],
+    firsts: Mapping[str, Intent],
+    now: datetime,
+    barriers: Sequence[tuple[uuid.UUID, int]],
+    *,
+    judge_all: bool,
+) -> dict[str, Landed]:
     decided: dict[str, Landed] = {}
     # The epoch that a reservation was decided for, where that was earlier.
     tags: dict[str, tuple[int, int]] = {}
     over_limit: set[str] = set()
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_BEGIN)
+        if firsts and not judge_all:
+            decided = land_undisputed(cursor, firsts, now)
+        waiting = _without(firsts, decided)
+        if waiting:
+            cursor.execute(_BEGIN)
         # One round is enough unless something did not fit. Each decides at least its first row,
         # whose running sums are its own: it fits, or it does not fit alone.
         while waiting:
@@ -162,12 +128,18 @@ def land(
             # Going round with the locks held would stop every landing of these items.
             assert answers, f"a round decided none of {len(waiting)} reservations"
             decided |= answers
-            waiting = {name: waiting[name] for name in waiting if name not in answers}
+            waiting = _without(waiting, answers)
         # After all orders: they need the units more.
         for intent in _unused(batch, firsts, tags, over_limit):
             give_back(cursor, intent)
         inventory.note_barriers(barriers)
-    return [decided[reservation_id] for reservation_id in firsts]
+    return decided
+
+
+def _without(intents: Mapping[str, Intent], decided: Mapping[str, Landed]) -> dict[str, Intent]:
+    if len(decided) == len(intents):
+        return {}
+    return {name: intent for name, intent in intents.items() if name not in decided}
 
 
 def _round(
@@ -184,37 +156,22 @@ def _round(
         cursor.copy_expert("COPY landing FROM STDIN", rows, COPY_PIECE_BYTES)
     cursor.execute(_ROUND, {"now": now})
     rows = cursor.fetchall()
-    leases = dict(_lease(text) for reservation_id, _, text in rows if reservation_id is None)
+    leases = dict(read_lease(text) for reservation_id, _, text in rows if reservation_id is None)
     decided = {}
     for reservation_id, order_id, reason in rows:
         if reservation_id is None:
             continue
         _, item, shard, epoch, shopper, qty, _ = waiting[reservation_id]
-        if order_id is None:
-            if reason == "over_limit":
-                over_limit.add(reservation_id)
-            decided[reservation_id] = Landed(
-                *(reservation_id, item, shopper, qty, None, "", reason, "", 0, ""),
-                *(now, None, True, False),
-            )
-            continue
-        sku, price_minor, currency, pay_by, is_late = leases[item, shard, epoch]
-        amount_minor = qty * price_minor
+        if reason == "over_limit":
+            over_limit.add(reservation_id)
+        state, sku, amount_minor, currency, pay_by, is_late = "", "", 0, "", None, False
+        if order_id is not None:
+            lease = leases[item, shard, epoch]
+            state, sku, amount_minor = "unpaid", lease.sku, qty * lease.price_minor
+            currency, pay_by, is_late = lease.currency, lease.pay_by, lease.is_late
         decided[reservation_id] = Landed(
-            reservation_id,
-            item,
-            shopper,
-            qty,
-            order_id,
-            "unpaid",
-            "",
-            sku,
-            amount_minor,
-            currency,
-            now,
-            pay_by,
-            True,
-            is_late,
+            *(reservation_id, item, shopper, qty, order_id, state, reason, sku, amount_minor),
+            *(currency, now, pay_by, True, is_late),
         )
     if len(decided) < len(waiting):
         cursor.execute(_KNOWN)
@@ -223,14 +180,6 @@ def _round(
                 tags[row[0]] = (shard, epoch)
                 decided[row[0]] = Landed._make((*row, False, False))
     return decided
-
-
-def _lease(text: str) -> tuple[tuple[int, int, int], _Lease]:
-    """What the orders of one allocation have in common, by item, shard and epoch."""
-    said = json.loads(text)
-    pay_by = datetime.fromisoformat(said["pay_by"]).astimezone(UTC)
-    common = _Lease(said["sku"], said["price_minor"], said["currency"], pay_by, said["closed"])
-    return (said["item"], said["shard"], said["epoch"]), common
 
 
 def _unused(

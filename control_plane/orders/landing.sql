@@ -7,13 +7,8 @@
 -- for each allocation a row without a reservation, whose text says in JSON what its orders have in common: written
 -- once, since every row of a batch would have to be written here, read there, and wait for both.
 --
--- Locks: pools in item order, then allocations in (item, shard, epoch) order; the same order in every
--- process, so two batches can wait for each other but never in a circle. A reservation id names its
--- item, so whoever holds the item's pool is alone with everything about it: meanwhile no other
--- landing can insert the same order, use up the same room or the same shopper's limit. NO KEY UPDATE is
--- enough for that and does not hold up the foreign key checks of grants. The locks are statements
--- of their own because a statement of READ COMMITTED sees what was committed before it began: the
--- third one sees everything that was decided while the first two waited.
+-- The locks are those of `undisputed.sql`, which says why, in the same order: taken already, unless the
+-- batch is judged as a whole.
 SELECT FROM inventory_pool pool
  WHERE pool.item_id IN (SELECT item FROM landing)
  ORDER BY pool.item_id
@@ -143,7 +138,8 @@ pooled AS (
 )
 SELECT NULL AS reservation_id, NULL AS id,
        json_build_object('item', item_id, 'shard', shard, 'epoch', epoch, 'closed', closed, 'sku', sku,
-                         'price_minor', price_minor, 'currency', currency, 'pay_by', pay_by)::text AS text
+                         'price_minor', price_minor, 'currency', currency, 'pay_by', pay_by,
+                         'room', room, 'limit_per_shopper', limit_per_shopper)::text AS text
   FROM lease
 UNION ALL
 SELECT reservation_id, id, '' FROM made

@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from control_plane.orders.landing import Landed
+from control_plane.orders.landed import Landed
 from control_plane.orders.models import OrderEvent
 
 # An event that could not be sent is tried again after this time, by itself.

@@ -14,7 +14,7 @@ from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, AllocationState, Pool, Source
 from control_plane.orders import projection
 from control_plane.orders.database import units_of
-from control_plane.orders.landing import Landed
+from control_plane.orders.landed import Landed
 from control_plane.orders.models import (
     EventType,
     HoldRelease,

@@ -8,13 +8,13 @@ payment's `paid` covers it.
 
 import logging
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import redis
 from django.conf import settings
 from django.db import transaction
 
-from control_plane.orders.landing import Landed
+from control_plane.orders.landed import Landed
 from control_plane.snapshot.document import epoch_ms
 
 KEY_PREFIX = "reservation:"
@@ -53,6 +53,9 @@ return #KEYS
 )
 # Lua's stack bounds the arguments of one call.
 _KEYS_A_CALL = 1000
+
+# A batch has one time to pay, or a few: each is asked for thousands of times.
+_ms = lru_cache(maxsize=16)(epoch_ms)
 
 log = logging.getLogger(__name__)
 
@@ -113,4 +116,4 @@ def status(landed: Landed) -> str:
     )
     if landed.order_id is None or landed.pay_by is None:
         return f'{head},"reason":"{landed.reason}"}}'
-    return f'{head},"order":"{landed.number}","pay_by_ms":{epoch_ms(landed.pay_by)}}}'
+    return f'{head},"order":"{landed.number}","pay_by_ms":{_ms(landed.pay_by)}}}'

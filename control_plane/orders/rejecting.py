@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from control_plane.orders.landing import Intent, Landed, give_back
+from control_plane.orders.landed import Intent, Landed
+from control_plane.orders.landing import give_back
 from control_plane.orders.models import RejectionReason
 
 _LIMITS = "SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '30s'"

@@ -31,7 +31,8 @@ from control_plane.orders.intent import fields_of as intent_fields
 from control_plane.orders.intent import quick as quick_intent
 from control_plane.orders.intent import read as read_intent
 from control_plane.orders.intent import read_fields as read_intent_fields
-from control_plane.orders.landing import PAY_WITHIN, Intent, Landed, land
+from control_plane.orders.landed import Intent, Landed
+from control_plane.orders.landing import PAY_WITHIN, land
 from control_plane.orders.line import BadLine
 from control_plane.orders.line import read as read_line
 from control_plane.orders.messages import (

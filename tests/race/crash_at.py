@@ -41,7 +41,11 @@ def _process(name: str) -> Callable[[], None]:
         return expiry.main
     if name in once.ONCE:
         return once.ONCE[name]
-    run: Callable[[], None] = importlib.import_module(f"workers.{name}").main
+    module, _, by = name.partition(" by ")
+    worker: Any = importlib.import_module(f"workers.{module}")
+    if by:
+        worker.BATCH_MAX = 4
+    run: Callable[[], None] = worker.main
     return run
 
 

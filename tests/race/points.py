@@ -30,6 +30,13 @@ def _with_offsets(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) ->
     return bool(args[1])
 
 
+def _three_under_way(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
+    """The consumer loop has one batch in each of three places."""
+    loop = args[0]
+    places = (loop._ahead, loop._applying, loop._applied, loop._announcing)
+    return sum(one is not None for one in places) == 3
+
+
 def _succeeded(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> bool:
     return bool(result)
 
@@ -113,7 +120,9 @@ RELAYING = {
 COMMIT = "workers.runtime.membership:Membership.commit"
 LANDING = {
     "order before landing": Point("order_consumer", "workers.order_consumer:land", "before"),
-    "order before commit": Point("order_consumer", "control_plane.orders.landing:_round", "after"),
+    "order before commit": Point(
+        "order_consumer", "control_plane.orders.undisputed:land_undisputed", "after"
+    ),
     "order after commit": Point("order_consumer", "workers.order_consumer:land", "after"),
     "order after events": Point("order_consumer", "workers.runtime.kafka:deliver", "after"),
     "order after announcement": Point(
@@ -121,6 +130,17 @@ LANDING = {
     ),
     "order before offsets": Point("order_consumer", COMMIT, "before", _with_offsets),
     "order after offsets": Point("order_consumer", COMMIT, "after", _with_offsets),
+}
+# With more than a batch waiting three are under way. Batches of four, so that a test needs few.
+BY_FOURS = "order_consumer by fours"
+LOOP = "workers.runtime.consumer:ConsumerLoop"
+READING_AHEAD = {
+    "ahead: one announced, one being landed, one read": Point(
+        BY_FOURS, f"{LOOP}._finish_applying", "before", _three_under_way
+    ),
+    "ahead: one announced, one landed, one being landed": Point(
+        BY_FOURS, f"{LOOP}._announce_applied", "before", _three_under_way
+    ),
 }
 LANDING_BARRIERS = {
     "barrier before commit": Point("order_consumer", f"{SERVICES}:note_barriers", "after"),
@@ -238,6 +258,7 @@ POINTS: dict[str, Point] = {
     **FENCING,
     **RELAYING,
     **LANDING,
+    **READING_AHEAD,
     **LANDING_BARRIERS,
     **DEDUCTING,
     **EXPIRING,

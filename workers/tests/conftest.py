@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 import redis
 from django.db import connections
+from django.utils import timezone
 
 from control_plane.campaigns import services as campaigns
 from control_plane.campaigns.models import Campaign, Item
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
 from control_plane.merchants.models import Merchant
+from control_plane.webhooks.models import ORDER_TYPES, Endpoint
 from workers import inventory_consumer, order_consumer
 from workers.inventory_consumer import WarehouseHandler
 from workers.order_consumer import OrderHandler
@@ -287,3 +289,14 @@ def stage(
     yield stage
     for one in [item, *stage.published.neighbours]:
         line.forget(cluster, one.pk)
+
+
+@pytest.fixture
+def endpoint(campaign: Campaign) -> Endpoint:
+    """Where the campaign's merchant hears of all that becomes of orders."""
+    return Endpoint.objects.create(
+        merchant=campaign.merchant,
+        url="https://shop.example/hooks",
+        events=list(ORDER_TYPES),
+        created_at=timezone.now() - timedelta(hours=1),
+    )

@@ -2,6 +2,8 @@
 
 import json
 import threading
+from contextlib import ExitStack
+from itertools import count, islice
 
 import pytest
 import redis
@@ -210,3 +212,47 @@ def test_two_consumers_share_the_work_and_make_each_order_once(consume, broker, 
     assert Order.objects.count() == 1000
     assert Rejection.objects.filter(reason="over_granted").count() == 100
     assert len(broker.events("order.created")) >= 1000
+
+
+def test_consumers_that_come_and_go_under_load_make_each_order_once(consume, broker, item, caplog):
+    """The group is shared out anew each time; the one that goes leaves batches to the others."""
+    caplog.set_level("INFO", logger="workers.runtime.membership")
+    shoppers = (f"shopper-{n}" for n in count())
+    put = 0
+
+    def flow_until(reached, what):
+        nonlocal put
+
+        def more():
+            nonlocal put
+            if put < 900:
+                reserve(broker, item, list(islice(shoppers, 20)))
+                put += 20
+            return reached()
+
+        until(more, what, 90)
+
+    def orders_above(number):
+        return lambda: Order.objects.count() > number
+
+    def shared_out(times):
+        return lambda: sum("revoked" in one.message for one in caplog.records) >= times
+
+    with ExitStack() as going:
+        going.enter_context(consume(instance="one"))
+        flow_until(orders_above(100), "the first one works")
+        with consume(instance="two"):
+            flow_until(shared_out(1), "the second one has partitions of the first")
+            flow_until(orders_above(200), "both work")
+            with consume(instance="three"):
+                flow_until(shared_out(2), "the third one has some")
+                going.close()
+                flow_until(orders_above(300), "two work on")
+            reserve(broker, item, list(islice(shoppers, 20)))
+            put += 20
+            # Static members: what the gone ones had waits for the end of their session.
+            until(lambda: broker.committed(GROUP, broker.names.reservations) == put, "all", 90)
+    landed = list(Order.objects.values_list("shopper", flat=True))
+    assert sorted(landed) == sorted(f"shopper-{n}" for n in range(put))
+    events = broker.events("order.created")
+    assert {one["order_id"] for one in events} == set(Order.objects.values_list("pk", flat=True))

@@ -15,7 +15,7 @@ from control_plane.dead_letters.models import DeadLetter
 from control_plane.orders.models import StockAnswer
 from control_plane.warehouse.models import Stock, StockEntry
 from control_plane.warehouse.services import stock_in
-from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
+from control_plane.webhooks.models import Delivery
 from tests.redis.waiting import until
 from workers import compensator, replays
 from workers.compensator import CompensationHandler
@@ -29,7 +29,10 @@ from workers.tests.running import in_thread
 from workers.tests.test_database_cut import cut
 from workers.tests.test_order_courier import ORDERS, orders
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "inventory"]),
+    pytest.mark.usefixtures("endpoint"),
+]
 __all__ = ["orders"]
 
 # Whose row it is not: consumer, its database, table, condition on the row of the poison order.
@@ -61,16 +64,6 @@ def refused(group, order, **said):
     finally:
         with connections[alias].cursor() as cursor:
             cursor.execute(f"DROP TRIGGER refuse ON {table}; DROP FUNCTION refuse()")
-
-
-@pytest.fixture(autouse=True)
-def endpoint(campaign):
-    return Endpoint.objects.create(
-        merchant=campaign.merchant,
-        url="https://shop.example/hooks",
-        events=list(ORDER_TYPES),
-        created_at=timezone.now() - timedelta(hours=1),
-    )
 
 
 @pytest.fixture

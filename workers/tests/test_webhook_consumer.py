@@ -3,7 +3,6 @@
 import json
 import threading
 from contextlib import contextmanager
-from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,7 +11,7 @@ from django.utils import timezone
 from control_plane.dead_letters.models import DeadLetter
 from control_plane.dead_letters.services import Letter, discard, keep
 from control_plane.orders.services import land, read_intent, unsent_events
-from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
+from control_plane.webhooks.models import Delivery
 from tests.redis.waiting import until
 from workers import order_events
 from workers.runtime import kafka
@@ -25,16 +24,6 @@ from workers.tests.running import in_thread
 from workers.webhook_consumer import GROUP, WebhookHandler
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "inventory"])
-
-
-@pytest.fixture
-def endpoint(campaign):
-    return Endpoint.objects.create(
-        merchant=campaign.merchant,
-        url="https://shop.example/hooks",
-        events=list(ORDER_TYPES),
-        created_at=timezone.now() - timedelta(hours=1),
-    )
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from control_plane.inventory import services as inventory
 from control_plane.orders import landing
 from control_plane.orders.models import Order
 from control_plane.orders.services import land
+from control_plane.orders.undisputed import land_undisputed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,17 +76,16 @@ def test_control_locks_in_the_order_of_the_batch_deadlock(
     both_hold_one = threading.Barrier(2)
     one, two = _opposite(intent, item, second_item, 0)
 
-    def lock_as_it_comes(cursor, waiting, now, *noted):
+    def lock_as_it_comes(cursor, waiting, now):
         for number, wanted in enumerate(waiting.values()):
             cursor.execute(
                 "SELECT FROM inventory_pool WHERE item_id = %s FOR NO KEY UPDATE", [wanted.item]
             )
             if number == 0:
                 both_hold_one.wait(DEADLINE_S)
-        return real_round(cursor, waiting, now, *noted)
+        return land_undisputed(cursor, waiting, now)
 
-    real_round = landing._round
-    monkeypatch.setattr(landing, "_round", lock_as_it_comes)
+    monkeypatch.setattr(landing, "land_undisputed", lock_as_it_comes)
     outcomes = at_once([lambda: land(one, now), lambda: land(two, now)])
     errors = [outcome for outcome in outcomes if isinstance(outcome, OperationalError)]
     assert len(errors) == 1
@@ -98,10 +98,9 @@ def test_a_landing_that_waits_for_a_lock_sees_what_was_decided_meanwhile(
     batch = [intent(f"shopper-{n}") for n in range(10)]
     later_batch = [*batch, intent("late")]
     first_has_decided = threading.Event()
-    real_round = landing._round
 
-    def hold_the_first(cursor, waiting, now, *noted):
-        decided = real_round(cursor, waiting, now, *noted)
+    def hold_the_first(cursor, waiting, now):
+        decided = land_undisputed(cursor, waiting, now)
         if len(waiting) == len(batch):
             first_has_decided.set()
             _wait_until_somebody_waits_for_a_lock()
@@ -111,7 +110,7 @@ def test_a_landing_that_waits_for_a_lock_sees_what_was_decided_meanwhile(
         assert first_has_decided.wait(DEADLINE_S)
         return land(later_batch, now)
 
-    monkeypatch.setattr(landing, "_round", hold_the_first)
+    monkeypatch.setattr(landing, "land_undisputed", hold_the_first)
     first, second = at_once([lambda: land(batch, now), land_later])
     assert [one.order_id for one in second[:10]] == [one.order_id for one in first]
     assert second[10].reason == "over_granted"

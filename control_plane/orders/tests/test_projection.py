@@ -9,7 +9,7 @@ import redis
 from django.conf import settings
 
 from control_plane.orders import projection
-from control_plane.orders.landing import Landed
+from control_plane.orders.landed import Landed
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -1,0 +1,94 @@
+"""Statuses that the work Redis has lost, written again from the orders (`projection.py`).
+
+A marker stands among the statuses and goes with them: a server that was emptied has none. It names
+the server's run, so one that came up again, with whatever its disk had, is not believed either.
+Until it says that all is written, orders are read newest first, a step at a time, and the marker
+keeps the place; a step moves it only if it still is where the step began. So a second loss while
+the first is mended begins again from the newest order.
+"""
+
+from datetime import datetime, timedelta
+
+import redis
+from django.db import connection
+
+from control_plane.orders import projection
+from control_plane.orders.landed import Landed
+
+# Not one of a reservation: those have digits there.
+MARKER = f"{projection.KEY_PREFIX}mended"
+WHOLE = "whole"
+# Ids are positive, and the newest comes first.
+FIRST = 2**63 - 1
+REJECTIONS_MAX = 50_000
+
+_ORDERS = """
+SELECT ours.reservation_id, ours.item_id, ours.shopper, ours.qty, ours.id, ours.state, '',
+       item.sku, ours.amount_minor, ours.currency, ours.created_at, ours.pay_by,
+       replaced.reservation_id
+  FROM (SELECT * FROM orders_order WHERE id < %(below)s ORDER BY id DESC LIMIT %(most)s) ours
+  JOIN campaigns_item item ON item.id = ours.item_id
+  LEFT JOIN orders_order replaced ON replaced.id = ours.replaces_id
+ ORDER BY ours.id DESC
+"""
+# None in a sale without a failover.
+_REJECTIONS = """
+SELECT reservation_id, item_id, shopper, qty, NULL, '', reason, '', 0, '', created_at, NULL
+  FROM orders_rejection WHERE created_at > %s ORDER BY created_at DESC LIMIT %s
+"""
+# From one place to the next, unless it was moved or lost meanwhile.
+_MOVE = """
+if (redis.call("GET", KEYS[1]) or "") ~= ARGV[1] then
+  return 0
+end
+redis.call("SET", KEYS[1], ARGV[2])
+return 1
+"""
+
+
+def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
+    """Write the next `most` orders' statuses again; True when there is no more to do.
+
+    Repeat safe, beside everything that writes statuses too. Raises redis.RedisError.
+    """
+    run = work_redis.info("server")["run_id"]
+    stands: bytes = work_redis.get(MARKER) or b""  # type: ignore[assignment]
+    place, _, marked_run = stands.decode().partition(" ")
+    if marked_run != run:
+        # What is lost from here on takes this mark with it.
+        _moved(work_redis, stands, f"{FIRST} {run}")
+        return False
+    if place == WHOLE:
+        return True
+    since = now - timedelta(seconds=projection.TTL_S)
+    if int(place) == FIRST:
+        projection.write(work_redis, _rejections(since))
+    orders = _orders(int(place), most)
+    projection.write(work_redis, (one for one, _ in orders))
+    # The shopper knows the reservation that was replaced.
+    projection.write(
+        work_redis,
+        (one._replace(reservation_id=replaced) for one, replaced in orders if replaced),
+    )
+    done = len(orders) < most or orders[-1][0].created_at < since
+    following = WHOLE if done else orders[-1][0].order_id
+    return _moved(work_redis, stands, f"{following} {run}") and done
+
+
+def _moved(work_redis: "redis.Redis", stands: bytes, following: str) -> bool:
+    return bool(work_redis.eval(_MOVE, 1, MARKER, stands, following))
+
+
+def _orders(below: int, most: int) -> list[tuple[Landed, str | None]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ORDERS, {"below": below, "most": most})
+        return [
+            (Landed._make((*order, False, False)), replaced)
+            for *order, replaced in cursor.fetchall()
+        ]
+
+
+def _rejections(since: datetime) -> list[Landed]:
+    with connection.cursor() as cursor:
+        cursor.execute(_REJECTIONS, [since, REJECTIONS_MAX])
+        return [Landed._make((*row, False, False)) for row in cursor.fetchall()]
