@@ -38,6 +38,7 @@ class StandingFigures(Figures):
         metrics.WEBHOOK_ENDPOINTS.labels("off").set(sent.off)
         books = reconciliation.figures(now, timedelta(hours=env.reconcile_after_h))
         metrics.BOOKS_UNBALANCED.set(books.unbalanced)
+        metrics.BOOKS_FINDINGS.set(reconciliation.waiting(now))
         metrics.BOOKS_OVERDUE.set(books.overdue)
         metrics.CAMPAIGNS_COLD.set(cold_campaigns(now, timedelta(seconds=env.arm_lead_s)))
         grace = timedelta(seconds=env.late_money_grace_s)

@@ -193,6 +193,12 @@ ORDERS: tuple[Metric, ...] = (
         "Items of the last 30 days whose latest reconciliation does not balance. Alert above 0.",
     ),
     gauge(
+        "sluice_reconciliation_findings",
+        "findings",
+        "Findings that are left for people, of the latest comparison of all sides of each campaign "
+        "of the last 30 days. Alert above 0.",
+    ),
+    gauge(
         "sluice_reconciliation_overdue",
         "items",
         "Items whose reconciliation should have been made six hours ago. Alert above 0.",

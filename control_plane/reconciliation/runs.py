@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from control_plane.campaigns.models import Campaign
 from control_plane.reconciliation.books import compare as compare_books
@@ -28,6 +28,8 @@ PROBLEM_LENGTH_MAX = 500
 AT_END_AFTER, AT_END_BEFORE = timedelta(minutes=2), timedelta(minutes=9)
 # A side that is away is not asked again every minute.
 UNKNOWN_REST = timedelta(minutes=10)
+# As long as books that do not balance stay in the figures.
+MONTH = timedelta(days=30)
 DAYS_MAX = 7
 _DUE = """
 SELECT campaign.slug, 'at_end', NULL, campaign.ended_at
@@ -209,8 +211,24 @@ def note_repair(finding: Finding, action: str, outcome: str, text: str, now: dat
 
 def open_findings(run: Run) -> QuerySet[Finding]:
     """What waits for a person: no notice, and nothing has mended it."""
+    return _open().filter(run=run)
+
+
+def _open() -> QuerySet[Finding]:
     mended = Q(repair__outcome__in=[RepairOutcome.DONE, RepairOutcome.NOT_NEEDED])
-    return Finding.objects.filter(run=run, is_notice=False).exclude(mended)
+    return Finding.objects.filter(is_notice=False).exclude(mended)
+
+
+def waiting(now: datetime) -> int:
+    """Findings that wait for a person, of the last run of each campaign that could look.
+
+    Campaigns that ended within a month. Reads only.
+    """
+    looked = Run.objects.exclude(outcome=Outcome.UNKNOWN).filter(campaign=OuterRef("pk"))
+    latest = Campaign.objects.filter(ended_at__gt=now - MONTH).annotate(
+        latest=Subquery(looked.order_by("-pk").values("pk")[:1])
+    )
+    return _open().filter(run__in=latest.values("latest")).count()
 
 
 def newest(campaign: Campaign) -> Run | None:

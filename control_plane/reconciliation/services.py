@@ -21,6 +21,7 @@ from control_plane.reconciliation.runs import (
     open_findings,
     store,
     store_unknown,
+    waiting,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "reconcile_due",
     "store",
     "store_unknown",
+    "waiting",
 ]
 
 # What does not balance by then is people's business; it stays open in the figures.

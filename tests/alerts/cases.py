@@ -78,6 +78,7 @@ ORDERS = {
     "ReservationStaysDeadLetter": gauge("sluice_relay_dead_letter_seconds", 2701, 2699),
     "OrderEventsAside": gauge("sluice_order_events_aside", 1, 0),
     "BooksDoNotBalance": gauge("sluice_reconciliation_unbalanced", 1, 0),
+    "SidesDiffer": gauge("sluice_reconciliation_findings", 1, 0),
     "BooksNotCompared": gauge("sluice_reconciliation_overdue", 1, 0),
     "CampaignNotArmed": gauge("sluice_campaigns_not_armed", 1, 0),
     "OrdersDoNotEnd": gauge("sluice_orders_overdue", 1, 0),

@@ -58,6 +58,7 @@ WEBHOOK_ENDPOINTS = gauge("sluice_webhook_endpoints")
 # Books -----------------------------------------------------------------------------------------
 
 BOOKS_UNBALANCED = gauge("sluice_reconciliation_unbalanced")
+BOOKS_FINDINGS = gauge("sluice_reconciliation_findings")
 BOOKS_OVERDUE = gauge("sluice_reconciliation_overdue")
 CAMPAIGNS_COLD = gauge("sluice_campaigns_not_armed")
 ORDERS_OVERDUE = gauge("sluice_orders_overdue")

@@ -13,7 +13,8 @@ from control_plane.orders.models import Order
 from control_plane.orders.services import Intent, land
 from control_plane.payments.models import PaymentException, Refund
 from control_plane.payments.services import create_payment
-from control_plane.reconciliation.services import reconcile_due
+from control_plane.reconciliation.models import Finding, Run
+from control_plane.reconciliation.services import note_repair, reconcile_due
 from control_plane.webhooks.models import ORDER_TYPES, Delivery, Endpoint
 from workers.owed import OWED, OwedWatch
 from workers.runtime.readiness import Readiness
@@ -130,6 +131,39 @@ def test_books_that_do_not_balance_or_were_not_compared(figures, campaign):
     assert reconcile_due(NOW(), timedelta(hours=24)) == 1
     assert figures("sluice_reconciliation_overdue") == 0
     assert figures("sluice_reconciliation_unbalanced") == 1
+
+
+def test_findings_of_the_latest_comparison_that_nothing_has_mended(figures, campaign):
+    Campaign.objects.update(state="ended", ended_at=NOW() - timedelta(days=1))
+    name = "sluice_reconciliation_findings"
+    assert figures(name) == 0
+    missing, notice, mended = (_finding(kind) for kind in ("missing_in_pg", "late", "stuck_grant"))
+    notice.is_notice = True
+    _compared([missing, notice, mended])
+    note_repair(mended, "grant", "done", "", NOW())
+    assert figures(name) == 1
+    _compared([], outcome="unknown")
+    assert figures(name) == 1, "who could not look has mended nothing"
+    _compared([])
+    assert figures(name) == 0
+
+
+def _finding(kind):
+    return Finding(kind=kind, what="a test's", reservation_id="7-0-" + "x" * 22)
+
+
+def _compared(findings, outcome=None):
+    run = Run.objects.create(
+        campaign=Campaign.objects.get(),
+        kind="by_hand",
+        started_at=NOW(),
+        finished_at=NOW(),
+        engine="duckdb",
+        outcome=outcome or ("findings" if findings else "balanced"),
+    )
+    for finding in findings:
+        finding.run = run
+        finding.save()
 
 
 @pytest.mark.parametrize(("watch", "part"), [(StandingFigures, PART), (OwedWatch, OWED)])
