@@ -66,6 +66,14 @@ class Outgoing(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
+# A broker behind a cut line refuses nothing and answers nothing. The client's own minute of patience
+# outlives the session: the member is given up meanwhile, joins anew and is fenced by itself.
+WIRE_SETTINGS = {
+    "socket.timeout.ms": SESSION_TIMEOUT_MS * 6 // 10,
+    "socket.connection.setup.timeout.ms": SESSION_TIMEOUT_MS * 4 // 10,
+}
+
+
 def consumer_settings(brokers: str, group: str, instance: str) -> dict[str, Any]:
     """Settings of a consumer in `group`; `instance` must be unique in it and survive a restart."""
     return {
@@ -91,6 +99,7 @@ def consumer_settings(brokers: str, group: str, instance: str) -> dict[str, Any]
         # The broker answers as soon as there is anything; batches form while the last one lands.
         "fetch.min.bytes": 1,
         "fetch.wait.max.ms": 100,
+        **WIRE_SETTINGS,
     }
 
 
@@ -109,6 +118,7 @@ def producer_settings(brokers: str) -> dict[str, Any]:
         # One partition's next request leaves with what came in this time.
         "linger.ms": 2,
         "compression.type": "lz4",
+        **WIRE_SETTINGS,
     }
 
 
