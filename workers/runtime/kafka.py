@@ -66,8 +66,8 @@ class Outgoing(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-# A broker behind a cut line refuses nothing and answers nothing. The client's own minute of patience
-# outlives the session: the member is given up meanwhile, joins anew and is fenced by itself.
+# A broker behind a cut line refuses nothing and answers nothing. The client's own minute of
+# patience outlives the session: the member is given up, joins anew and is fenced by itself.
 WIRE_SETTINGS = {
     "socket.timeout.ms": SESSION_TIMEOUT_MS * 6 // 10,
     "socket.connection.setup.timeout.ms": SESSION_TIMEOUT_MS * 4 // 10,
