@@ -6,11 +6,14 @@
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+
+from control_plane.drills import page as drills
 
 AUDIT = _("Audit & users")
 MONEY = _("Orders & money")
@@ -113,6 +116,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         address = reverse("switch_console:page")
         console = {"title": _("Switch console"), "icon": "tune", "link": address}
         groups[0]["items"].append(console)
+    if settings.ENV.drills_on == "staging" and request.user.has_perm(drills.PERMISSION):
+        link = {"title": _("Drills"), "icon": "bolt", "link": reverse("admin:drills")}
+        groups[0]["items"].append(link)
     for title, pages in GROUPS:
         items = [_item(label, icon) for label, icon in pages if _may_see(request, label)]
         if title is AUDIT and request.user.has_perm("config.view_audit"):

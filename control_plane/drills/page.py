@@ -1,15 +1,20 @@
 """`/admin/drills/`: the reports of drills, on a staging installation. It changes nothing."""
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from control_plane.drills import services
 
+# Who sees how a sale does may see how it would break.
+PERMISSION = "board.view_board"
+
 
 def listed(request: HttpRequest) -> HttpResponse:
     """The newest reports."""
+    _check(request)
     try:
         reports = services.reports()
     except services.NotStaging as error:
@@ -20,9 +25,15 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 def report(request: HttpRequest, name: str) -> HttpResponse:
     """One report as a file: the console's policy forbids what a page needs that needs no others."""
+    _check(request)
     try:
         page = services.page_of(name)
     except (services.NotStaging, KeyError) as error:
         raise Http404(str(error)) from error
     saved = {"Content-Disposition": f'attachment; filename="drill-{name}.html"'}
     return HttpResponse(page, headers=saved)
+
+
+def _check(request: HttpRequest) -> None:
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied

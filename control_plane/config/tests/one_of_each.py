@@ -106,6 +106,7 @@ def _of_money(item: Item, now: datetime) -> dict[str, dict[str, Any]]:
         created_at=now,
     )
     return {
+        "drill_report": {"name": "a-drill"},
         "orders_order_cancel": {"order_id": order.pk},
         "orders_orderevent_": {"event_id": event.pk},
         "payments_refund_retry": {"refund_id": refund.pk},

@@ -84,6 +84,8 @@ PAGES = {
     "campaigns_campaign_timeline": "morsa",
     "dead_letters_deadletter_discard": "o",
     "dead_letters_deadletter_retry": "os",
+    "drill_report": "moa",
+    "drills": "moa",
     "inventory_allocation_rearm": "o",
     "inventory_pool_top_up": "mo",
     "inventory_pool_withdraw": "mo",
