@@ -32,11 +32,10 @@ limited() {
 
 stop_stack() { "$BIN/python" -m deploy.local down --profile test >/dev/null; }
 
-# Two lanes side by side: what works in the stack, and beside it first what works in Django's test
-# databases and then what has servers of its own or none. Most of each is waiting.
-readonly IN_THE_STACK=(tests/e2e tests/stack)
+# Two lanes side by side: what works in Django's test databases, and what works in the stack or in
+# servers of its own. Most of either is waiting, for a group to meet or for a sale to start.
 readonly IN_DATABASES=(control_plane workers tests/deploy tests/race)
-readonly BESIDE_LOG=var/test/beside.log BESIDE_FAILED=var/test/beside.failed
+readonly LANE_LOG=var/test/in-databases.log
 
 cache_of() { echo "var/cache/pytest-$1"; }
 
@@ -49,19 +48,18 @@ lane() {
     "$BIN/pytest" -o cache_dir="$(cache_of "$name")" "$@"
 }
 
-# What this shell cannot hand on by a variable it leaves in a file.
-beside_the_stack() {
-  local elsewhere
-  mapfile -t elsewhere < <(printf '%s\n' "${IN_DATABASES[@]}" "${IN_THE_STACK[@]}" | sed -n 's,^tests/,--ignore=&,p')
+# The second lane, whose failures the shell it runs in cannot hand on but by its exit code.
+in_databases() {
   lane in-databases 3600 "${IN_DATABASES[@]}"
-  lane by-themselves 3600 tests "${elsewhere[@]}"
-  printf '%s\n' "${failed[@]}" >"$BESIDE_FAILED"
+  return ${#failed[@]}
 }
 
 in_the_stack() {
   limited 300 busted busted
   limited 600 vitest npm --prefix edge-workers test
-  lane in-the-stack 3600 "${IN_THE_STACK[@]}"
+  local elsewhere
+  mapfile -t elsewhere < <(printf '%s\n' "${IN_DATABASES[@]}" | sed -n 's,^tests/,--ignore=&,p')
+  lane in-the-stack 3600 tests "${elsewhere[@]}"
 }
 
 beside=""
@@ -71,32 +69,19 @@ end_tests() {
   stop_stack
 }
 
-collect_beside() {
-  local name
-  if [ ! -f "$BESIDE_FAILED" ]; then
-    failed+=("beside the stack (it did not end)")
-    return
-  fi
-  while read -r name; do
-    [ -z "$name" ] || failed+=("$name")
-  done <"$BESIDE_FAILED"
-}
-
 run_tests() {
   stop_stack # a run that was interrupted may have left an older one
   trap end_tests EXIT
   printf '\n── start the test stack\n'
   "$BIN/python" -m deploy.local up --profile test || return 1
-  mkdir -p "${BESIDE_LOG%/*}"
-  rm -f "$BESIDE_FAILED"
-  beside_the_stack >"$BESIDE_LOG" 2>&1 &
+  mkdir -p "${LANE_LOG%/*}"
+  in_databases >"$LANE_LOG" 2>&1 &
   beside=$!
   in_the_stack
-  printf '\n── beside it\n'
-  wait "$beside"
+  printf '\n── beside it: pytest %s\n' "${IN_DATABASES[*]}"
+  wait "$beside" || failed+=("pytest in-databases")
   beside=""
-  cat "$BESIDE_LOG"
-  collect_beside
+  cat "$LANE_LOG"
   again_if_few
 }
 
@@ -116,7 +101,7 @@ again_if_few() {
   local again=() others=() name names
   for name in "${failed[@]}"; do
     case $name in
-      "pytest in-databases" | "pytest by-themselves" | "pytest in-the-stack") again+=("${name#pytest }") ;;
+      "pytest in-databases" | "pytest in-the-stack") again+=("${name#pytest }") ;;
       *) others+=("$name") ;;
     esac
   done
