@@ -21,7 +21,7 @@ class _Reporter:
     def __init__(self, error: KafkaError | None, offset: int | None) -> None:
         self._error, self._offset = error, offset
 
-    def produce(self, _topic, _value, _key, *, headers, on_delivery):
+    def produce(self, _topic, _value, _key, *, on_delivery):
         on_delivery(self._error, SimpleNamespace(offset=lambda: self._offset))
 
     def flush(self, _wait_s):
