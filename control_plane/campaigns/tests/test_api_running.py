@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from control_plane.api.tests.conftest import (
     call,
@@ -112,3 +112,14 @@ def test_staff_by_their_permissions(staff, url):
     assert ann("post", f"{url}/pause/", {"reason": "r"}).status_code == 200
     answer = ann("post", f"{url}/extend/", {"reason": "r"})
     assert problem(answer) == (403, "permission_denied")
+
+
+def test_an_end_in_the_wrong_year_is_refused(call, url, approved):
+    body = {"ends_at": "9999-12-31T23:59:30Z", "reason": "r"}
+    answer = call("post", f"{url}/extend/", body)
+    assert problem(answer) == (409, "too_long")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "92 days" in answer.json()["title"]
+    with translation.override("zh-hans"):
+        assert "活动最长 92 天" in services.TooLong(approved.pk).message
+    assert Campaign.objects.get(pk=approved.pk).ends_at == approved.ends_at
