@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -148,9 +149,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             reason, now = values["reason"], timezone.now()
             tried = 0
             for one in letters:
-                if services.retry_now(one.pk, reason, staff(request), now):
-                    self.log_change(request, one, f"{_('Retry now')}: {reason}")
-                    tried += 1
+                with transaction.atomic():
+                    if services.retry_now(one.pk, reason, staff(request), now):
+                        self.log_change(request, one, f"{_('Retry now')}: {reason}")
+                        tried += 1
             if not tried:
                 raise Refusal(_("None of them waits any more."))
             return _("Dead letters that are tried within seconds: %(count)s.") % {"count": tried}
@@ -165,6 +167,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             subjects=[_subject(one) for one in letters],
             back=_back(letters),
             perform=perform,
+            is_many=True,
         )
         return ask(self, request, question)
 
@@ -176,6 +179,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             reason = values["reason"]
 
             def discard(one: DeadLetter) -> bool:
+                # In transactions of its own, which note it too.
                 done = services.discard(one.pk, reason, staff(request), timezone.now())
                 if done:
                     self.log_change(request, one, f"{_('Discard')}: {reason}")
@@ -207,6 +211,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             subjects=[_subject(one) for one in letters],
             back=_back(letters),
             perform=perform,
+            is_many=True,
             form=DiscardForm,
         )
         return ask(self, request, question)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import IntegrityError, connection
 from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -50,6 +51,51 @@ def _told(source="buttons"):
 
 def _code(device):
     return f"{TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift).token():06}"
+
+
+@pytest.fixture
+def no_trail():
+    """A function: from now on PostgreSQL takes no line of the trail."""
+
+    def build():
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("ALTER TABLE django_admin_log ADD CONSTRAINT n CHECK (false) NOT VALID")
+
+    return build
+
+
+def test_what_a_page_cannot_write_down_it_does_not_do(admin_client, no_trail):
+    ann = User.objects.create_user("ann")
+    TOTPDevice.objects.create(user=ann, confirmed=True)
+    no_trail()
+    with pytest.raises(IntegrityError):
+        admin_client.post(f"/admin/auth/user/{ann.pk}/second-factor/", {"reason": "lost it"})
+    assert TOTPDevice.objects.exists()
+
+
+def test_nor_does_a_campaigns_button(admin_client, approved, no_trail):
+    no_trail()
+    with pytest.raises(IntegrityError):
+        admin_client.post(f"/admin/campaigns/campaign/{approved.pk}/end/", {"reason": "over"})
+    approved.refresh_from_db()
+    assert approved.ended_at is None
+
+
+def test_nor_does_who_enrolls_or_ends_his_own_second_factor(admin_client, admin_user, no_trail):
+    admin_client.get(ENROLL)
+    device = TOTPDevice.objects.get()
+    no_trail()
+    with pytest.raises(IntegrityError):
+        admin_client.post(ENROLL, {"code": _code(device)})
+    device.refresh_from_db()
+    assert not device.confirmed
+    TOTPDevice.objects.update(confirmed=True, last_t=-1)
+    admin_client.post("/admin/second-factor/", {"code": _code(device)})
+    TOTPDevice.objects.update(last_t=-1)
+    with pytest.raises(IntegrityError):
+        admin_client.post("/admin/second-factor/end/", {"code": _code(device)})
+    assert TOTPDevice.objects.exists()
 
 
 def test_a_wall_link_made_and_withdrawn(admin_client):

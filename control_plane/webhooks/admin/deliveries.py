@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -119,9 +120,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def deliver_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """All that are chosen and not being sent."""
         chosen = list(queryset.exclude(lease_until__isnull=False))
-        done = services.redeliver([one.pk for one in chosen], timezone.now())
-        for one in chosen:
-            self.log_change(request, one, str(_("Deliver again")))
+        with transaction.atomic():
+            done = services.redeliver([one.pk for one in chosen], timezone.now())
+            for one in chosen:
+                self.log_change(request, one, str(_("Deliver again")))
         messages.success(request, _("Delivered again: %(count)s.") % {"count": done})
 
     def has_redeliver_permission(self, request: HttpRequest) -> bool:
