@@ -21,6 +21,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, ReasonForm, Refusal, ask, staff
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, ReadOnlyInline
 from control_plane.dead_letters import services
 from control_plane.dead_letters.models import (
@@ -151,7 +152,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             for one in letters:
                 with transaction.atomic():
                     if services.retry_now(one.pk, reason, staff(request), now):
-                        self.log_change(request, one, f"{_('Retry now')}: {reason}")
+                        self.log_change(request, one, in_english(_("Retry now"), reason))
                         tried += 1
             if not tried:
                 raise Refusal(_("None of them waits any more."))
@@ -182,7 +183,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
                 # In transactions of its own, which note it too.
                 done = services.discard(one.pk, reason, staff(request), timezone.now())
                 if done:
-                    self.log_change(request, one, f"{_('Discard')}: {reason}")
+                    self.log_change(request, one, in_english(_("Discard"), reason))
                 return done
 
             discarded, ordered = _discard(letters, discard)

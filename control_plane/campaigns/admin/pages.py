@@ -29,7 +29,7 @@ from control_plane.campaigns.timeline import timeline
 from control_plane.config.ask_first import staff
 from control_plane.config.audited import AuditedAdmin
 from control_plane.config.dressing import dressed
-from control_plane.config.history import give_reason
+from control_plane.config.history import give_reason, in_english
 
 VIEW, ADD, CHANGE = (f"campaigns.{verb}_campaign" for verb in ("view", "add", "change"))
 CHANGE_URL = "admin:campaigns_campaign_change"
@@ -105,7 +105,7 @@ class CampaignPages(AuditedAdmin):
             try:
                 with transaction.atomic():
                     move.perform(campaign, staff(request), timezone.now(), values)
-                    self.log_change(request, campaign, str(move.button))
+                    self.log_change(request, campaign, in_english(move.button))
             except services.CampaignError as error:
                 messages.error(request, error.message)
             except ValidationError as error:
@@ -152,7 +152,7 @@ class CampaignPages(AuditedAdmin):
             return self._page(request, campaign, "clone", _("Copy"))
         with transaction.atomic():
             copy = clone(campaign, staff(request), timezone.now())
-            self.log_addition(request, copy, str(_("Copied.")))
+            self.log_addition(request, copy, in_english(_("Copied.")))
         said = {"campaign": copy, "moment": when(copy.starts_at, copy.time_zone)}
         messages.success(
             request, _("“%(campaign)s” is a new draft for %(moment)s. Look at its dates.") % said

@@ -81,7 +81,7 @@ def enroll(request: HttpRequest) -> HttpResponse:
         if device.verify_token(form.cleaned_data["code"]):
             with transaction.atomic():
                 codes = _confirm(user, device)
-                log_deed(user, user, _("Second factor enrolled"))
+                log_deed(user, user, gettext_lazy("Second factor enrolled"))
             login(request, device)
             return _page(request, "admin/second_factor/codes.html", codes=codes)
         form.add_error("code", _("This code is not right. Is the clock of your phone right?"))
@@ -109,7 +109,7 @@ def end(request: HttpRequest) -> HttpResponse:
         if match_token(user, form.cleaned_data["code"]) is not None:
             with transaction.atomic():
                 second_factor.reset(user)
-                log_deed(user, user, _("Second factor ended"))
+                log_deed(user, user, gettext_lazy("Second factor ended"))
             messages.success(request, _("You sign in with your password alone from now on."))
             return HttpResponseRedirect(reverse("admin:index"))
         form.add_error("code", _("This code is not right, or it was used. Wait for the next one."))
