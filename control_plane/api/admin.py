@@ -20,6 +20,7 @@ from control_plane.api.models import NAME_LENGTH_MAX, ApiKey
 from control_plane.api.scopes import Scope
 from control_plane.config.ask_first import Question, Refusal, ask, staff
 from control_plane.config.dressing import dressed
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
 from control_plane.merchants.models import Merchant
 
@@ -112,7 +113,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         }
         if made is not None:
             key, token = made
-            self.log_addition(request, key, str(_("New API key")))
+            self.log_addition(request, key, in_english(_("New API key")))
             context |= {"key": key, "token": token}
         answer = TemplateResponse(request, "admin/api/key.html", context)
         answer["Cache-Control"] = "no-store"
@@ -143,7 +144,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             if not services.revoke_key(pk, timezone.now()):
                 raise Refusal(_("It was revoked before."))
-            self.log_change(request, key, f"{_('Revoke')}: {values['reason']}")
+            self.log_change(request, key, in_english(_("Revoke"), values["reason"]))
             return _("%(key)s is revoked.") % {"key": key}
 
         question = Question(

@@ -48,7 +48,8 @@ def frames(campaign: Campaign, now: datetime | None = None) -> bytes:
     if settings.ENV.prometheus_url is None:
         raise prometheus.Unanswered("there is no Prometheus here")
     since = campaign.starts_at - BEFORE
-    until = min(now, (campaign.ended_at or campaign.ends_at) + AFTER)
+    # What is past, before AFTER is added: the last second of the year 9999 has no later one.
+    until = min(now - AFTER, campaign.ended_at or campaign.ends_at) + AFTER
     step_s = max(1, round((until - since).total_seconds() / FRAMES_MAX + 0.5))
     url = settings.ENV.prometheus_url
     seen = prometheus.over(url, since.timestamp(), until.timestamp(), step_s)

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.admin.models import ADDITION
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from control_plane.board.models import Alert, WallLink
 from control_plane.config.history import log_deed
@@ -78,7 +79,7 @@ def make_wall_link(place: str, lasts: timedelta, by: Any, now: datetime) -> Wall
         link = WallLink.objects.create(
             place=place.strip()[:100], by=by, created_at=now, expires_at=now + lasts
         )
-        log_deed(by, link, _("Wall link made"), ADDITION)
+        log_deed(by, link, gettext_lazy("Wall link made"), ADDITION)
     return link
 
 
@@ -88,5 +89,5 @@ def withdraw_wall_link(link: WallLink, by: Any, now: datetime) -> bool:
     with transaction.atomic():
         ended = bool(open_one.update(withdrawn_at=now))
         if ended:
-            log_deed(by, link, _("Wall link withdrawn"))
+            log_deed(by, link, gettext_lazy("Wall link withdrawn"))
     return ended

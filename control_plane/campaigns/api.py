@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -214,8 +215,10 @@ class ItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """What the service refuses is a conflict."""
+    """What the service refuses is a conflict; what a row of it may not say is a wrong field."""
     try:
         yield
+    except ModelValidationError as error:
+        raise serializers.ValidationError(serializers.as_serializer_error(error)) from error
     except services.CampaignError as error:
         raise Conflict(detail=str(error.message), code=error.code) from error

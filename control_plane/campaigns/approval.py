@@ -19,8 +19,9 @@ from control_plane.campaigns.errors import (
     NotSubmitted,
     SamePerson,
     StartInThePast,
+    TooLong,
 )
-from control_plane.campaigns.models import Campaign, CampaignState, Item, StepKind
+from control_plane.campaigns.models import LASTS_MAX, Campaign, CampaignState, Item, StepKind
 from control_plane.campaigns.queues import fix_buckets
 from control_plane.campaigns.steps import COMMENT_LENGTH_MAX, is_maker, note
 from control_plane.config import history
@@ -53,7 +54,7 @@ def submit(campaign: Campaign, by: "User", now: datetime, comment: str = "") -> 
     """Ask for the approval of the draft as it is now.
 
     Raises NotDraft, AlreadySubmitted, and what would keep it from being approved: StartInThePast,
-    NoItems, Clashes.
+    TooLong, NoItems, Clashes.
     """
     with transaction.atomic():
         campaign = lock_draft(campaign.pk)
@@ -111,7 +112,7 @@ def approve(
     `by` is None when the command line approves, which answers to nobody. A person approves what
     another one submitted (SLUICE_APPROVAL_BY_SECOND_PERSON), and `seen` is the digest of what he
     saw. Raises NotDraft (also for a repeat), NotSubmitted, SamePerson, ChangedSince,
-    StartInThePast, NoItems, Clashes.
+    StartInThePast, TooLong, NoItems, Clashes.
     """
     with transaction.atomic():
         if not _leave_draft(campaign.pk, by, now):
@@ -153,6 +154,8 @@ def _require_second_person(campaign: Campaign, by: "User", digest: str) -> None:
 def _refuse_what_cannot_run(campaign: Campaign, now: datetime) -> None:
     if campaign.starts_at < now:
         raise StartInThePast(campaign.pk)
+    if campaign.ends_at - campaign.starts_at > LASTS_MAX:
+        raise TooLong(campaign.pk)
     items = list(campaign.items.order_by("pk"))
     if not items:
         raise NoItems(campaign.pk)

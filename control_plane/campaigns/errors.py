@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.clashes import Clash
 from control_plane.campaigns.local_time import to_wall
+from control_plane.campaigns.models import LASTS_MAX
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -34,6 +35,16 @@ class StartInThePast(CampaignError):
 
     code = "start_in_the_past"
     message = _("The start has passed. Move it into the future, then approve.")
+
+
+class TooLong(CampaignError):
+    """LASTS_MAX, from the start to the end."""
+
+    code = "too_long"
+
+    def __init__(self, campaign_id: int) -> None:
+        super().__init__(campaign_id)
+        self.message = too_long_in_words()
 
 
 class NoItems(CampaignError):
@@ -148,6 +159,11 @@ class NotPaused(CampaignError):
 
     code = "not_paused"
     message = _("It is not paused.")
+
+
+def too_long_in_words() -> str:
+    """How long it may be."""
+    return _("A sale lasts %s days at most. Look at the year and the month.") % LASTS_MAX.days
 
 
 def clash_in_words(clash: Clash) -> str:

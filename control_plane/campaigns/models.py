@@ -16,6 +16,8 @@ from control_plane.merchants.models import Merchant
 # Ten thousand million in a currency of two decimals: what is above is a typing error.
 PRICE_MINOR_MAX = 10**12
 LIMIT_PER_SHOPPER_MAX = 1000
+# What is longer is a typing error in the year or the month more often than a sale.
+LASTS_MAX = timedelta(days=92)
 SHARDS_MAX = 64
 BUCKETS_MAX = 16
 PAY_MINUTES, PAY_MINUTES_MAX = 15, 1440

@@ -17,8 +17,9 @@ from control_plane.campaigns.errors import (
     NotLater,
     NotPaused,
     NotRunning,
+    TooLong,
 )
-from control_plane.campaigns.models import Campaign, CampaignState, Item, StepKind
+from control_plane.campaigns.models import LASTS_MAX, Campaign, CampaignState, Item, StepKind
 from control_plane.campaigns.steps import note
 from control_plane.config import history
 from control_plane.inventory import services as inventory
@@ -56,12 +57,14 @@ def extend(
     """Move the end to later; gateways sell past the old one once they have the next snapshot.
 
     `campaign` as its user saw it. Raises NotLater, EndHasPassed (shoppers may have been told that
-    it is over), EndWasMoved, Clashes.
+    it is over), EndWasMoved, TooLong, Clashes.
     """
     seen = campaign.ends_at
     with transaction.atomic():
         if not _move_end(campaign.pk, seen, ends_at, now):
             raise _why_not_moved(campaign, ends_at, now)
+        if ends_at - campaign.starts_at > LASTS_MAX:
+            raise TooLong(campaign.pk)
         lock_sales_of(campaign.merchant_id)
         skus = campaign.items.values_list("sku", flat=True)
         found = clashes(

@@ -35,6 +35,7 @@ from control_plane.campaigns.errors import (
     NotSubmitted,
     SamePerson,
     StartInThePast,
+    TooLong,
 )
 from control_plane.campaigns.models import Campaign, CampaignState, Item, StepKind
 from control_plane.campaigns.queues import create_buckets
@@ -76,6 +77,7 @@ __all__ = [
     "NotSubmitted",
     "SamePerson",
     "StartInThePast",
+    "TooLong",
     "approve",
     "cold_campaigns",
     "create_draft",

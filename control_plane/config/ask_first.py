@@ -1,6 +1,7 @@
 """Pages of the admin that ask before they do: GET shows a form, POST does it, once it is valid."""
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
@@ -41,7 +43,11 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """Something a user may do; `perform` gets the form's values and returns what to tell him."""
+    """Something a user may do; `perform` gets the form's values and returns what to tell him.
+
+    In one transaction with its line of the trail, unless it does many things each of which stands
+    by itself: `is_many`.
+    """
 
     title: "_StrPromise"
     warning: "_StrPromise"
@@ -50,6 +56,7 @@ class Question:
     back: str
     perform: Callable[[dict[str, Any]], str]
     form: type[forms.Form] = ReasonForm
+    is_many: bool = False
 
 
 def staff(request: HttpRequest) -> "User":
@@ -66,7 +73,9 @@ def ask(admin: ModelAdmin, request: HttpRequest, question: Question) -> HttpResp
     if form.is_valid():
         history.give_reason(request, form.cleaned_data.get("reason", ""))
         try:
-            messages.success(request, question.perform(form.cleaned_data))
+            with nullcontext() if question.is_many else transaction.atomic():
+                said = question.perform(form.cleaned_data)
+            messages.success(request, said)
         except Refusal as refusal:
             messages.error(request, refusal.message)
         return HttpResponseRedirect(question.back)

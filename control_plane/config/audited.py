@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from control_plane.config.history import REASON_LENGTH_MAX, give_reason
+from control_plane.config.history import REASON_LENGTH_MAX, give_reason, in_words
 from control_plane.config.model_admin import ModelAdmin
 
 VERBS = {"+": gettext_lazy("created"), "~": gettext_lazy("changed"), "-": gettext_lazy("deleted")}
@@ -105,7 +105,7 @@ def _is_button(entry: LogEntry) -> bool:
 
 
 def _button(entry: LogEntry) -> Step:
-    return Step(entry.action_time, str(entry.user), entry.get_change_message(), "", [])
+    return Step(entry.action_time, str(entry.user), in_words(entry.change_message), "", [])
 
 
 def _changes(obj: Any) -> Iterator[Step]:

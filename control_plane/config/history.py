@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
+from django.utils import translation
+from django.utils.translation import gettext
 from simple_history.models import HistoricalRecords
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ REASON_LENGTH_MAX = 200
 _REASON = "change_reason"
 # As long as Django's log takes it.
 _NAME_LENGTH_MAX = 200
+_BY_API = " (API)"
 
 
 class Records(HistoricalRecords):
@@ -78,21 +81,38 @@ def note(
         records.post_save(fresh, created=False)
 
 
-def log_deed(by: Any, subject: Any, deed: str, flag: int = CHANGE) -> None:
-    """A line of the trail for what no history keeps, where no page of the admin writes it."""
+def log_deed(
+    by: Any, subject: Any, deed: Any, flag: int = CHANGE, *, reason: str = "", by_api: bool = False
+) -> None:
+    """A line of the trail for what no history keeps, where no page of the admin writes it.
+
+    `deed` is lazy. `by_api`: the same as a button, but pressed by a program.
+    """
     LogEntry.objects.create(
         user=by,
         content_type=ContentType.objects.get_for_model(subject),
         object_id=str(subject.pk),
         object_repr=str(subject)[:_NAME_LENGTH_MAX],
         action_flag=flag,
-        change_message=deed,
+        change_message=in_english(deed, reason, by_api=by_api),
     )
 
 
-def over_api(deed: Any) -> str:
-    """The same as a button, but pressed by a program."""
-    return f"{deed} (API)"
+def in_english(deed: Any, reason: str = "", *, by_api: bool = False) -> str:
+    """As the trail keeps a lazy text, whoever does it: nobody can change it later."""
+    with translation.override("en"):
+        kept = f"{deed}{_BY_API if by_api else ''}"
+    return f"{kept}: {reason}" if reason else kept
+
+
+def in_words(kept: str) -> str:
+    """What `in_english` has made, in the reader's language; the reason as it was typed."""
+    deed, colon, reason = kept.partition(": ")
+    name = deed.removesuffix(_BY_API)
+    said = gettext(name) if name else ""
+    if name != deed:
+        said = gettext("%(deed)s (over the API)") % {"deed": said}
+    return f"{said}{colon}{reason}"
 
 
 def begin() -> int:

@@ -133,7 +133,7 @@ KINDS = (
     Kind(
         _("Books that do not balance"),
         "reconciliation.Reconciliation",
-        "?balanced__exact=0",
+        "?open=1",
         "balance",
         unbalanced,
         is_urgent=True,

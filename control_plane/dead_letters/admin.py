@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import Error as DatabaseError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -20,6 +21,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, ReasonForm, Refusal, ask, staff
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, ReadOnlyInline
 from control_plane.dead_letters import services
 from control_plane.dead_letters.models import (
@@ -148,9 +150,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             reason, now = values["reason"], timezone.now()
             tried = 0
             for one in letters:
-                if services.retry_now(one.pk, reason, staff(request), now):
-                    self.log_change(request, one, f"{_('Retry now')}: {reason}")
-                    tried += 1
+                with transaction.atomic():
+                    if services.retry_now(one.pk, reason, staff(request), now):
+                        self.log_change(request, one, in_english(_("Retry now"), reason))
+                        tried += 1
             if not tried:
                 raise Refusal(_("None of them waits any more."))
             return _("Dead letters that are tried within seconds: %(count)s.") % {"count": tried}
@@ -165,6 +168,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             subjects=[_subject(one) for one in letters],
             back=_back(letters),
             perform=perform,
+            is_many=True,
         )
         return ask(self, request, question)
 
@@ -176,9 +180,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             reason = values["reason"]
 
             def discard(one: DeadLetter) -> bool:
+                # In transactions of its own, which note it too.
                 done = services.discard(one.pk, reason, staff(request), timezone.now())
                 if done:
-                    self.log_change(request, one, f"{_('Discard')}: {reason}")
+                    self.log_change(request, one, in_english(_("Discard"), reason))
                 return done
 
             discarded, ordered = _discard(letters, discard)
@@ -207,6 +212,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
             subjects=[_subject(one) for one in letters],
             back=_back(letters),
             perform=perform,
+            is_many=True,
             form=DiscardForm,
         )
         return ask(self, request, question)

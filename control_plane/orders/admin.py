@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Item
 from control_plane.config.ask_first import Question, Refusal, ask
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
 from control_plane.orders import services
 from control_plane.orders.event_admin import OrderEventAdmin
@@ -76,7 +77,7 @@ class OrderAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             if not services.end_order(order_id, OrderState.CANCELLED, timezone.now()):
                 raise Refusal(_("The order is not unpaid any more."))
-            self.log_change(request, order, f"{_('Cancel order')}: {values['reason']}")
+            self.log_change(request, order, in_english(_("Cancel order"), values["reason"]))
             return _("%(order)s is cancelled.") % {"order": order}
 
         question = Question(

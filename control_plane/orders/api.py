@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from control_plane.api.scopes import Scope
 from control_plane.api.views import ApiView, ApiViewSet
 from control_plane.campaigns.models import Item
-from control_plane.config.history import log_deed, over_api
+from control_plane.config.history import log_deed
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.orders import reservations, services
@@ -69,7 +69,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         with transaction.atomic():
             if not services.end_order(order.pk, OrderState.CANCELLED, timezone.now()):
                 raise Conflict(detail=_("The order is not unpaid any more."), code="not_unpaid")
-            log_deed(request.user, order, over_api(_("Cancel order")))
+            log_deed(request.user, order, _("Cancel order"), by_api=True)
         return self.shown(self.get_object())
 
 

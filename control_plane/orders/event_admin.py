@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, ReasonForm, Refusal, ask
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin
 from control_plane.orders import services
 from control_plane.orders.models import Order, OrderEvent, Rejection
@@ -98,7 +99,7 @@ class OrderEventAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             if not services.retry_event(event_id, timezone.now()):
                 raise Refusal(NOT_WAITING)
-            self.log_change(request, event, f"{_('Retry now')}: {values['reason']}")
+            self.log_change(request, event, in_english(_("Retry now"), values["reason"]))
             return str(_("The courier tries it within seconds."))
 
         question = Question(
@@ -118,7 +119,7 @@ class OrderEventAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             if not services.discard_event(event_id, timezone.now()):
                 raise Refusal(NOT_WAITING)
-            self.log_change(request, event, f"{_('Discard')}: {values['reason']}")
+            self.log_change(request, event, in_english(_("Discard"), values["reason"]))
             return str(_("It is given up. The order itself stands as it is."))
 
         question = Question(

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from control_plane.campaigns.models import Campaign
 from control_plane.config.dressing import dressed
+from control_plane.config.history import in_english
 from control_plane.config.model_admin import ModelAdmin
 from control_plane.pages import facts, render, services
 from control_plane.pages.forms import HeadForm, WordsForm
@@ -69,7 +70,7 @@ class CampaignPageAdmin(ModelAdmin):
             services.write_page(
                 campaign, head.writing, {item: form.writing for item, form in items.items()}
             )
-            self.log_change(request, campaign, str(_("Page written.")))
+            self.log_change(request, campaign, in_english(_("Page written.")))
             messages.success(request, _("Written. A page that is published follows in a second."))
             return HttpResponseRedirect(reverse(EDIT_URL, args=[campaign.pk]))
         return self._show(request, campaign, head, items)

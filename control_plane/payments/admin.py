@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, Refusal, ask
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, ReadOnlyInline
 from control_plane.orders.models import Order
 from control_plane.payments import services
@@ -149,7 +150,7 @@ class RefundAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             if not services.retry(refund.pk, timezone.now()):
                 raise Refusal(_("Only a failed refund can be tried again."))
-            self.log_change(request, refund, f"{_('Try again')}: {values['reason']}")
+            self.log_change(request, refund, in_english(_("Try again"), values["reason"]))
             return str(_("The provider is asked again."))
 
         question = Question(
@@ -234,7 +235,7 @@ class ExceptionAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             if not services.resolve(exception_id, timezone.now()):
                 raise Refusal(_("It is closed already."))
-            self.log_change(request, exception, f"{_('Close')}: {values['reason']}")
+            self.log_change(request, exception, in_english(_("Close"), values["reason"]))
             return str(_("It is closed."))
 
         question = Question(

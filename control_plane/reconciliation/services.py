@@ -39,6 +39,7 @@ __all__ = [
     "reconcile_due",
     "store",
     "store_unknown",
+    "unbalanced_now",
     "waiting",
 ]
 
@@ -61,17 +62,20 @@ SELECT due.item, due.day
  ORDER BY due.ended_at, due.item
  LIMIT %(limit)s
 """
-_OPEN = """
-SELECT count(*) FILTER (WHERE NOT latest.balanced),
-       count(*) FILTER (WHERE latest.balanced IS NULL AND over.since < %(overdue)s)
+_NEWEST = """
   FROM (SELECT item.id AS item,
                campaign.ended_at + %(after)s + campaign.pay_minutes * interval '1 minute' AS since
           FROM campaigns_campaign campaign
           JOIN campaigns_item item ON item.campaign_id = campaign.id
          WHERE campaign.state = 'ended' AND campaign.ended_at > %(now)s - interval '30 days') over
-  LEFT JOIN LATERAL (SELECT balanced FROM reconciliation_reconciliation done
+  LEFT JOIN LATERAL (SELECT id, balanced FROM reconciliation_reconciliation done
                       WHERE done.item_id = over.item ORDER BY done.day DESC LIMIT 1) latest ON true
 """
+_OPEN = f"""
+SELECT count(*) FILTER (WHERE NOT latest.balanced),
+       count(*) FILTER (WHERE latest.balanced IS NULL AND over.since < %(overdue)s)
+{_NEWEST}"""
+_UNBALANCED = f"SELECT latest.id {_NEWEST} WHERE NOT latest.balanced"
 
 log = logging.getLogger(__name__)
 
@@ -132,3 +136,10 @@ def figures(now: datetime, after: timedelta) -> Figures:
         cursor.execute(_OPEN, values)
         unbalanced, overdue = cursor.fetchone()
     return Figures(unbalanced, overdue)
+
+
+def unbalanced_now(now: datetime, after: timedelta) -> list[int]:
+    """The rows that `figures` counts: an item's newest one, when it does not balance."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNBALANCED, {"now": now, "after": after})
+        return [pk for (pk,) in cursor.fetchall()]

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.decorators import action
@@ -19,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from control_plane.api.views import ApiView
-from control_plane.config.history import log_deed, over_api
+from control_plane.config.history import log_deed
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.inventory.errors import AlreadyThere, InventoryError
@@ -103,8 +104,8 @@ class PresetViewSet(ApiView, ViewSet):
             with transaction.atomic():
                 if thrown:
                     # A revert has no reason of its own.
-                    deed = _("Preset reverted: %(reason)s") % said
-                    log_deed(by, thrown[0], over_api(deed))
+                    deed = gettext_lazy("Preset reverted")
+                    log_deed(by, thrown[0], deed, reason=said["reason"], by_api=True)
                 presets.revert_preset(preset, by=by, now=timezone.now(), **said)
         except services.NotInForce as error:
             raise Conflict(detail=str(error.message), code=error.code) from error

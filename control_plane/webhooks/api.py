@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from control_plane.api.scopes import Scope
 from control_plane.api.views import ApiViewSet
-from control_plane.config.history import log_deed, over_api
+from control_plane.config.history import log_deed
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.webhooks import services
@@ -87,7 +87,7 @@ class EndpointViewSet(
             raise Conflict(detail=_("The endpoint is off."), code="endpoint_off")
         with transaction.atomic():
             made = services.ping(endpoint, timezone.now())
-            log_deed(request.user, endpoint, over_api(_("Send a test")))
+            log_deed(request.user, endpoint, _("Send a test"), by_api=True)
         return Response(DeliverySerializer(made).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={201: EndpointWithSecretSerializer})
@@ -97,7 +97,7 @@ class EndpointViewSet(
         endpoint = self.get_object()
         with transaction.atomic():
             services.rotate_secret(endpoint, timezone.now())
-            log_deed(request.user, endpoint, over_api(_("Rotate the secret")))
+            log_deed(request.user, endpoint, _("Rotate the secret"), by_api=True)
         return self._with_secret(endpoint, status.HTTP_201_CREATED)
 
     @extend_schema(request=None)
@@ -108,7 +108,7 @@ class EndpointViewSet(
         with transaction.atomic():
             if not services.retire_secret(endpoint):
                 raise Conflict(detail=_("There is only one secret."), code="one_secret")
-            log_deed(request.user, endpoint, over_api(_("End the older secret")))
+            log_deed(request.user, endpoint, _("End the older secret"), by_api=True)
         return self.shown(self.get_object())
 
     def _with_secret(self, endpoint: Endpoint, code: int) -> Response:
@@ -148,7 +148,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewS
         with transaction.atomic():
             if not services.redeliver([delivery.pk], timezone.now()):
                 raise Conflict(detail=_("It is being sent."), code="being_sent")
-            log_deed(request.user, delivery, over_api(_("Deliver again")))
+            log_deed(request.user, delivery, _("Deliver again"), by_api=True)
         again = self.get_object()
         return Response(DeliverySerializer(again).data, status=status.HTTP_202_ACCEPTED)
 

@@ -2,6 +2,7 @@
 
 import type { BoardDocument } from "./document.ts";
 import { el, say } from "./dom.ts";
+import { PastSales } from "./past_sales.ts";
 import type { Words } from "./words.ts";
 
 /** A frame is a second or more of the sale; so many are shown in a second. */
@@ -25,12 +26,13 @@ export class Replay {
   readonly #moment = el("output", "moment");
   readonly #options: ReplayOptions;
   #frames: readonly BoardDocument[] = [];
-  /** Of how much of its beginning Prometheus kept nothing. */
+  readonly #sales: PastSales;
   #missing_ms = 0;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
+    this.#sales = new PastSales(options.fetch, options.words.text);
     const { text } = options.words;
     this.select.setAttribute("aria-label", text.replay);
     this.select.append(new Option(text.choose, ""));
@@ -54,28 +56,19 @@ export class Replay {
   async #choose(slug: string): Promise<void> {
     this.#stop();
     this.select.value = slug;
-    this.#frames = slug === "" ? [] : await this.#load(slug);
+    const sale = await this.#sales.choose(slug);
+    if (sale === null) return;
+    this.#frames = sale.frames;
+    this.#missing_ms = sale.missing_ms;
     this.bar.hidden = slug === "";
     if (!this.is_on) {
-      say(this.#moment, slug === "" ? "" : this.#options.words.text.no_series);
+      say(this.#moment, sale.problem);
       this.#options.leave();
       return;
     }
     this.#slider.max = String(this.#frames.length - 1);
     this.#slider.value = "0";
     this.#run();
-  }
-
-  async #load(slug: string): Promise<readonly BoardDocument[]> {
-    try {
-      const answer = await this.#options.fetch(`/board/replay/${slug}.json`);
-      if (!answer.ok) return [];
-      const said = (await answer.json()) as { frames: BoardDocument[]; missing_ms: number | null };
-      this.#missing_ms = said.missing_ms ?? 0;
-      return said.frames;
-    } catch {
-      return [];
-    }
   }
 
   #run(): void {

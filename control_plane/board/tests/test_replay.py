@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -87,3 +87,10 @@ def test_a_beginning_that_is_gone_is_said(approved, item, kept):
 def test_of_what_is_gone_altogether_there_are_no_frames(approved, item, kept):
     kept(item, 10**6)
     assert _replayed(approved) == {"frames": [], "missing_ms": None}
+
+
+def test_a_sale_without_a_sensible_end_is_replayed_up_to_now(approved, item, kept):
+    kept(item, 0)
+    now = approved.ends_at
+    approved.ends_at = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert json.loads(replay.frames(approved, now))["frames"]

@@ -1,6 +1,6 @@
 """A draft's form: times by the clocks of the campaign's zone, what is wrong at its field."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -16,12 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSplitDateTimeVerticalWidget
 
 from control_plane.campaigns.clashes import Clash, clashes
-from control_plane.campaigns.errors import clash_in_words
+from control_plane.campaigns.errors import clash_in_words, too_long_in_words
 from control_plane.campaigns.local_time import to_utc, to_wall, zone_names
-from control_plane.campaigns.models import Campaign
+from control_plane.campaigns.models import LASTS_MAX, Campaign
 
-# What is longer is a typing error in the year or the month more often than a sale.
-LASTS_MAX = timedelta(days=92)
 TIMES = ("starts_at", "ends_at")
 
 
@@ -91,8 +89,7 @@ class CampaignForm(forms.ModelForm):
             said = {"zone": zone, "now": f"{to_wall(now, zone):%Y-%m-%d %H:%M:%S}"}
             self.add_error("starts_at", words % said)
         if start is not None and end is not None and end - start > LASTS_MAX:
-            words = _("A sale lasts %s days at most. Look at the year and the month.")
-            self.add_error("ends_at", words % LASTS_MAX.days)
+            self.add_error("ends_at", too_long_in_words())
 
 
 class ItemFormSet(BaseInlineFormSet):

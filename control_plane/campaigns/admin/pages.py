@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -28,7 +29,7 @@ from control_plane.campaigns.timeline import timeline
 from control_plane.config.ask_first import staff
 from control_plane.config.audited import AuditedAdmin
 from control_plane.config.dressing import dressed
-from control_plane.config.history import give_reason
+from control_plane.config.history import give_reason, in_english
 
 VIEW, ADD, CHANGE = (f"campaigns.{verb}_campaign" for verb in ("view", "add", "change"))
 CHANGE_URL = "admin:campaigns_campaign_change"
@@ -102,14 +103,15 @@ class CampaignPages(AuditedAdmin):
             values = form.cleaned_data
             give_reason(request, values.get("reason") or values.get("comment") or "")
             try:
-                move.perform(campaign, staff(request), timezone.now(), values)
+                with transaction.atomic():
+                    move.perform(campaign, staff(request), timezone.now(), values)
+                    self.log_change(request, campaign, in_english(move.button))
             except services.CampaignError as error:
                 messages.error(request, error.message)
             except ValidationError as error:
                 messages.error(request, " ".join(error.messages))
             else:
                 messages.success(request, move.done % {"campaign": campaign})
-                self.log_change(request, campaign, str(move.button))
             return HttpResponseRedirect(reverse(CHANGE_URL, args=[campaign.pk]))
 
         return view
@@ -148,8 +150,9 @@ class CampaignPages(AuditedAdmin):
         campaign = get_object_or_404(self.get_queryset(request), pk=campaign_id)
         if request.method != "POST":
             return self._page(request, campaign, "clone", _("Copy"))
-        copy = clone(campaign, staff(request), timezone.now())
-        self.log_addition(request, copy, str(_("Copied.")))
+        with transaction.atomic():
+            copy = clone(campaign, staff(request), timezone.now())
+            self.log_addition(request, copy, in_english(_("Copied.")))
         said = {"campaign": copy, "moment": when(copy.starts_at, copy.time_zone)}
         messages.success(
             request, _("“%(campaign)s” is a new draft for %(moment)s. Look at its dates.") % said

@@ -276,7 +276,7 @@ def test_the_whole_campaign_is_paused_and_resumed(operator, approved):
     page = _text(operator.post(_url(approved, "pause"), {"reason": "robots"}, follow=True))
     assert "“Spring” is paused." in page
     assert "by staff: robots" in page
-    assert f"/{approved.pk}/resume/" in page and f"/{approved.pk}/pause/" not in page
+    assert _url(approved, "resume") in page and _url(approved, "pause") not in page
     page = _text(operator.post(_url(approved, "resume"), {"reason": "gone"}, follow=True))
     assert "“Spring” is resumed." in page
 

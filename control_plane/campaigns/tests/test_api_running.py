@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
+from django.core.exceptions import ValidationError
+from django.utils import timezone, translation
 
 from control_plane.api.tests.conftest import (
     call,
@@ -112,3 +113,27 @@ def test_staff_by_their_permissions(staff, url):
     assert ann("post", f"{url}/pause/", {"reason": "r"}).status_code == 200
     answer = ann("post", f"{url}/extend/", {"reason": "r"})
     assert problem(answer) == (403, "permission_denied")
+
+
+def test_an_end_in_the_wrong_year_is_refused(call, url, approved):
+    body = {"ends_at": "9999-12-31T23:59:30Z", "reason": "r"}
+    answer = call("post", f"{url}/extend/", body)
+    assert problem(answer) == (409, "too_long")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "92 days" in answer.json()["title"]
+    with translation.override("zh-hans"):
+        assert "活动最长 92 天" in services.TooLong(approved.pk).message
+    assert Campaign.objects.get(pk=approved.pk).ends_at == approved.ends_at
+
+
+@pytest.mark.parametrize("path", ["pause", "resume"])
+def test_what_the_switch_refuses_is_a_wrong_field(call, url, approved, monkeypatch, path):
+    """An item may be gone, or its campaign over, by the time the switch is thrown."""
+
+    def refuses(*_arguments):
+        raise ValidationError({"item": "Its campaign has ended."})
+
+    monkeypatch.setattr(services, path, refuses)
+    answer = call("post", f"{url}/{path}/", {"reason": "r"})
+    assert problem(answer) == (400, "invalid")
+    assert answer.json()["errors"] == {"item": ["Its campaign has ended."]}

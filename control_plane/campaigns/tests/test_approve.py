@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from control_plane.campaigns import services
-from control_plane.campaigns.models import Campaign, CampaignState, Item
+from control_plane.campaigns.models import LASTS_MAX, Campaign, CampaignState, Item
 from control_plane.inventory.models import Pool
 from control_plane.snapshot.models import Snapshot
 
@@ -66,6 +66,15 @@ def test_a_start_in_the_past_is_refused(draft, now):
 
 def test_a_start_this_very_moment_is_not_in_the_past(draft):
     assert services.approve(draft, None, draft.starts_at).state == CampaignState.APPROVED
+
+
+def test_a_sale_that_lasts_too_long_is_refused(draft, now):
+    Campaign.objects.update(ends_at=draft.starts_at + LASTS_MAX + timedelta(seconds=1))
+    with pytest.raises(services.TooLong) as refused:
+        services.approve(draft, None, now)
+    assert "92 days" in str(refused.value.message)
+    Campaign.objects.update(ends_at=draft.starts_at + LASTS_MAX)
+    assert services.approve(draft, None, now).state == CampaignState.APPROVED
 
 
 def test_a_campaign_without_items_is_refused(draft, now):

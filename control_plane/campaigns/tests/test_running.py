@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from control_plane.campaigns import running, services
-from control_plane.campaigns.models import Campaign, CampaignState, StepKind
+from control_plane.campaigns.models import LASTS_MAX, Campaign, CampaignState, StepKind
 from control_plane.inventory import services as inventory
 from control_plane.pages import facts
 from control_plane.snapshot.document import epoch_ms
@@ -70,6 +70,14 @@ def test_the_end_is_moved_to_later_only(live, during, to):
         _extend(live, during, to=to)
     assert "later than 2026-11-22 14:00:00 (UTC)" in str(refused.value.message)
     assert Campaign.objects.get().ends_at == live.ends_at
+
+
+def test_the_end_is_not_moved_past_what_a_sale_may_last(live, during):
+    last = live.starts_at + LASTS_MAX
+    with pytest.raises(services.TooLong):
+        _extend(live, during, to=last - live.ends_at + timedelta(seconds=1))
+    assert Campaign.objects.get().ends_at == live.ends_at
+    assert _extend(live, during, to=last - live.ends_at).ends_at == last
 
 
 def test_what_shoppers_were_told_is_over_is_not_extended(live):

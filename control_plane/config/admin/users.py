@@ -15,6 +15,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from control_plane.config import second_factor
 from control_plane.config.ask_first import Question, ask
 from control_plane.config.audited import AuditedAdmin
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button
 
 for theirs in (User, Group):
@@ -61,7 +62,7 @@ class SluiceUserAdmin(UserAdmin, AuditedAdmin):  # type: ignore[misc]  # get_for
 
         def perform(values: dict[str, Any]) -> str:
             second_factor.reset(person)
-            self.log_change(request, person, f"{_('Reset second factor')}: {values['reason']}")
+            self.log_change(request, person, in_english(_("Reset second factor"), values["reason"]))
             return _("%(user)s signs in with the password alone and can enroll anew.") % {
                 "user": person
             }

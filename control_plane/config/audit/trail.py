@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from control_plane.campaigns.models import Campaign, CampaignStep
 from control_plane.config.audited import VERBS, differences, who
+from control_plane.config.history import in_words
 from control_plane.config.models import TRACKED
 from control_plane.inventory.models import Rearm, StockChange, StockSource
 from control_plane.risk.models import RiskChange
@@ -141,10 +142,16 @@ def _pressed(row: LogEntry) -> Entry:
         str(row.user),
         str(capfirst(row.content_type.name)) if row.content_type else "",
         row.object_repr,
-        row.get_change_message() or _("done in the admin"),
+        _said(row) or _("done in the admin"),
         "",
         row.get_admin_url() or "",
     )
+
+
+def _said(row: LogEntry) -> str:
+    """What a form wrote is JSON, which Django puts into words."""
+    kept = str(row.change_message)
+    return str(row.get_change_message()) if kept.startswith("[") else in_words(kept)
 
 
 def _thrown(row: SwitchThrow) -> Entry:

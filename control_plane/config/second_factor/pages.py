@@ -79,8 +79,9 @@ def enroll(request: HttpRequest) -> HttpResponse:
     form = dressed(CodeForm(request.POST or None))
     if form.is_valid():
         if device.verify_token(form.cleaned_data["code"]):
-            codes = _confirm(user, device)
-            log_deed(user, user, _("Second factor enrolled"))
+            with transaction.atomic():
+                codes = _confirm(user, device)
+                log_deed(user, user, gettext_lazy("Second factor enrolled"))
             login(request, device)
             return _page(request, "admin/second_factor/codes.html", codes=codes)
         form.add_error("code", _("This code is not right. Is the clock of your phone right?"))
@@ -106,8 +107,9 @@ def end(request: HttpRequest) -> HttpResponse:
     form = dressed(CodeForm(request.POST or None))
     if form.is_valid():
         if match_token(user, form.cleaned_data["code"]) is not None:
-            second_factor.reset(user)
-            log_deed(user, user, _("Second factor ended"))
+            with transaction.atomic():
+                second_factor.reset(user)
+                log_deed(user, user, gettext_lazy("Second factor ended"))
             messages.success(request, _("You sign in with your password alone from now on."))
             return HttpResponseRedirect(reverse("admin:index"))
         form.add_error("code", _("This code is not right, or it was used. Wait for the next one."))
@@ -118,7 +120,6 @@ def _is_staff(request: HttpRequest) -> bool:
     return bool(request.user.is_active and getattr(request.user, "is_staff", False))
 
 
-@transaction.atomic
 def _confirm(user: User, device: TOTPDevice) -> list[str]:
     """It counts from now on; returns the recovery codes, which nobody can read again."""
     device.confirmed = True

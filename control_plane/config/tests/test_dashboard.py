@@ -102,6 +102,18 @@ def test_books_that_balance_again_do_not_wait_and_the_alert_counts_the_same(item
         assert waiting.unbalanced(now) == figures.unbalanced == items
 
 
+def test_their_list_shows_what_was_counted(admin_client, item):
+    """Not the days before it was mended, of which each failed."""
+    now = timezone.now()
+    Campaign.objects.filter(pk=item.campaign_id).update(state="ended", ended_at=now)
+    (kind,) = (one for one in waiting.KINDS if one.model == "reconciliation.Reconciliation")
+    for day, balanced in ((1, False), (2, False), (3, True)):
+        _book(item, now, day, balanced=balanced)
+        shown = admin_client.get(kind.url).context["cl"].queryset
+        assert [row.day for row in shown] == ([] if balanced else [day])
+        assert len(shown) == kind.count(now)
+
+
 def test_a_thrown_switch_is_told_with_its_reason(admin_client, now):
     switches.throw("risk_mode", "off", reason="crawler", by=None, now=now)
     assert "crawler" in _text(admin_client.get("/admin/"))

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_static.models import StaticToken
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from control_plane.config import second_factor
@@ -180,6 +180,57 @@ def test_a_session_from_before_it_was_required_has_to_enroll(client, ann, requir
     assert _signed_in(client).get("/admin/").status_code == 200
     required("all")
     assert client.get("/admin/", follow=True).request["PATH_INFO"] == ENROLL
+
+
+@pytest.fixture
+def shown(client, enrolled):
+    """A session that has shown its code."""
+    _signed_in(client).post(CODE, {"code": _code(enrolled)})
+    assert client.get("/admin/").status_code == 200
+    return client
+
+
+@pytest.fixture
+def reset_by(admin_client, ann, shown):
+    """By another superuser, or by himself in another session."""
+
+    def build(whom):
+        if whom == "a superuser":
+            admin_client.post(f"/admin/auth/user/{ann.pk}/second-factor/", {"reason": "lost it"})
+        else:
+            TOTPDevice.objects.update(last_t=-1)
+            elsewhere = _signed_in(Client())
+            elsewhere.post(CODE, {"code": _code(TOTPDevice.objects.get())})
+            TOTPDevice.objects.update(last_t=-1)
+            elsewhere.post(f"{CODE}end/", {"code": _code(TOTPDevice.objects.get())})
+        assert not TOTPDevice.objects.exists()
+
+    return build
+
+
+@pytest.mark.parametrize("whom", ["a superuser", "himself"])
+def test_a_session_whose_device_was_reset_has_to_enroll(shown, reset_by, required, whom):
+    reset_by(whom)
+    assert shown.get("/admin/").status_code == 200, "the password is enough again"
+    required("all")
+    assert shown.get("/admin/", follow=True).request["PATH_INFO"] == ENROLL
+    assert shown.get("/board/pass.json").status_code == 403
+
+
+def test_and_shows_a_code_of_the_device_that_was_enrolled_elsewhere(shown, reset_by, ann):
+    reset_by("a superuser")
+    TOTPDevice.objects.create(user=ann, confirmed=True, name="app")
+    assert shown.get("/admin/", follow=True).request["PATH_INFO"] == CODE
+    assert shown.get("/api/v1/campaigns/").status_code == 403
+
+
+def test_who_got_in_with_a_recovery_code_stays_in_until_a_reset(client, ann, enrolled):
+    spare = StaticDevice.objects.create(user=ann, name="recovery")
+    StaticToken.objects.create(device=spare, token="abcd2345")
+    _signed_in(client).post(CODE, {"code": "abcd2345"})
+    assert client.get("/admin/").status_code == 200
+    spare.delete()
+    assert client.get("/admin/", follow=True).request["PATH_INFO"] == CODE
 
 
 def test_it_costs_no_query_of_its_own(client, ann, django_assert_num_queries):

@@ -169,6 +169,7 @@ class AllocationAdmin(_ManyAtOnce):
             subjects=allocations,
             back=reverse("admin:inventory_rearm_changelist"),
             perform=perform,
+            is_many=True,
             form=RearmForm,
         )
         return ask(self, request, question)
@@ -239,6 +240,7 @@ class RearmAdmin(_ManyAtOnce):
             subjects=rearms,
             back=reverse("admin:inventory_rearm_changelist"),
             perform=perform,
+            is_many=True,
         )
         return ask(self, request, question)
 

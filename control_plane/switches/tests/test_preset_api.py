@@ -51,7 +51,7 @@ def test_one_is_thrown_and_reverted_as_a_whole(operator):
     (line,) = LogEntry.objects.all()
     assert (line.user.username, line.change_message) == (
         "ann",
-        "Preset reverted: it is back (API)",
+        "Preset reverted (API): it is back",
     )
     assert _problem(_post(operator, "skip/revert/", reason="again")) == (409, "not_in_force")
     assert LogEntry.objects.count() == 1

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from control_plane.config.ask_first import Question, Refusal, ask
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button, ReadOnlyAdmin, ReadOnlyInline
 from control_plane.webhooks import services
 from control_plane.webhooks.models import Attempt, Delivery
@@ -102,7 +104,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             if not services.redeliver([delivery_id], timezone.now()):
                 raise Refusal(_("It is being sent at this moment."))
-            self.log_change(request, delivery, f"{_('Deliver again')}: {values['reason']}")
+            self.log_change(request, delivery, in_english(_("Deliver again"), values["reason"]))
             return str(_("It goes out within seconds."))
 
         question = Question(
@@ -119,9 +121,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def deliver_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         """All that are chosen and not being sent."""
         chosen = list(queryset.exclude(lease_until__isnull=False))
-        done = services.redeliver([one.pk for one in chosen], timezone.now())
-        for one in chosen:
-            self.log_change(request, one, str(_("Deliver again")))
+        with transaction.atomic():
+            done = services.redeliver([one.pk for one in chosen], timezone.now())
+            for one in chosen:
+                self.log_change(request, one, in_english(_("Deliver again")))
         messages.success(request, _("Delivered again: %(count)s.") % {"count": done})
 
     def has_redeliver_permission(self, request: HttpRequest) -> bool:

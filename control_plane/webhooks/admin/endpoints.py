@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from control_plane.config import history
 from control_plane.config.ask_first import Question, Refusal, ask
 from control_plane.config.audited import AuditedAdmin
+from control_plane.config.history import in_english
 from control_plane.config.read_only_admin import Button
 from control_plane.outgoing import addresses
 from control_plane.webhooks import services
@@ -231,7 +232,7 @@ class EndpointAdmin(AuditedAdmin):
 
         def perform(values: dict[str, Any]) -> str:
             said = do(endpoint)
-            self.log_change(request, endpoint, f"{label}: {values['reason']}")
+            self.log_change(request, endpoint, in_english(label, values["reason"]))
             return said
 
         question = Question(
