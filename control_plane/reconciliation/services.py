@@ -141,5 +141,6 @@ def figures(now: datetime, after: timedelta) -> Figures:
 def unbalanced_now(now: datetime, after: timedelta) -> list[int]:
     """The rows that `figures` counts: an item's newest one, when it does not balance."""
     with connection.cursor() as cursor:
-        cursor.execute(_UNBALANCED, {"now": now, "after": after})
+        values: dict[str, Any] = {"now": now, "after": after}
+        cursor.execute(_UNBALANCED, values)
         return [pk for (pk,) in cursor.fetchall()]
