@@ -105,20 +105,15 @@ def _compare(
     rows |= stock.export_units()
     before = sides.kafka.before()
     rows["stock_entries"] = database_sides.export_warehouse(folder, items)
-    sale = database_sides.export_sale(folder, items)
+    rows |= database_sides.export_sale(folder, items)
     books = services.books_of(campaign)
-    rows |= sale.rows
     rows |= stock.export_reservations(database_sides.intents(items))
     messages = sides.kafka.export(folder, items, campaign.starts_at, before)
-    rows["messages"] = messages.rows
+    rows |= {"messages": messages.rows, "unheard": messages.unheard}
     settled = database_sides.before(started, asked.settle)
-    told = [settled] if before.unheard_ms is None else [settled, before.unheard_ms]
-    if sale.unsent_since is not None:
-        told.append(database_sides.moment_ms(sale.unsent_since))
     cut = Cut(
         started=database_sides.moment_ms(started),
         settled=settled,
-        told=min(told),
         pay_by=database_sides.before(started, asked.settle + asked.grace),
         kafka_since=messages.since_ms,
     )
