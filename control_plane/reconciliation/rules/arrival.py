@@ -119,9 +119,12 @@ def _on_its_way(t: Tables, kind: str) -> Expression:
 def order_not_deducted(t: Tables, cut: Cut) -> Expression:
     """The warehouse has heard whatever was said of it, and does not know the order."""
     orders = t["orders"]
-    told = without(
-        orders.filter(orders.created_ms < cut.settled), _on_its_way(t, "deduct"), "order_id"
+    messages = t["messages"]
+    # Its consumer commits when it has announced it.
+    announced = without(
+        orders.filter(orders.created_ms < cut.settled), messages.filter(~messages.is_landed)
     )
+    told = without(announced, _on_its_way(t, "deduct"), "order_id")
     return without(told, _entries(t, "stock_entries", "deduct"), "order_id")
 
 

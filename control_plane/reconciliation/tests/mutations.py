@@ -215,6 +215,12 @@ def _on_its_way(table: str, shopper: str, kind: str) -> Mutation:
     return change
 
 
+def _not_announced(item: Item) -> None:
+    """Its consumer has landed it, and not told Kafka yet."""
+    item.find("messages", shopper="paid")["is_landed"] = False
+    _entry("stock_entries", "paid", "deduct")(item)
+
+
 def _draining(item: Item) -> None:
     """What an ended epoch's shard did not get comes back by the close."""
     item.find("allocations", epoch=1)["state"] = "draining"
@@ -253,6 +259,7 @@ IN_FLIGHT: dict[str, Mutation] = {
     "an old end the courier has not sent": _on_its_way("unsent", "expired", "restore"),
     "an old order the warehouse has not consumed": _on_its_way("unheard", "paid", "deduct"),
     "an end that was sent late and not consumed": _on_its_way("unheard", "expired", "restore"),
+    "landed and not announced": _not_announced,
     "a grant of a moment ago": lambda item: _grant(item, None, YOUNG),
     "a grant applied while we looked": lambda item: _grant(item, YOUNG, YOUNG),
     "a grant of an epoch that has ended": _draining,
