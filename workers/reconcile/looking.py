@@ -70,16 +70,19 @@ def look(asked: Asked, sides: Sides, folder: Path, clock: Clock) -> Run:
     started = clock.now()
     own = _folder(folder, campaign, started)
     try:
-        looked, found = _compare(asked, sides, campaign, own, started)
-    except (Unavailable, ShardFenced, DatabaseError, InterfaceError, InventoryError) as error:
-        problem = str(error).strip()
-        times = (started, clock.now())
-        return services.store_unknown(campaign, asked.kind, asked.day, asked.engine, problem, times)
-    run, findings = _store(looked, found, clock)
-    if sides.repairs is not None:
-        mend(sides.repairs, findings, clock.now)
-    _keep_few(own)
-    return run
+        try:
+            looked, found = _compare(asked, sides, campaign, own, started)
+        except (Unavailable, ShardFenced, DatabaseError, InterfaceError, InventoryError) as error:
+            problem, times = str(error).strip(), (started, clock.now())
+            return services.store_unknown(
+                campaign, asked.kind, asked.day, asked.engine, problem, times
+            )
+        run, findings = _store(looked, found, clock)
+        if sides.repairs is not None:
+            mend(sides.repairs, findings, clock.now)
+        return run
+    finally:
+        _keep_few(own)
 
 
 def mend(
@@ -183,7 +186,11 @@ def _earlier(folder: Path) -> int:
 
 
 def _keep_few(folder: Path) -> None:
-    """Without the oldest runs of the campaign: a large sale's files are a gigabyte."""
+    """Without the oldest runs of the campaign: a large sale's files are a gigabyte.
+
+    What was seen stays, however often nobody could look since.
+    """
     runs = sorted(one for one in folder.parent.iterdir() if one.is_dir())
-    for old in runs[:-FOLDERS_KEPT]:
+    seen = [one for one in runs if file_of(one, "seen").exists()]
+    for old in set(runs[:-FOLDERS_KEPT]) - set(seen[-1:]):
         shutil.rmtree(old, ignore_errors=True)

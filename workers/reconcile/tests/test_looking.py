@@ -15,10 +15,12 @@ from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Grant, Reclaim
 from control_plane.orders.models import Order, OrderEvent, Rejection
 from control_plane.orders.services import end_order, land, tell_landed
+from control_plane.reconciliation import comparing
 from control_plane.reconciliation.models import Finding, Repair, Run
 from control_plane.reconciliation.services import open_findings
 from tests.redis.waiting import until
 from workers.intent import decode
+from workers.reconcile import __main__
 from workers.reconcile import kafka_side as kafka_sides
 from workers.reconcile.__main__ import exit_code
 from workers.reconcile.kafka_side import KafkaSide
@@ -264,6 +266,31 @@ def test_a_side_that_is_away_is_unknown_and_never_balanced(sale, compare, monkey
     assert said in run.problem
     assert "UNKNOWN: could not look" in text(run)
     assert not Finding.objects.exists()
+
+
+def test_whatever_breaks_is_no_finding_and_leaves_few_files(sale, compare, monkeypatch, tmp_path):
+    assert compare().outcome == "balanced"
+
+    def broken(*_, **__):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(comparing, "compare", broken)
+    for _ in range(4):
+        with pytest.raises(RuntimeError):
+            compare()
+    folders = sorted((tmp_path / "spring").iterdir())
+    assert len(folders) == 4
+    assert (folders[0] / "seen.parquet").exists(), "what was seen stays"
+
+
+def test_an_exception_is_could_not_look(monkeypatch, capsys, caplog):
+    def broken(given):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(__main__, "_look", broken)
+    assert __main__.main(["spring"]) == 2
+    assert "could not look: RuntimeError: out of memory" in capsys.readouterr().err
+    assert caplog.records[-1].exc_info
 
 
 def _command(broker, folder, *arguments):
