@@ -229,6 +229,8 @@ def test_who_may_look_may_not_download(client, run):
     for kind in ("csv", "parquet"):
         path = f"/admin/reconciliation/run/{run.pk}/findings.{kind}"
         assert client.get(path).status_code == 403
+    assert client.get("/api/v1/reconciliations/").status_code == 200
+    assert client.get(f"/api/v1/findings/?run={run.pk}").status_code == 403
 
 
 def test_the_api_gives_runs_and_findings(admin_client, run):
