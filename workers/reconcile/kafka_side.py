@@ -1,7 +1,7 @@
 """Kafka's side of a comparison: the campaign's messages, streamed into Parquet. Reads only."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,24 +89,46 @@ class KafkaSide:
         finally:
             consumer.close()
 
-    def value_at(self, partition: int, offset: int) -> bytes | None:
-        """The message that stands there; None when it is gone. Raises Unavailable."""
+    def values_at(self, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        """What stands at (partition, offset), by one consumer; not what is gone.
+
+        Raises Unavailable.
+        """
+        wanted = set(places)
+        if not wanted:
+            return {}
         consumer = _reading(self._brokers, self._names.group("reconcile"))
-        place = TopicPartition(self._names.reservations, partition, offset)
         try:
-            low, high = consumer.get_watermark_offsets(place, timeout=CALL_S)
-            if not low <= offset < high:
-                return None
-            consumer.assign([place])
-            for message in _until_end(consumer, {partition: offset + 1}):
-                if message.offset() == offset:
-                    value = message.value()
-                    return value if isinstance(value, bytes) else None
-            return None
+            return self._values_at(consumer, wanted)
         except KafkaException as error:
             raise Unavailable(f"Kafka: {error}") from error
         finally:
             consumer.close()
+
+    def _values_at(
+        self, consumer: Consumer, wanted: set[tuple[int, int]]
+    ) -> dict[tuple[int, int], bytes]:
+        topic = self._names.reservations
+        left: dict[int, list[int]] = {}
+        for number in {partition for partition, _ in wanted}:
+            place = TopicPartition(topic, number)
+            low, high = consumer.get_watermark_offsets(place, timeout=CALL_S)
+            left[number] = sorted(at for one, at in wanted if one == number and low <= at < high)
+        found = {}
+        while left := {number: some for number, some in left.items() if some}:
+            # Neighbours in one go, and not what lies between those far from each other.
+            ends = {
+                number: max(at for at in some if at < some[0] + BATCH) + 1
+                for number, some in left.items()
+            }
+            consumer.assign([TopicPartition(topic, one, some[0]) for one, some in left.items()])
+            for message in _until_end(consumer, ends):
+                place_of = (message.partition() or 0, message.offset() or 0)
+                value = message.value()
+                if place_of in wanted and isinstance(value, bytes):
+                    found[place_of] = value
+            left = {one: [at for at in some if at >= ends[one]] for one, some in left.items()}
+        return found
 
     def _export(
         self,
