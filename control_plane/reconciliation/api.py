@@ -88,6 +88,7 @@ class FindingViewSet(mixins.ListModelMixin, ApiViewSet):
     queryset = Finding.objects.select_related("repair")
     serializer_class = FindingSerializer
     filterset_class = FindingFilter
-    permission_classes = (requires("reconciliation.view_run"),)
+    # What the files of a run have, so who may not download it may not read it here.
+    permission_classes = (requires("reconciliation.download_findings"),)
     merchant_paths = ("run__campaign__merchant",)
     scopes = {"list": Scope.REPORTS_READ}

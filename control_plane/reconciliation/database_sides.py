@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 from django.db import connection, connections, transaction
@@ -69,6 +69,14 @@ SELECT payment.order_id, payment.amount_minor, payment.currency
   FROM payments_payment payment JOIN orders_order ours ON ours.id = payment.order_id
  WHERE ours.item_id = ANY(%(items)s)
 """,
+    # Put aside ones too. Of a discarded one nobody will hear.
+    "unsent": """
+SELECT event.order_id, CASE event.type WHEN 'order.created' THEN 'deduct' ELSE 'restore' END
+  FROM orders_orderevent event JOIN orders_order ours ON ours.id = event.order_id
+ WHERE event.sent_at IS NULL AND event.discarded_at IS NULL
+   AND event.type IN ('order.created', 'order.expired', 'order.cancelled')
+   AND ours.item_id = ANY(%(items)s)
+""",
 }
 _STOCK_ENTRIES = """
 SELECT order_id, kind, item_id, qty, ms(created_at)
@@ -80,24 +88,10 @@ SELECT RESERVED, 'database', id::text,
        CASE WHEN relayed_at IS NULL THEN 'waiting' ELSE 'relayed' END, ms(created_at)
   FROM orders_databaseintent WHERE item_id = ANY(%(items)s)
 """
-# The oldest that the courier has not told the warehouse about.
-_UNSENT = """
-SELECT min(event.created_at) FROM orders_orderevent event
-  JOIN orders_order ours ON ours.id = event.order_id
- WHERE event.sent_at IS NULL AND ours.item_id = ANY(%(items)s)
-"""
 
 
-class SaleSide(NamedTuple):
-    """What else the one look at the database said."""
-
-    rows: dict[str, int]
-    # None: the warehouse was told of everything.
-    unsent_since: datetime | None
-
-
-def export_sale(folder: Path, items: Sequence[int]) -> SaleSide:
-    """All tables of `sale`, as they were in one moment. Raises Django's errors; writes files only.
+def export_sale(folder: Path, items: Sequence[int]) -> dict[str, int]:
+    """All tables of `sale`, as they were in one moment; rows by table. Raises Django's errors.
 
     The one snapshot keeps an autovacuum from these rows for as long as it takes: a minute for some
     millions.
@@ -105,13 +99,10 @@ def export_sale(folder: Path, items: Sequence[int]) -> SaleSide:
     values = {"items": list(items)}
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        rows = {
+        return {
             table: write(folder, table, _rows("default", sql, values))
             for table, sql in _SALE.items()
         }
-        cursor.execute(_UNSENT, values)
-        (unsent,) = cursor.fetchone()
-    return SaleSide(rows, unsent)
 
 
 def export_warehouse(folder: Path, items: Sequence[int]) -> int:

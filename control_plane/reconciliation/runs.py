@@ -28,9 +28,13 @@ PROBLEM_LENGTH_MAX = 500
 AT_END_AFTER, AT_END_BEFORE = timedelta(minutes=2), timedelta(minutes=9)
 # A side that is away is not asked again every minute.
 UNKNOWN_REST = timedelta(minutes=10)
+# There are seven minutes for it, and others may be due meanwhile.
+AT_END_REST = timedelta(minutes=2)
 # As long as books that do not balance stay in the figures.
 MONTH = timedelta(days=30)
 DAYS_MAX = 7
+# Of the process that compares: balanced, findings, unknown.
+ENDS = (0, 1, 2)
 _DUE = """
 SELECT campaign.slug, 'at_end', NULL, campaign.ended_at
   FROM campaigns_campaign campaign
@@ -38,7 +42,8 @@ SELECT campaign.slug, 'at_end', NULL, campaign.ended_at
    AND campaign.ended_at BETWEEN %(now)s - %(end_before)s AND %(now)s - %(end_after)s
    AND NOT EXISTS (SELECT FROM reconciliation_run done
                     WHERE done.campaign_id = campaign.id AND done.kind = 'at_end'
-                      AND done.outcome <> 'unknown')
+                      AND (done.outcome <> 'unknown'
+                           OR done.finished_at > %(now)s - %(end_rest)s))
 UNION ALL
 SELECT due.slug, 'day_after', due.day, due.ended_at
   FROM (SELECT campaign.id, campaign.slug, campaign.ended_at,
@@ -51,7 +56,7 @@ SELECT due.slug, 'day_after', due.day, due.ended_at
                     WHERE done.campaign_id = due.id AND done.kind = 'day_after'
                       AND (done.outcome = 'balanced' OR done.outcome = 'findings'
                            AND done.day >= due.day
-                           OR done.outcome = 'unknown' AND done.started_at > %(now)s - %(rest)s))
+                           OR done.outcome = 'unknown' AND done.finished_at > %(now)s - %(rest)s))
  ORDER BY 4, 1
 """
 
@@ -95,6 +100,7 @@ def due(now: datetime, after: timedelta) -> list[Due]:
             "end_after": AT_END_AFTER,
             "end_before": AT_END_BEFORE,
             "rest": UNKNOWN_REST,
+            "end_rest": AT_END_REST,
         }
         cursor.execute(_DUE, values)
         return [Due(slug, kind, day) for slug, kind, day, _ in cursor.fetchall()]
@@ -172,6 +178,24 @@ def store_unknown(
         outcome=Outcome.UNKNOWN,
         problem=problem.replace("\0", "\ufffd")[:PROBLEM_LENGTH_MAX],
     )
+
+
+def newest_of(one: Due) -> int:
+    """The number of its last run; 0 when there is none."""
+    runs = Run.objects.filter(campaign__slug=one.slug, kind=one.kind)
+    return runs.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def note_end(one: Due, code: int | None, newest: int, times: Sequence[Any]) -> None:
+    """A comparison that broke, or wrote nothing down, is unknown: it is not made again at once.
+
+    `code` is its process', None when it took too long; `newest` is `newest_of` before it.
+    """
+    if code in ENDS and newest_of(one) > newest:
+        return
+    problem = "it took too long" if code is None else f"its process ended with {code}"
+    campaign = Campaign.objects.get(slug=one.slug)
+    store_unknown(campaign, one.kind, one.day, "duckdb", problem, times)
 
 
 def finding_of(row: dict[str, Any], is_notice: bool) -> Finding:

@@ -51,6 +51,8 @@ SALE: dict[str, dict[str, pa.DataType]] = {
     "grants": {"id": _TEXT, **_EPOCH, "qty": _INT, "created_ms": _INT, "applied_ms": _INT},
     "reclaims": {"id": _TEXT, **_EPOCH, "taken": _INT, "created_ms": _INT},
     "payments": {"order_id": _INT, "amount_minor": _INT, "currency": _TEXT},
+    # What the courier is still to tell the warehouse; `kind` as its entry will have it.
+    "unsent": {"order_id": _INT, "kind": _TEXT},
 }
 WAREHOUSE: dict[str, dict[str, pa.DataType]] = {"stock_entries": SALE["ledger"]}
 STOCK: dict[str, dict[str, pa.DataType]] = {
@@ -72,6 +74,8 @@ KAFKA: dict[str, dict[str, pa.DataType]] = {
         **_RESERVED,
         "is_landed": _BOOL,
     },
+    # Behind the offset that the warehouse had committed before it was read; as `unsent`.
+    "unheard": {"order_id": _INT, "kind": _TEXT},
 }
 EARLIER: dict[str, dict[str, pa.DataType]] = {"earlier": _RESERVED}
 TABLES = SALE | WAREHOUSE | STOCK | KAFKA | EARLIER

@@ -33,4 +33,6 @@ def compare_sides() -> None:
         if is_alone:
             after = timedelta(hours=settings.ENV.reconcile_after_h)
             for one in services.due(timezone.now(), after)[:1]:
-                child.compare(*one)
+                newest, began = services.newest_of(one), timezone.now()
+                code = child.compare(*one)
+                services.note_end(one, code, newest, (began, timezone.now()))

@@ -90,7 +90,7 @@ def compare(folder: Path, memory_mb: int, answer: Any) -> None:
     from control_plane.reconciliation.rules import Cut
 
     began, cpu = time.monotonic(), time.process_time()
-    cut = Cut(started=NOW, settled=NOW - 60_000, told=NOW - 60_000, pay_by=NOW, kafka_since=0)
+    cut = Cut(started=NOW, settled=NOW - 60_000, pay_by=NOW, kafka_since=0)
     found = comparing.compare(folder, cut, memory_mb=memory_mb)
     answer.put(
         {

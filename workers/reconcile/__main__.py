@@ -7,6 +7,7 @@ be read: then nothing is said about the books.
 """
 
 import argparse
+import logging
 import os
 import sys
 from datetime import timedelta
@@ -31,6 +32,8 @@ BALANCED, FINDINGS, UNKNOWN = 0, 1, 2
 # An export is no purchase: it may wait for a node that is busy.
 CALL_TIMEOUT_S = 10.0
 
+_log = logging.getLogger("workers.reconcile")
+
 
 def exit_code(run: Run) -> int:
     """What a shell is told of it."""
@@ -43,8 +46,22 @@ def exit_code(run: Run) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Look once."""
+    """Look once. Whatever goes wrong, nothing is said about the books: 1 means findings only."""
     given = _parser().parse_args(arguments)
+    try:
+        run = _look(given)
+        print(text(run))
+        return exit_code(run)
+    except (NothingToCompare, engines.NoEngine, DatabaseError, OSError) as error:
+        problem = str(error).strip()
+    except Exception as error:  # noqa: BLE001  (logged, and told by the exit code)
+        _log.critical("comparison broke", exc_info=True, extra={"campaign": given.campaign})
+        problem = f"{type(error).__name__}: {error}"
+    print(f"reconcile: could not look: {problem}", file=sys.stderr)
+    return UNKNOWN
+
+
+def _look(given: argparse.Namespace) -> Run:
     # It serves no figures, so it needs no port for them.
     environ = {"SLUICE_METRICS_PORT": "1"} | os.environ
     env = environment.read_or_exit(environ, stock_redis=True, kafka=True)
@@ -63,13 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
         settle=timedelta(seconds=given.settle_s),
         grace=timedelta(seconds=settings.ENV.late_money_grace_s),
     )
-    try:
-        run = look(asked, Sides(clusters, side, repairs), Path(settings.ENV.reconcile_dir), clock)
-    except (NothingToCompare, engines.NoEngine, DatabaseError, OSError) as error:
-        print(f"reconcile: could not look: {str(error).strip()}", file=sys.stderr)
-        return UNKNOWN
-    print(text(run))
-    return exit_code(run)
+    return look(asked, Sides(clusters, side, repairs), Path(settings.ENV.reconcile_dir), clock)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Kafka's side of a comparison: the campaign's messages, streamed into Parquet. Reads only."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from control_plane.orders.services import Intent
 from control_plane.reconciliation.sides import Writer
-from workers import inventory_consumer, order_consumer
+from workers import inventory_consumer, order_consumer, order_events
 from workers.intent import message_of
 from workers.runtime.kafka import Names
 from workers.runtime.verdicts import InvalidMessage, Unavailable
@@ -28,14 +28,15 @@ class Before(NamedTuple):
 
     # By partition of `reservations`.
     landed: dict[int, int]
-    # When the oldest event was sent that the warehouse has not heard; None: it has heard all.
-    unheard_ms: int | None
+    # By partition of `order-events`: the warehouse has heard what stands in front.
+    heard: dict[int, int]
 
 
 class Messages(NamedTuple):
     """`not_landed`: behind the consumers' offsets. `since_ms`: from then on nothing is missing."""
 
     rows: int
+    unheard: int
     not_landed: int
     since_ms: int
 
@@ -67,7 +68,7 @@ class KafkaSide:
         try:
             return Before(
                 self._committed(order_consumer.GROUP, self._names.reservations),
-                self._oldest_unheard(),
+                self._committed(inventory_consumer.GROUP, self._names.order_events),
             )
         except KafkaException as error:
             raise Unavailable(f"Kafka: {error}") from error
@@ -75,7 +76,11 @@ class KafkaSide:
     def export(
         self, folder: Path, items: Sequence[int], since: datetime, before: Before
     ) -> Messages:
-        """The messages of these items from `since` (the sale's start) to now."""
+        """The messages of these items from `since` (the sale's start) to now.
+
+        And what the warehouse had not heard: it is read last, so that an event that was sent since
+        the databases were read is among it.
+        """
         consumer = _reading(self._brokers, self._names.group("reconcile"))
         try:
             return self._export(consumer, folder, frozenset(items), since, before)
@@ -84,24 +89,46 @@ class KafkaSide:
         finally:
             consumer.close()
 
-    def value_at(self, partition: int, offset: int) -> bytes | None:
-        """The message that stands there; None when it is gone. Raises Unavailable."""
+    def values_at(self, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        """What stands at (partition, offset), by one consumer; not what is gone.
+
+        Raises Unavailable.
+        """
+        wanted = set(places)
+        if not wanted:
+            return {}
         consumer = _reading(self._brokers, self._names.group("reconcile"))
-        place = TopicPartition(self._names.reservations, partition, offset)
         try:
-            low, high = consumer.get_watermark_offsets(place, timeout=CALL_S)
-            if not low <= offset < high:
-                return None
-            consumer.assign([place])
-            for message in _until_end(consumer, {partition: offset + 1}):
-                if message.offset() == offset:
-                    value = message.value()
-                    return value if isinstance(value, bytes) else None
-            return None
+            return self._values_at(consumer, wanted)
         except KafkaException as error:
             raise Unavailable(f"Kafka: {error}") from error
         finally:
             consumer.close()
+
+    def _values_at(
+        self, consumer: Consumer, wanted: set[tuple[int, int]]
+    ) -> dict[tuple[int, int], bytes]:
+        topic = self._names.reservations
+        left: dict[int, list[int]] = {}
+        for number in {partition for partition, _ in wanted}:
+            place = TopicPartition(topic, number)
+            low, high = consumer.get_watermark_offsets(place, timeout=CALL_S)
+            left[number] = sorted(at for one, at in wanted if one == number and low <= at < high)
+        found = {}
+        while left := {number: some for number, some in left.items() if some}:
+            # Neighbours in one go, and not what lies between those far from each other.
+            ends = {
+                number: max(at for at in some if at < some[0] + BATCH) + 1
+                for number, some in left.items()
+            }
+            consumer.assign([TopicPartition(topic, one, some[0]) for one, some in left.items()])
+            for message in _until_end(consumer, ends):
+                place_of = (message.partition() or 0, message.offset() or 0)
+                value = message.value()
+                if place_of in wanted and isinstance(value, bytes):
+                    found[place_of] = value
+            left = {one: [at for at in some if at >= ends[one]] for one, some in left.items()}
+        return found
 
     def _export(
         self,
@@ -130,10 +157,11 @@ class KafkaSide:
                 if row is not None:
                     not_landed += not row[-1]
                     file.add([row])
+        unheard = self._export_unheard(folder, items, before.heard)
         # What retention took away tells nothing, and a topic that was made anew begins with its
         # first message.
         known_ms = max(cut_off) if cut_off else min(first_ms, default=int(time.time() * 1000))
-        return Messages(file.count, not_landed, known_ms)
+        return Messages(file.count, unheard, not_landed, known_ms)
 
     def _committed(self, group: str, topic: str) -> dict[int, int]:
         consumer = _reading(self._brokers, self._names.group(group))
@@ -144,23 +172,26 @@ class KafkaSide:
         finally:
             consumer.close()
 
-    def _oldest_unheard(self) -> int | None:
+    def _export_unheard(self, folder: Path, items: frozenset[int], heard: dict[int, int]) -> int:
+        """Behind these offsets, by order: times would not do, since an event may be sent late."""
         topic = self._names.order_events
-        heard = self._committed(inventory_consumer.GROUP, topic)
         consumer = _reading(self._brokers, self._names.group("reconcile"))
         try:
-            waiting = {}
+            starts, ends = {}, {}
             for number, offset in heard.items():
                 low, high = consumer.get_watermark_offsets(
                     TopicPartition(topic, number), timeout=CALL_S
                 )
                 if max(offset, low) < high:
-                    waiting[number] = max(offset, low)
-            if not waiting:
-                return None
-            consumer.assign([TopicPartition(topic, *one) for one in waiting.items()])
-            firsts = _until_end(consumer, {number: at + 1 for number, at in waiting.items()})
-            return min((_at_ms(one) for one in firsts), default=None)
+                    starts[number], ends[number] = max(offset, low), high
+            with Writer(folder, "unheard") as file:
+                if starts:
+                    consumer.assign([TopicPartition(topic, *one) for one in starts.items()])
+                for message in _until_end(consumer, ends):
+                    row = _movement(message, items)
+                    if row is not None:
+                        file.add([row])
+            return file.count
         finally:
             consumer.close()
 
@@ -233,6 +264,16 @@ def _row(message: Message, items: frozenset[int], landed: dict[int, int]) -> tup
         return None
     who = (one.item, one.shard, one.epoch, one.shopper, one.reservation_id, one.qty)
     return (number, offset, _at_ms(message), *who, offset < landed.get(number, 0))
+
+
+def _movement(message: Message, items: frozenset[int]) -> tuple[int, str] | None:
+    """None for what moves nothing in the warehouse, and what nobody can read."""
+    value = message.value()
+    try:
+        one = order_events.read_movement(value if isinstance(value, bytes) else None)
+    except InvalidMessage:
+        return None
+    return None if one is None or one.item not in items else (one.order_id, one.kind)
 
 
 def _at_ms(message: Message) -> int:

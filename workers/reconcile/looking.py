@@ -70,16 +70,19 @@ def look(asked: Asked, sides: Sides, folder: Path, clock: Clock) -> Run:
     started = clock.now()
     own = _folder(folder, campaign, started)
     try:
-        looked, found = _compare(asked, sides, campaign, own, started)
-    except (Unavailable, ShardFenced, DatabaseError, InterfaceError, InventoryError) as error:
-        problem = str(error).strip()
-        times = (started, clock.now())
-        return services.store_unknown(campaign, asked.kind, asked.day, asked.engine, problem, times)
-    run, findings = _store(looked, found, clock)
-    if sides.repairs is not None:
-        mend(sides.repairs, findings, clock.now)
-    _keep_few(own)
-    return run
+        try:
+            looked, found = _compare(asked, sides, campaign, own, started)
+        except (Unavailable, ShardFenced, DatabaseError, InterfaceError, InventoryError) as error:
+            problem, times = str(error).strip(), (started, clock.now())
+            return services.store_unknown(
+                campaign, asked.kind, asked.day, asked.engine, problem, times
+            )
+        run, findings = _store(looked, found, clock)
+        if sides.repairs is not None:
+            mend(sides.repairs, findings, clock.now)
+        return run
+    finally:
+        _keep_few(own)
 
 
 def mend(
@@ -105,20 +108,15 @@ def _compare(
     rows |= stock.export_units()
     before = sides.kafka.before()
     rows["stock_entries"] = database_sides.export_warehouse(folder, items)
-    sale = database_sides.export_sale(folder, items)
+    rows |= database_sides.export_sale(folder, items)
     books = services.books_of(campaign)
-    rows |= sale.rows
     rows |= stock.export_reservations(database_sides.intents(items))
     messages = sides.kafka.export(folder, items, campaign.starts_at, before)
-    rows["messages"] = messages.rows
+    rows |= {"messages": messages.rows, "unheard": messages.unheard}
     settled = database_sides.before(started, asked.settle)
-    told = [settled] if before.unheard_ms is None else [settled, before.unheard_ms]
-    if sale.unsent_since is not None:
-        told.append(database_sides.moment_ms(sale.unsent_since))
     cut = Cut(
         started=database_sides.moment_ms(started),
         settled=settled,
-        told=min(told),
         pay_by=database_sides.before(started, asked.settle + asked.grace),
         kafka_since=messages.since_ms,
     )
@@ -188,7 +186,11 @@ def _earlier(folder: Path) -> int:
 
 
 def _keep_few(folder: Path) -> None:
-    """Without the oldest runs of the campaign: a large sale's files are a gigabyte."""
+    """Without the oldest runs of the campaign: a large sale's files are a gigabyte.
+
+    What was seen stays, however often nobody could look since.
+    """
     runs = sorted(one for one in folder.parent.iterdir() if one.is_dir())
-    for old in runs[:-FOLDERS_KEPT]:
+    seen = [one for one in runs if file_of(one, "seen").exists()]
+    for old in set(runs[:-FOLDERS_KEPT]) - set(seen[-1:]):
         shutil.rmtree(old, ignore_errors=True)

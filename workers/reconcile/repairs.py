@@ -6,17 +6,17 @@ that is driven again is one its shard knows or takes once.
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from typing import Any, NamedTuple
 
 import redis
 from confluent_kafka import KafkaException, Producer
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from control_plane.inventory.models import Allocation, Grant, Reclaim, Source
 from control_plane.inventory.services import InventoryError
-from control_plane.orders.models import DatabaseIntent, Order, OrderEvent
+from control_plane.orders.models import DatabaseIntent, Order, OrderEvent, Rejection
 from control_plane.orders.services import (
     BadIntent,
     decided,
@@ -46,6 +46,9 @@ BATCH = 500
 
 # What may keep one repair from being made, and no other.
 _CANNOT = (Unavailable, ShardFenced, InventoryError, InvalidMessage, BadIntent, LookupError)
+# Whose text alone says little.
+_NO_WORDS = (redis.RedisError, DatabaseError, InterfaceError)
+_AWAY = (*_CANNOT, *_NO_WORDS)
 
 
 class Done(NamedTuple):
@@ -76,51 +79,67 @@ class Repairs:
         self._clock = clock
         self._seen_within_s = seen_within_s
 
-    def make(self, action: str, findings: Sequence[Finding]) -> list[Done]:
-        """Mend what can be mended; one Done for each finding. Raises nothing of the sides'."""
-        if action == RELAY:
-            return [one for some in _some(findings) for one in self._relay(some)]
-        if action == TELL:
-            return [one for some in _some(findings) for one in self._tell(some)]
+    def make(self, action: str, findings: Sequence[Finding]) -> Iterator[Done]:
+        """Mend what can be mended; one Done for each finding, as soon as it is known.
+
+        Raises nothing of the sides'.
+        """
+        in_batches: dict[str, Callable[[Sequence[Finding]], Iterator[Done]]] = {
+            RELAY: self._relay,
+            TELL: self._tell,
+        }
+        if action in in_batches:
+            for some in _some(findings):
+                yield from _tried_all(action, some, in_batches[action])
+            return
         one_by_one: dict[str, Callable[[Finding], Done]] = {
             EXPIRE: self._expire,
             GRANT: self._grant,
             RECLAIM: self._reclaim,
         }
-        return [_tried(action, one, one_by_one[action]) for one in findings]
+        for one in findings:
+            yield _tried(action, one, one_by_one[action])
 
-    def _relay(self, findings: Sequence[Finding]) -> list[Done]:
+    def _relay(self, findings: Sequence[Finding]) -> Iterator[Done]:
         """To Kafka again, as the relay sent it; landing decides it once."""
-        done, sent = [], []
-        known = decided([one.reservation_id for one in findings])
-        messages = []
+        decisions = _decisions({one.reservation_id for one in findings})
+        lost = []
         for finding in findings:
-            if finding.reservation_id in known:
-                done.append(Done(finding, RELAY, RepairOutcome.NOT_NEEDED))
-                continue
+            if finding.reservation_id in decisions:
+                yield _decided(finding, decisions, RepairOutcome.NOT_NEEDED)
+            else:
+                lost.append(finding)
+        values = self._side.values_at(_place(one) for one in lost if one.what == "undecided")
+        sent, messages = [], []
+        for finding in lost:
             try:
-                value = self._message(finding)
-            except _CANNOT as error:
-                done.append(Done(finding, RELAY, RepairOutcome.FAILED, str(error)))
+                value = self._message(finding, values)
+            except _AWAY as error:
+                yield _failed(finding, RELAY, error)
                 continue
             key = finding.shopper.encode()
             messages.append(kafka.Outgoing(self._names.reservations, key, value))
             sent.append(finding)
+        if not sent:
+            return
+        problem = ""
         try:
             kafka.deliver(self._producer, messages, _bounded())
+            decisions = {}
+            problem = self._until_seen({one.reservation_id for one in sent}, _decisions, decisions)
         except (Unavailable, KafkaException) as error:
             # Perhaps some of them arrived: landing knows a repeat.
-            return done + [Done(one, RELAY, RepairOutcome.TRIED, str(error)) for one in sent]
-        seen = self._until_seen(
-            {one.reservation_id for one in sent}, lambda waiting: decided(list(waiting))
-        )
-        return done + [_seen(one, RELAY, one.reservation_id in seen) for one in sent]
+            problem = str(error)
+        for finding in sent:
+            if finding.reservation_id in decisions:
+                yield _decided(finding, decisions, RepairOutcome.DONE)
+            else:
+                yield Done(finding, RELAY, RepairOutcome.TRIED, problem)
 
-    def _message(self, finding: Finding) -> bytes:
+    def _message(self, finding: Finding, values: dict[tuple[int, int], bytes]) -> bytes:
         """What was sent, from where it stands; raises for one that is not there or another's."""
         if finding.what == "undecided":
-            partition, _, offset = finding.ref.partition("/")
-            value = self._side.value_at(int(partition), int(offset))
+            value = values.get(_place(finding))
         else:
             value = self._from_outbox(finding)
         if read_intent(value).reservation_id != finding.reservation_id:
@@ -149,9 +168,9 @@ class Repairs:
                     return request.value.encode()
         return None
 
-    def _tell(self, findings: Sequence[Finding]) -> list[Done]:
+    def _tell(self, findings: Sequence[Finding]) -> Iterator[Done]:
         """Have the courier announce the order, where it was never the courier's to announce."""
-        done, told = [], []
+        told = []
         pks = [one.order_number for one in findings]
         before = set(
             OrderEvent.objects.filter(order_id__in=pks, type="order.created").values_list(
@@ -163,13 +182,21 @@ class Repairs:
             order = orders.get(finding.order_number or 0)
             if order is None or order.pk in before:
                 text = "the courier has sent it before; somebody must look at order-events"
-                done.append(Done(finding, TELL, RepairOutcome.FAILED, text))
+                yield Done(finding, TELL, RepairOutcome.FAILED, text)
                 continue
-            # Landed again it gets its first answer, which is what is announced.
-            tell_landed(land([_intent(order)], self._clock.now())[0])
+            try:
+                # Landed again it gets its first answer, which is what is announced.
+                tell_landed(land([_intent(order)], self._clock.now())[0])
+            except _AWAY as error:
+                yield _failed(finding, TELL, error)
+                continue
             told.append(finding)
-        seen = self._until_seen({one.order_number or 0 for one in told}, _deducted)
-        return done + [_seen(one, TELL, one.order_number in seen) for one in told]
+        seen: dict[int, Any] = {}
+        problem = self._until_seen({one.order_number or 0 for one in told}, _deducted, seen)
+        for one in told:
+            is_seen = one.order_number in seen
+            outcome = RepairOutcome.DONE if is_seen else RepairOutcome.TRIED
+            yield Done(one, TELL, outcome, "" if is_seen else problem)
 
     def _expire(self, finding: Finding) -> Done:
         """The clock's own step, for one order."""
@@ -196,30 +223,74 @@ class Repairs:
         moved = Units(self._clusters).settle(reclaim)
         return Done(finding, RECLAIM, RepairOutcome.DONE, f"{moved} units")
 
-    def _until_seen(self, wanted: set[Any], look: Callable[[set[Any]], set[Any]]) -> set[Any]:
-        """Those that are where they belong, as soon as all are, or when the time is over."""
-        seen: set[Any] = set()
+    def _until_seen(
+        self, wanted: set[Any], look: Callable[[set[Any]], dict[Any, Any]], seen: dict[Any, Any]
+    ) -> str:
+        """Fills `seen` until all are there or the time is over; why nobody could look, or ""."""
         give_up = self._clock.monotonic() + self._seen_within_s
-        while wanted - seen:
-            seen |= look(wanted - seen)
+        while left := wanted - seen.keys():
+            try:
+                seen |= look(left)
+            except (DatabaseError, InterfaceError) as error:
+                close_old_connections()
+                return f"{type(error).__name__}: {error}"
             if self._clock.monotonic() > give_up:
                 break
-            if wanted - seen:
+            if wanted - seen.keys():
                 time.sleep(LOOK_EVERY_S)
-        return seen
+        return ""
 
 
 def _tried(action: str, finding: Finding, make: Callable[[Finding], Done]) -> Done:
     try:
         return make(finding)
-    except (*_CANNOT, redis.RedisError, DatabaseError, InterfaceError) as error:
-        return Done(finding, action, RepairOutcome.FAILED, f"{type(error).__name__}: {error}")
+    except _AWAY as error:
+        return _failed(finding, action, error)
     except (Grant.DoesNotExist, Reclaim.DoesNotExist) as error:
         return Done(finding, action, RepairOutcome.FAILED, str(error))
 
 
-def _seen(finding: Finding, action: str, is_seen: bool) -> Done:
-    return Done(finding, action, RepairOutcome.DONE if is_seen else RepairOutcome.TRIED)
+def _tried_all(
+    action: str, findings: Sequence[Finding], make: Callable[[Sequence[Finding]], Iterator[Done]]
+) -> Iterator[Done]:
+    """What breaks in front of a whole batch has failed for whoever has had no answer."""
+    answered: set[int] = set()
+    try:
+        for done in make(findings):
+            answered.add(id(done.finding))
+            yield done
+    except _AWAY as error:
+        for finding in findings:
+            if id(finding) not in answered:
+                yield _failed(finding, action, error)
+
+
+def _failed(finding: Finding, action: str, error: Exception) -> Done:
+    if isinstance(error, DatabaseError | InterfaceError):
+        # The next one may find the database again.
+        close_old_connections()
+    text = f"{type(error).__name__}: {error}" if isinstance(error, _NO_WORDS) else str(error)
+    return Done(finding, action, RepairOutcome.FAILED, text)
+
+
+def _decisions(reservation_ids: set[str]) -> dict[str, str]:
+    """By reservation why it was refused; "" for an order."""
+    done = dict.fromkeys(decided(reservation_ids), "")
+    refused = Rejection.objects.filter(reservation_id__in=done)
+    return done | dict(refused.values_list("reservation_id", "reason"))
+
+
+def _decided(finding: Finding, decisions: dict[str, str], outcome: RepairOutcome) -> Done:
+    """Its shopper was told "yours": one that is refused now is a person's."""
+    reason = decisions[finding.reservation_id]
+    if reason:
+        return Done(finding, RELAY, RepairOutcome.FAILED, f"rejected: {reason}")
+    return Done(finding, RELAY, outcome)
+
+
+def _place(finding: Finding) -> tuple[int, int]:
+    partition, _, offset = finding.ref.partition("/")
+    return int(partition), int(offset)
 
 
 def _some(findings: Sequence[Finding]) -> list[Sequence[Finding]]:
@@ -243,9 +314,9 @@ def _intent(order: Order) -> Any:
     )
 
 
-def _deducted(order_ids: set[Any]) -> set[Any]:
+def _deducted(order_ids: set[Any]) -> dict[Any, Any]:
     entries = StockEntry.objects.filter(order_id__in=order_ids, kind=StockEntryKind.DEDUCT)
-    return set(entries.values_list("order_id", flat=True))
+    return dict.fromkeys(entries.values_list("order_id", flat=True))
 
 
 def _bounded() -> Event:

@@ -124,6 +124,8 @@ class StockSide:
     def _movements(self, shard: Shard, key: str) -> list[tuple[str, int]]:
         """A grant or reclaim is one of dozens an epoch, not one a reservation."""
         found: Any = self._ask(shard, lambda node: node.hgetall(key))
+        if found is None:
+            raise Unavailable(f"stock Redis: {key} is refused")
         return [(name.decode(), int(qty)) for name, qty in found.items()]
 
     def _add_up(self, shard: Shard) -> None:

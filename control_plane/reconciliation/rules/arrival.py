@@ -107,11 +107,24 @@ def end_without_return(t: Tables, cut: Cut) -> Expression:
     return without(_orders(t, ENDED), _entries(t, "ledger", "return"), "order_id")
 
 
+def _on_its_way(t: Tables, kind: str) -> Expression:
+    """Orders of which the warehouse is to hear this: the courier has it, or Kafka."""
+    unsent, unheard = (
+        _entries(t, table, kind).select("order_id") for table in ("unsent", "unheard")
+    )
+    return unsent.union(unheard)
+
+
 @rule(FindingKind.MISSING_IN_PG, "deduct", repair=TELL)
 def order_not_deducted(t: Tables, cut: Cut) -> Expression:
-    """The warehouse has heard everything of that time, and does not know the order."""
+    """The warehouse has heard whatever was said of it, and does not know the order."""
     orders = t["orders"]
-    told = orders.filter(orders.created_ms < cut.told)
+    messages = t["messages"]
+    # Its consumer commits when it has announced it.
+    announced = without(
+        orders.filter(orders.created_ms < cut.settled), messages.filter(~messages.is_landed)
+    )
+    told = without(announced, _on_its_way(t, "deduct"), "order_id")
     return without(told, _entries(t, "stock_entries", "deduct"), "order_id")
 
 
@@ -119,7 +132,10 @@ def order_not_deducted(t: Tables, cut: Cut) -> Expression:
 def end_not_restored(t: Tables, cut: Cut) -> Expression:
     """Likewise; an order ended when its RETURN was written."""
     returned = _entries(t, "ledger", "return")
-    told = _orders(t, ENDED).semi_join(returned.filter(returned.created_ms < cut.told), "order_id")
+    ended = _orders(t, ENDED).semi_join(
+        returned.filter(returned.created_ms < cut.settled), "order_id"
+    )
+    told = without(ended, _on_its_way(t, "restore"), "order_id")
     return without(told, _entries(t, "stock_entries", "restore"), "order_id")
 
 

@@ -23,14 +23,12 @@ RELAY, TELL, EXPIRE, GRANT, RECLAIM = "relay", "tell", "expire", "grant", "recla
 class Cut(NamedTuple):
     """Up to where things must have arrived; all in ms since 1970.
 
-    `started`: before any side was read. `settled`: what is younger is under way. `told`: the same
-    for what the warehouse hears, and in front of everything it has not heard yet. `pay_by`: an
+    `started`: before any side was read. `settled`: what is younger is under way. `pay_by`: an
     unpaid order of before has no grace left. `kafka_since`: from then on the topic has everything.
     """
 
     started: int
     settled: int
-    told: int
     pay_by: int
     kafka_since: int
 

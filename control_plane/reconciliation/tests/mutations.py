@@ -204,6 +204,23 @@ def _just_ended(item: Item) -> None:
     _entry("stock_entries", "expired", "restore")(item)
 
 
+def _on_its_way(table: str, shopper: str, kind: str) -> Mutation:
+    """However old the order is: what is told late is late in telling, not in the making."""
+
+    def change(item: Item) -> None:
+        number = item.order_of(shopper)["order_id"]
+        item.add(table, order_id=number, kind=kind)
+        _entry("stock_entries", shopper, kind)(item)
+
+    return change
+
+
+def _not_announced(item: Item) -> None:
+    """Its consumer has landed it, and not told Kafka yet."""
+    item.find("messages", shopper="paid")["is_landed"] = False
+    _entry("stock_entries", "paid", "deduct")(item)
+
+
 def _draining(item: Item) -> None:
     """What an ended epoch's shard did not get comes back by the close."""
     item.find("allocations", epoch=1)["state"] = "draining"
@@ -238,6 +255,11 @@ IN_FLIGHT: dict[str, Mutation] = {
     "behind the consumers' offset": _behind_the_offset,
     "the warehouse is about to hear": _just_ordered,
     "the warehouse is about to hear of the end": _just_ended,
+    "an old order the courier has not sent": _on_its_way("unsent", "paid", "deduct"),
+    "an old end the courier has not sent": _on_its_way("unsent", "expired", "restore"),
+    "an old order the warehouse has not consumed": _on_its_way("unheard", "paid", "deduct"),
+    "an end that was sent late and not consumed": _on_its_way("unheard", "expired", "restore"),
+    "landed and not announced": _not_announced,
     "a grant of a moment ago": lambda item: _grant(item, None, YOUNG),
     "a grant applied while we looked": lambda item: _grant(item, YOUNG, YOUNG),
     "a grant of an epoch that has ended": _draining,

@@ -12,7 +12,6 @@ OLD, YOUNG = NOW - 600_000, NOW - 1_000
 CUT = Cut(
     started=NOW,
     settled=NOW - 60_000,
-    told=NOW - 60_000,
     pay_by=NOW - 60_000,
     kafka_since=NOW - 3_600_000,
 )

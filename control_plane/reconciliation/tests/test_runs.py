@@ -96,6 +96,46 @@ def test_the_clock_starts_one_process_for_what_is_due(ended, day_after, monkeypa
     assert started == [("spring", "day_after", 0)]
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(None, "too long"), (-9, "ended with -9"), (2, "ended with 2"), (0, "ended with 0")],
+)
+def test_a_comparison_that_broke_is_unknown_and_rests(
+    ended, day_after, monkeypatch, settings, code, said
+):
+    monkeypatch.setattr(child, "compare", lambda *one: code)
+    monkeypatch.setattr(timezone, "now", lambda: day_after)
+    tasks.compare_sides()
+    run = Run.objects.get()
+    assert (run.kind, run.day, run.outcome) == ("day_after", 0, "unknown")
+    assert said in run.problem
+    assert services.due(day_after + timedelta(minutes=9), HOURS) == []
+
+
+def test_a_comparison_that_wrote_its_run_down_gets_no_other(ended, day_after, now, monkeypatch):
+    def compare(slug, kind, day):
+        services.store(looked(ended, now, kind=kind, day=day), [], 0, now)
+        return 0
+
+    monkeypatch.setattr(child, "compare", compare)
+    monkeypatch.setattr(timezone, "now", lambda: day_after)
+    tasks.compare_sides()
+    assert Run.objects.get().outcome == "balanced"
+
+
+def test_the_look_at_the_end_rests_too_but_not_until_the_keys_are_gone(ended, now):
+    soon, times = now + timedelta(minutes=3), [now + timedelta(minutes=3)] * 2
+    services.store_unknown(ended, "at_end", None, "duckdb", "Kafka: away", times)
+    assert services.due(soon + timedelta(minutes=1), HOURS) == []
+    assert services.due(soon + timedelta(minutes=3), HOURS) == [("spring", "at_end", None)]
+
+
+def test_one_that_took_half_an_hour_rests_from_its_end(ended, day_after):
+    times = (day_after, day_after + timedelta(minutes=30))
+    services.store_unknown(ended, "day_after", 0, "duckdb", "it took too long", times)
+    assert services.due(day_after + timedelta(minutes=39), HOURS) == []
+
+
 def test_an_equation_that_does_not_hold_is_no_balance(ended, now):
     (books,) = services.books_of(ended)
     assert services.store(looked(ended, now), [], 0, now).outcome == "balanced"
@@ -189,6 +229,8 @@ def test_who_may_look_may_not_download(client, run):
     for kind in ("csv", "parquet"):
         path = f"/admin/reconciliation/run/{run.pk}/findings.{kind}"
         assert client.get(path).status_code == 403
+    assert client.get("/api/v1/reconciliations/").status_code == 200
+    assert client.get(f"/api/v1/findings/?run={run.pk}").status_code == 403
 
 
 def test_the_api_gives_runs_and_findings(admin_client, run):

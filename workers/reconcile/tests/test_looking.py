@@ -14,10 +14,13 @@ from control_plane.dead_letters.services import Letter, keep
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Grant, Reclaim
 from control_plane.orders.models import Order, OrderEvent, Rejection
-from control_plane.orders.services import land
+from control_plane.orders.services import end_order, land, tell_landed
+from control_plane.reconciliation import comparing
 from control_plane.reconciliation.models import Finding, Repair, Run
 from control_plane.reconciliation.services import open_findings
+from tests.redis.waiting import until
 from workers.intent import decode
+from workers.reconcile import __main__
 from workers.reconcile import kafka_side as kafka_sides
 from workers.reconcile.__main__ import exit_code
 from workers.reconcile.kafka_side import KafkaSide
@@ -68,6 +71,28 @@ def test_a_clean_sale_balances_whatever_is_under_way(sale, compare):
     assert compare().in_flight == {}
 
 
+def test_orders_the_warehouse_is_yet_to_hear_of_are_under_way(sale, compare, broker):
+    sale.sell(*SHOPPERS)
+    sale.relay()
+    with sale.consume():
+        until(lambda: Order.objects.count() == len(SHOPPERS), "all are landed", 60)
+        announced = len(SHOPPERS)
+        until(lambda: len(broker.events("order.created")) == announced, "all are announced", 60)
+    # Of one that ended the courier speaks later.
+    end_order(sale.order(SHOPPERS[0]).pk, "cancelled", timezone.now())
+    run = compare()
+    assert (run.outcome, found_by(run), run.sides["unheard"]) == ("balanced", {}, len(SHOPPERS))
+    assert run.sides["unsent"] == 1
+
+    # One whose event somebody gave up is missing, and hides nobody else's.
+    now = timezone.now()
+    (lost,) = land([decode(intent(sale.item.pk, "unannounced"))], now)
+    tell_landed(lost)
+    OrderEvent.objects.filter(order_id=lost.order_id).update(discarded_at=now)
+    missing = compare().findings.filter(kind="missing_in_pg")
+    assert [(one.what, one.order_number) for one in missing] == [("deduct", lost.order_id)]
+
+
 def _acknowledge_without_sending(sale, shopper):
     sale.sell(shopper)
     ((_, ((entry, _),)),) = _items(sale.node.xreadgroup(RELAY_GROUP, "x", {sale.shard.outbox: ">"}))
@@ -83,7 +108,6 @@ def _skip(sale, broker: Broker, shopper):
     from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
     from confluent_kafka.admin import AdminClient
 
-    from tests.redis.waiting import until
     from workers import order_consumer
 
     sale.sell(shopper)
@@ -122,7 +146,8 @@ def _seed(sale, broker):
             sale.node.xdel(sale.shard.outbox, entry)
     _skip(sale, broker, "skipped")
     _acknowledge_without_sending(sale, "not-sent")
-    land([decode(intent(item, "ghost"))], timezone.now())
+    (ghost,) = land([decode(intent(item, "ghost"))], timezone.now())
+    tell_landed(ghost)
     twice = sale.order(SHOPPERS[1])
     Rejection.objects.create(
         reservation_id=twice.reservation_id,
@@ -176,7 +201,7 @@ def test_every_fault_is_named_and_what_is_safe_is_mended(sale, compare, repairs,
     _seed(sale, broker)
 
     looked = compare()
-    # The ghost's own deduction is younger than what the warehouse has not read yet: under way.
+    # The ghost's own deduction waits for the courier: under way.
     wanted = Counter(dict.fromkeys(SEEDED, 1))
     assert (found_by(looked), looked.outcome, exit_code(looked)) == (wanted, "findings", 1)
     assert not Repair.objects.exists(), "to look changes nothing"
@@ -241,6 +266,31 @@ def test_a_side_that_is_away_is_unknown_and_never_balanced(sale, compare, monkey
     assert said in run.problem
     assert "UNKNOWN: could not look" in text(run)
     assert not Finding.objects.exists()
+
+
+def test_whatever_breaks_is_no_finding_and_leaves_few_files(sale, compare, monkeypatch, tmp_path):
+    assert compare().outcome == "balanced"
+
+    def broken(*_, **__):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(comparing, "compare", broken)
+    for _ in range(4):
+        with pytest.raises(RuntimeError):
+            compare()
+    folders = sorted((tmp_path / "spring").iterdir())
+    assert len(folders) == 4
+    assert (folders[0] / "seen.parquet").exists(), "what was seen stays"
+
+
+def test_an_exception_is_could_not_look(monkeypatch, capsys, caplog):
+    def broken(given):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(__main__, "_look", broken)
+    assert __main__.main(["spring"]) == 2
+    assert "could not look: RuntimeError: out of memory" in capsys.readouterr().err
+    assert caplog.records[-1].exc_info
 
 
 def _command(broker, folder, *arguments):
