@@ -4,7 +4,8 @@ A marker stands among the statuses and goes with them: a server that was emptied
 the server's run, so one that came up again, with whatever its disk had, is not believed either.
 Until it says that all is written, orders are read newest first, a step at a time, and the marker
 keeps the place; a step moves it only if it still is where the step began. So a second loss while
-the first is mended begins again from the newest order.
+the first is mended begins again from the newest order. So does what a cut kept from being written
+while the server lived: whoever could not write it takes the mark away (`projection.mend_missed`).
 """
 
 from datetime import datetime, timedelta
@@ -15,8 +16,6 @@ from django.db import connection
 from control_plane.orders import projection
 from control_plane.orders.landed import Landed
 
-# Not one of a reservation: those have digits there.
-MARKER = f"{projection.KEY_PREFIX}mended"
 WHOLE = "whole"
 # Ids are positive, and the newest comes first.
 FIRST = 2**63 - 1
@@ -52,7 +51,7 @@ def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
     Repeat safe, beside everything that writes statuses too. Raises redis.RedisError.
     """
     run = work_redis.info("server")["run_id"]
-    stands: bytes = work_redis.get(MARKER) or b""  # type: ignore[assignment]
+    stands: bytes = work_redis.get(projection.MARKER) or b""  # type: ignore[assignment]
     place, _, marked_run = stands.decode().partition(" ")
     if marked_run != run:
         # What is lost from here on takes this mark with it.
@@ -76,7 +75,7 @@ def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
 
 
 def _moved(work_redis: "redis.Redis", stands: bytes, following: str) -> bool:
-    return bool(work_redis.eval(_MOVE, 1, MARKER, stands, following))
+    return bool(work_redis.eval(_MOVE, 1, projection.MARKER, stands, following))
 
 
 def _orders(below: int, most: int) -> list[tuple[Landed, str | None]]:
