@@ -81,6 +81,18 @@ def test_a_step_takes_so_many_and_the_newest_first(work_redis, landed, now):
     assert None not in _states(work_redis, landed)
 
 
+def test_rejections_are_read_a_step_at_a_time_too(work_redis, landed, intent, now):
+    rejected = land([intent(f"late-{n}", epoch=7) for n in range(8)], now) + landed[10:]
+    steps = 0
+    while not mending.mend_step(work_redis, now, 4):
+        written = len([one for one in _states(work_redis, rejected) if one])
+        # The mark, then four by four, the last of them with the first orders.
+        assert written == [0, 4, 8, 9][min(steps, 3)]
+        steps += 1
+    assert _states(work_redis, rejected) == ["rejected"] * 9
+    assert None not in _states(work_redis, landed)
+
+
 def test_what_is_lost_while_it_is_mended_is_mended_too(work_redis, landed, now, monkeypatch):
     real_write = projection.write
     times = []
