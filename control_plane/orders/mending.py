@@ -3,9 +3,10 @@
 A marker stands among the statuses and goes with them: a server that was emptied has none. It names
 the server's run, so one that came up again, with whatever its disk had, is not believed either.
 Until it says that all is written, rejections are read by their names and then orders newest first,
-a step at a time, and the marker keeps the place; a step moves it only if it still is where the step began. So a second loss while
-the first is mended begins again from the newest order. So does what a cut kept from being written
-while the server lived: whoever could not write it takes the mark away (`projection.mend_missed`).
+a step at a time, and the marker keeps the place; a step moves it only if it still is where the step
+began. So a second loss while the first is mended begins again. So does what a cut kept from being
+written while the server lived: whoever could not write it takes the mark away
+(`projection.mend_missed`).
 """
 
 from datetime import datetime, timedelta
