@@ -42,19 +42,10 @@ _SOAK = re.compile(r"([1-9][0-9]{0,3})([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 # Of this process's environment; LC_* too.
 _PASSED = frozenset(
-    [
-        "PATH",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "LANG",
-        "LANGUAGE",
-        "TZ",
-        "TMPDIR",
-        "VIRTUAL_ENV",
-        "JAVA_HOME",
-    ]
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR"),
+        *("VIRTUAL_ENV", "JAVA_HOME"),
+    )
 )
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _REPORT = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9]{1,10}")
