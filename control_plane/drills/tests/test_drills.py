@@ -155,7 +155,12 @@ def test_what_takes_too_long_is_stopped_and_its_stacks_are_taken_down(staging, m
     down, children = [], []
     monkeypatch.setattr(subprocess, "run", lambda command, **_: down.append(command[1:]))
     real_end = services._end
-    monkeypatch.setattr(services, "_end", lambda child: (children.append(child), real_end(child)))
+
+    def end(child):
+        children.append(child)
+        real_end(child)
+
+    monkeypatch.setattr(services, "_end", end)
     monkeypatch.setattr(services, "DRILL", ("-c", "import time; time.sleep(600)"))
     monkeypatch.setattr(services, "MOST_S", 0.1)
     with pytest.raises(services.DrillError, match="took longer"):
@@ -179,6 +184,7 @@ signal.pause()
     child = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
     )
+    assert child.stdout is not None
     assert child.stdout.readline() == b"1\n"
     services._end(child)
     assert child.returncode == 7
