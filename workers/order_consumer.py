@@ -34,6 +34,8 @@ BATCH_MAX = 4000
 SWITCH_S = 0.0005
 # Statuses that wait for the work Redis: some seconds of the fastest sale.
 UNWRITTEN_MAX = 100_000
+# How often they are tried again while nothing comes.
+RETRY_S = 1.0
 
 _log = logging.getLogger("workers.order_consumer")
 
@@ -56,6 +58,7 @@ class OrderHandler:
         self._names = names
         # The newest ones of an outage of the work Redis.
         self._unwritten: deque[Landed] = deque(maxlen=UNWRITTEN_MAX)
+        self._tried_at = -RETRY_S
 
     def decode(self, message: Message) -> Intent | Barrier:
         """The intent or the barrier; raises InvalidMessage."""
@@ -107,17 +110,28 @@ class OrderHandler:
         if isinstance(applied, followed.Decided):
             followed.end(applied)
 
+    def idle(self) -> None:
+        """Statuses that could not be written, when no next batch comes. In `announce`'s thread."""
+        if not self._unwritten and not projection.is_missed():
+            return
+        if self._clock.monotonic() - self._tried_at >= RETRY_S:
+            self._write_statuses([])
+
     def _write_statuses(self, decided: Sequence[Landed]) -> None:
         """Of these, and of those that could not be written before.
 
         Orders do not wait for a cache: the gateway falls back to the shard's own answer.
         """
         outcomes = [*self._unwritten, *decided]
+        self._tried_at = self._clock.monotonic()
         try:
             projection.write(self._work_redis, outcomes)
+            projection.mend_missed(self._work_redis)
         except redis.RedisError as error:
             metrics.PROJECTION_FAILURES.inc()
-            _log.warning("status of %d reservations not written: %s", len(decided), error)
+            _log.warning("status of %d reservations not written: %s", len(outcomes), error)
+            if len(outcomes) > UNWRITTEN_MAX:
+                projection.note_missed()
             self._unwritten.extend(decided)
         else:
             self._unwritten.clear()
@@ -194,6 +208,7 @@ def main() -> None:
         stop=started.stop,
         batch_max=BATCH_MAX,
         readiness=started.readiness,
+        on_idle=handler.idle,
     ).run()
 
 

@@ -170,9 +170,11 @@ class OutboxSender(SideThread):
         # Whoever changed the order did it already, unless he died then or Redis was away.
         try:
             projection.write(self._work_redis, _statuses(events))
+            projection.mend_missed(self._work_redis)
         except redis.RedisError as error:
             if len(events) < BATCH_MAX:
                 raise Unavailable(f"statuses: {error}") from error
+            projection.note_missed()
             _log.warning("statuses not written: %s", error)
         with not_applied_when_refused("default"):
             mark_sent([one.id for one in events])

@@ -2,9 +2,11 @@
 
 A marker stands among the statuses and goes with them: a server that was emptied has none. It names
 the server's run, so one that came up again, with whatever its disk had, is not believed either.
-Until it says that all is written, orders are read newest first, a step at a time, and the marker
-keeps the place; a step moves it only if it still is where the step began. So a second loss while
-the first is mended begins again from the newest order.
+Until it says that all is written, rejections are read by their names and then orders newest first,
+a step at a time, and the marker keeps the place; a step moves it only if it still is where the step
+began. So a second loss while the first is mended begins again. So does what a cut kept from being
+written while the server lived: whoever could not write it takes the mark away
+(`projection.mend_missed`).
 """
 
 from datetime import datetime, timedelta
@@ -15,12 +17,11 @@ from django.db import connection
 from control_plane.orders import projection
 from control_plane.orders.landed import Landed
 
-# Not one of a reservation: those have digits there.
-MARKER = f"{projection.KEY_PREFIX}mended"
 WHOLE = "whole"
 # Ids are positive, and the newest comes first.
 FIRST = 2**63 - 1
-REJECTIONS_MAX = 50_000
+# Before a rejection's name, in the place of those before the orders; no order's id begins so.
+BEHIND = ">"
 
 _ORDERS = """
 SELECT ours.reservation_id, ours.item_id, ours.shopper, ours.qty, ours.id, ours.state, '',
@@ -31,10 +32,10 @@ SELECT ours.reservation_id, ours.item_id, ours.shopper, ours.qty, ours.id, ours.
   LEFT JOIN orders_order replaced ON replaced.id = ours.replaces_id
  ORDER BY ours.id DESC
 """
-# None in a sale without a failover.
+# None in a sale without a failover. By the one index they have that tells each apart.
 _REJECTIONS = """
 SELECT reservation_id, item_id, shopper, qty, NULL, '', reason, '', 0, '', created_at, NULL
-  FROM orders_rejection WHERE created_at > %s ORDER BY created_at DESC LIMIT %s
+  FROM orders_rejection WHERE reservation_id > %s ORDER BY reservation_id LIMIT %s
 """
 # From one place to the next, unless it was moved or lost meanwhile.
 _MOVE = """
@@ -52,17 +53,22 @@ def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
     Repeat safe, beside everything that writes statuses too. Raises redis.RedisError.
     """
     run = work_redis.info("server")["run_id"]
-    stands: bytes = work_redis.get(MARKER) or b""  # type: ignore[assignment]
+    stands: bytes = work_redis.get(projection.MARKER) or b""  # type: ignore[assignment]
     place, _, marked_run = stands.decode().partition(" ")
     if marked_run != run:
         # What is lost from here on takes this mark with it.
-        _moved(work_redis, stands, f"{FIRST} {run}")
+        _moved(work_redis, stands, f"{BEHIND} {run}")
         return False
     if place == WHOLE:
         return True
     since = now - timedelta(seconds=projection.TTL_S)
-    if int(place) == FIRST:
-        projection.write(work_redis, _rejections(since))
+    if place.startswith(BEHIND):
+        rejected = _rejections(place.removeprefix(BEHIND), most)
+        projection.write(work_redis, (one for one in rejected if one.created_at > since))
+        if len(rejected) == most:
+            _moved(work_redis, stands, f"{BEHIND}{rejected[-1].reservation_id} {run}")
+            return False
+        place = str(FIRST)
     orders = _orders(int(place), most)
     projection.write(work_redis, (one for one, _ in orders))
     # The shopper knows the reservation that was replaced.
@@ -76,7 +82,7 @@ def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
 
 
 def _moved(work_redis: "redis.Redis", stands: bytes, following: str) -> bool:
-    return bool(work_redis.eval(_MOVE, 1, MARKER, stands, following))
+    return bool(work_redis.eval(_MOVE, 1, projection.MARKER, stands, following))
 
 
 def _orders(below: int, most: int) -> list[tuple[Landed, str | None]]:
@@ -88,7 +94,7 @@ def _orders(below: int, most: int) -> list[tuple[Landed, str | None]]:
         ]
 
 
-def _rejections(since: datetime) -> list[Landed]:
+def _rejections(behind: str, most: int) -> list[Landed]:
     with connection.cursor() as cursor:
-        cursor.execute(_REJECTIONS, [since, REJECTIONS_MAX])
+        cursor.execute(_REJECTIONS, [behind, most])
         return [Landed._make((*row, False, False)) for row in cursor.fetchall()]

@@ -9,6 +9,7 @@ payment's `paid` covers it.
 import logging
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from threading import Event
 
 import redis
 from django.conf import settings
@@ -18,6 +19,9 @@ from control_plane.orders.landed import Landed
 from control_plane.snapshot.document import epoch_ms
 
 KEY_PREFIX = "reservation:"
+# Says that all statuses are written (`mending.py`). Not one of a reservation: those have digits
+# there.
+MARKER = f"{KEY_PREFIX}mended"
 # Longer than any sale and its payments; afterwards the order's own pages answer.
 TTL_S = 2 * 24 * 3600
 TIMEOUT_S = 2.0
@@ -57,6 +61,9 @@ _KEYS_A_CALL = 1000
 # A batch has one time to pay, or a few: each is asked for thousands of times.
 _ms = lru_cache(maxsize=16)(epoch_ms)
 
+# This process could not write a status and has forgotten which.
+_missed = Event()
+
 log = logging.getLogger(__name__)
 
 
@@ -75,11 +82,40 @@ def write(work_redis: "redis.Redis", outcomes: Iterable[Landed]) -> None:
 
 
 def write_or_log(work_redis: "redis.Redis", outcomes: Iterable[Landed]) -> None:
-    """As `write`; orders do not wait for a cache, so that its failure is only logged."""
+    """As `write`; orders do not wait for a cache: its failure is logged and mended later."""
     try:
         write(work_redis, outcomes)
+        mend_missed(work_redis)
     except redis.RedisError as error:
+        note_missed()
         log.warning("statuses not written: %s", error)
+
+
+def note_missed() -> None:
+    """Some statuses were not written and nobody will repeat it: `mend_missed` sees to them."""
+    _missed.set()
+
+
+def is_missed() -> bool:
+    """Whether `mend_missed` has something to do."""
+    return _missed.is_set()
+
+
+def mend_missed(work_redis: "redis.Redis") -> None:
+    """Now that Redis answers, take the mark away: all are written again. Raises RedisError.
+
+    A Redis that could not be reached has lost nothing and keeps its mark, so that without this
+    nobody would see what is missing there.
+    """
+    if not _missed.is_set():
+        return
+    # First: whoever misses one meanwhile needs another call.
+    _missed.clear()
+    try:
+        work_redis.delete(MARKER)
+    except redis.RedisError:
+        _missed.set()
+        raise
 
 
 def write_now(outcomes: Iterable[Landed]) -> None:

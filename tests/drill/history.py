@@ -5,7 +5,7 @@ The judge looks at what is left in the end; this looks at the way there. Times a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,18 +20,27 @@ AFTER_HELD = HELD | {"busy", "pending", "connection", "rate_limited", "queued", 
 NAMED = 3
 
 
-def check(heard: Sequence[Heard], truth: Truth, *, may_end: bool = False) -> list[str]:
+def check(
+    heard: Sequence[Heard],
+    truth: Truth,
+    *,
+    may_end: bool = False,
+    lost: Collection[int] = (),
+) -> list[str]:
     """Every broken promise of the history, one line each; empty when there is none.
 
     may_end: orders are cancelled or a node lost state, so that who had a unit may lose it.
+    lost: the shards of which alone that is true.
     """
     purchases = [one for one in heard if one.what in KEY_OF]
+    # A shopper has one shard, so that what the others of it are told says nothing of his.
+    kept = [one for one in purchases if one.shard not in lost]
     return [
         *_one_key_one_reservation(purchases),
         *_one_reservation_one_shopper(heard),
-        *_orders_were_asked_for(purchases, truth, may_end=may_end),
-        *([] if may_end else _held_stays_held(purchases)),
-        *([] if may_end else _no_more_than_there_is(purchases, truth)),
+        *_orders_were_asked_for(purchases, truth, lost, may_end=may_end),
+        *([] if may_end else _held_stays_held(kept)),
+        *([] if may_end else _no_more_than_there_is(kept, truth)),
     ]
 
 
@@ -62,19 +71,28 @@ def _one_reservation_one_shopper(heard: Iterable[Heard]) -> list[str]:
     return _told("a reservation is two shoppers'", [n for n, o in owners.items() if len(o) > 1])
 
 
-def _orders_were_asked_for(purchases: Iterable[Heard], truth: Truth, *, may_end: bool) -> list[str]:
+def _orders_were_asked_for(
+    purchases: Iterable[Heard], truth: Truth, lost: Collection[int], *, may_end: bool
+) -> list[str]:
     """No order of somebody who never clicked, and not more of them than keys he used.
 
     Where orders end, late money may order again.
     """
     keys: dict[str, set[str]] = defaultdict(set)
+    excused = set()
     for one in purchases:
+        if one.shard in lost:
+            excused.add(one.shopper)
         keys[one.shopper].add(KEY_OF[one.what])
     orders: dict[str, int] = defaultdict(int)
     for order in truth.orders.values():
         orders[order.shopper] += 1
     nobody = [shopper for shopper in orders if shopper not in keys]
-    doubled = [shopper for shopper, n in orders.items() if keys[shopper] and n > len(keys[shopper])]
+    doubled = [
+        shopper
+        for shopper, n in orders.items()
+        if shopper not in excused and keys[shopper] and n > len(keys[shopper])
+    ]
     return [
         *_told("orders that nobody asked for", nobody),
         *([] if may_end else _told("more orders than purchases", doubled)),

@@ -76,10 +76,10 @@ def run(ground: Ground, drill: Drill) -> Result:
         sale.open()
         figures = drill.act(ground, sale)
         allowed = drill.promises
-        if sale.may_have_lost:
+        if sale.lost_shards:
             allowed = replace(allowed, failover=True)
         evidence, counted = sale.close(allowed)
-        complaints = judge(evidence, allowed) + _of_the_way_there(sale, drill.name, allowed)
+        complaints = judge(evidence, allowed) + _of_the_way_there(sale, drill.name, drill.promises)
         verdict = "fail" if complaints else "pass"
         figures |= counted
     except BROKEN as error:
@@ -110,7 +110,9 @@ def _of_the_way_there(sale: "Sale", name: str, allowed: Promises) -> list[str]:
     began = min((one.asked for one in heard), default=0.0)
     with (HISTORIES / f"{name}.jsonl").open("w") as file:
         file.writelines(json.dumps(row) + "\n" for row in history.rows(heard, began))
-    return history.check(heard, sale.books.read(), may_end=allowed.failover or allowed.returns)
+    return history.check(
+        heard, sale.books.read(), may_end=allowed.failover or allowed.returns, lost=sale.lost_shards
+    )
 
 
 def _keep_template(ground: Ground) -> None:

@@ -43,8 +43,8 @@ class Sale:
         self._seen: list[str] = []
         self._may_be_lost: list[Span] = []
         self._ended = self._hopeless = False
-        # Whether a node lost state that nobody planned to lose: the soak's kills may end so.
-        self.may_have_lost = False
+        # Shards of a node that lost state that nobody planned to lose: the soak's kills may end so.
+        self.lost_shards: set[int] = set()
         self._campaign = self._create(name)
         item = self._campaign.items.get()
         self.item: int = item.pk

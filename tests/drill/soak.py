@@ -23,6 +23,7 @@ from tests.drill.drill import Drill, DrillBroken, Figures, Plan
 from tests.drill.gateway_drills import kill_workers
 from tests.drill.ground import Ground, wait_for
 from tests.drill.judge import Promises
+from tests.drill.promotions import Promotion, RolesWatch, promotions, since
 
 if TYPE_CHECKING:  # the sale needs Django's settings
     from tests.drill.sale import Sale
@@ -80,9 +81,13 @@ def drills(seconds: float, seed: int) -> list[Drill]:
 
 def soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault]) -> Figures:
     """Every fault in its time, in a thread of its own; then all is well again and sells."""
+    with RolesWatch(sale) as watch:
+        return _soak(ground, sale, faults, watch)
+
+
+def _soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault], watch: RolesWatch) -> Figures:
     opened = time.monotonic()
     timeline: list[dict[str, Any]] = [{} for _ in faults]
-    stood = _standing(sale)
     threads = [
         threading.Thread(target=_carry_out, args=(ground, sale, fault, opened, timeline[number]))
         for number, fault in enumerate(faults)
@@ -97,10 +102,10 @@ def soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault]) -> Figures:
     ended = time.monotonic()
     sale.while_shoppers_come(lambda: not ground.unhealthy(), "every process to be well", WELL_S)
     well = time.monotonic()
-    _note_promotions(sale, stood, opened, well)
-    for shard in range(sale.shards):
-        sale.until_sells(shard, ended, SELLS_S)
+    sells = {shard: sale.until_sells(shard, ended, SELLS_S) for shard in range(sale.shards)}
     sold = time.monotonic()
+    promoted = promotions(watch.stop())
+    _note_promotions(sale, promoted, faults, timeline, opened, sells)
     done = sum(not one.get("error") for one in timeline)
     if done * 4 < len(faults) * 3:
         raise DrillBroken(f"only {done} of {len(faults)} faults happened: {timeline}")
@@ -109,6 +114,7 @@ def soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault]) -> Figures:
         "faults": f"{done} of {len(faults)}",
         "well_again_s": round(well - ended, 1),
         "sells_again_s": round(sold - ended, 1),
+        "promotions": [f"{one.old} → {one.new}" for one in promoted],
         "timeline": timeline,
     }
 
@@ -169,17 +175,29 @@ def _at_once(ground: Ground, sale: "Sale", fault: plan.Fault) -> None:
             django.db.connections.close_all()
 
 
-def _standing(sale: "Sale") -> dict[int, str]:
-    """Which node sells each shard."""
-    return {shard: sale.master_of(shard) for shard in range(sale.shards)}
+def _note_promotions(
+    sale: "Sale",
+    promoted: Sequence[Promotion],
+    faults: Sequence[plan.Fault],
+    timeline: Sequence[dict[str, Any]],
+    opened: float,
+    sells: dict[int, float],
+) -> None:
+    """A replica that was promoted may lack what its master had answered: that may be lost.
 
-
-def _note_promotions(sale: "Sale", stood: dict[int, str], opened: float, well: float) -> None:
-    """A replica that was promoted may lack what its master had answered: that may be lost."""
-    now = _standing(sale)
-    if moved := [shard for shard in now if now[shard] != stood[shard]]:
-        sale.may_have_lost = True
-        sale.lost_in(moved, opened - LAG_S, well)
+    Of the shards of that master only, from its fault until the shard sells again.
+    """
+    begun = [
+        (fault.target, opened + noted["began_s"])
+        for fault, noted in zip(faults, timeline, strict=True)
+        if "began_s" in noted
+    ]
+    for one in promoted:
+        sale.lost_shards |= one.shards
+        for shard in one.shards:
+            sold = sale.crowd.recorder.reserved([shard], one.at)
+            until = min((first.answered for first in sold), default=sells[shard])
+            sale.lost_in([shard], since(one, begun, opened) - LAG_S, until)
 
 
 def _land(sale: "Sale") -> None:
@@ -189,10 +207,11 @@ def _land(sale: "Sale") -> None:
     def undecided() -> int:
         truth = sale.books.read()
         known = truth.orders.keys() | truth.rejections.keys()
-        return sum(one.reservation_id not in known for one in sale.crowd.recorder.promises)
+        return sum(
+            one.reservation_id not in known and one.shard not in sale.lost_shards
+            for one in sale.crowd.recorder.promises
+        )
 
-    if sale.may_have_lost:
-        return
     try:
         wait_for(lambda: not undecided(), "every reservation to be decided", LANDED_S, 0.2)
     except DrillBroken as error:

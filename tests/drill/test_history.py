@@ -92,3 +92,19 @@ def test_a_history_is_written_in_seconds_since_its_beginning() -> None:
     row = rows(GOOD[1:2], began=0.5)[0]
     assert (row["asked"], row["answered"]) == (1.5, 1.6)
     assert row["shopper"] == "ann"
+
+
+def test_what_a_lost_shard_answered_is_let_be_and_nothing_else() -> None:
+    def no(shard: int) -> list[Heard]:
+        told = heard(6.0, "ann", "repeat", "sold_out")
+        return [replace(one, shard=shard) for one in [*GOOD, told]]
+
+    assert "told no after RESERVED" in "; ".join(check(no(1), TRUTH, lost={0}))
+    assert check(no(1), TRUTH, lost={1}) == []
+    doubled = {f"r-ann-{n}": OrderRow("ann", 1, "unpaid") for n in range(3)}
+    truth = replace(TRUTH, orders=doubled)
+    assert "more orders than purchases" in "; ".join(check(GOOD, truth, lost={1}))
+    assert check(GOOD, truth, lost={0}) == []
+    few = replace(TRUTH, total=1)
+    assert "were promised" in "; ".join(check(GOOD, few, lost={1}))
+    assert check(GOOD, few, lost={0}) == []

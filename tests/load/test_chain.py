@@ -2,15 +2,17 @@
 
 import asyncio
 import itertools
+import time
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 import uvloop
 
+from tests.load.campaign import Item
 from tests.load.chain import columns, stages, verdict
-from tests.load.chain.crowd import Heard
-from tests.load.chain.curve import AFTER_S, BEFORE_S, SPIKE_S, Kind, arrivals, rate
+from tests.load.chain.crowd import Crowd, Heard, Miscounted
+from tests.load.chain.curve import AFTER_S, BEFORE_S, SPIKE_S, Arrival, Kind, arrivals, rate
 from tests.load.chain.open_loop import NO_ANSWER, OpenLoop
 from tests.load.chain.probe import WANTED, machine_s, wanted
 from tests.load.chain.stages import Figures
@@ -219,3 +221,50 @@ def test_seconds_are_counted_from_the_start_of_the_sale():
     assert (by_second[-1], by_second[0], by_second[1]) == (1, 2, 1)
     assert sum(counted["landed"]) == 1
     assert list(itertools.accumulate(counted["accepted"]))[-1] == 1
+
+
+def _answered(*answers: bytes) -> Crowd:
+    """A crowd, one shopper for each of these answers, which a server gives in turn."""
+    left = iter(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(next(left, _body(b'{"state":"confirmed"}')))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def run() -> Crowd:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        item = Item(7, "tea", time.time(), "/v1/items/7/k/reserve", "kid", b"secret", port)
+        crowd = Crowd(item, [Arrival(Kind.SHOPPER, (0.0,))] * len(answers), first=1, seed=1)
+        await crowd.run()
+        server.close()
+        return crowd
+
+    return asyncio.run(run())
+
+
+def _body(body: bytes, status: int = 200) -> bytes:
+    return b"HTTP/1.1 %d -\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+def test_an_answer_that_nobody_can_read_is_unknown_and_every_click_is_in_one_column():
+    heard = _answered(
+        _body(b'{"outcome":"reserved","reservation_id":"7-0-x"}'),
+        _body(b"<html>Bad gateway</html>", 502),
+        _body(b"[]"),
+        _body(b'{"outcome":"reserved"}'),
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}",
+        _body(b'{"code":"sold_out"}', 409),
+    ).heard
+    assert (len(heard.reserved), heard.refused, heard.unknown) == (1, {"sold_out": 1}, 5)
+    assert (len(heard.clicked_at), heard.uncounted) == (7, 0)
+
+
+def test_a_click_that_is_in_no_column_ends_the_rung(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Crowd, "_clicked", lambda *_: None)
+    with pytest.raises(Miscounted, match="1 of 1 clicks"):
+        _answered(_body(b"{}"))

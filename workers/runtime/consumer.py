@@ -120,9 +120,13 @@ class ConsumerLoop(Generic[D, R]):
         cap: DeadLetterCap | None = None,
         readiness: Readiness | None = None,
         halt_s: float = HALT_S,
+        on_idle: Callable[[], None] | None = None,
     ) -> None:
+        """`on_idle`: in the thread of announcements, when there was nothing to read; quick."""
         self._topic = topic
         self._halt_s = halt_s
+        self._on_idle = on_idle
+        self._idle_call: Future[None] | None = None
         self._handler = handler
         self._clock = clock
         self._stop = stop
@@ -191,6 +195,17 @@ class ConsumerLoop(Generic[D, R]):
             self._announce_applied()
         if not read:
             self._finish_announcing()
+            self._while_idle()
+
+    def _while_idle(self) -> None:
+        """One call at a time; the loop does not wait for it."""
+        if self._on_idle is None:
+            return
+        if self._idle_call is not None:
+            if not self._idle_call.done():
+                return
+            self._idle_call.result()
+        self._idle_call = self._announcers.submit(self._on_idle)
 
     def _read_ahead(self) -> int:
         """Read and decode the next batch, while the last one is applied; how many there were."""

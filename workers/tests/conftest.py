@@ -204,6 +204,7 @@ def consume(
             stop=stop,
             cap=cap,
             halt_s=0,
+            on_idle=handler.idle,
         )
         with in_thread(loop.run, stop):
             yield

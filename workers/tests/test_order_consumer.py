@@ -13,6 +13,7 @@ from control_plane.orders import projection
 from control_plane.orders.models import Order, Rejection
 from control_plane.snapshot.document import epoch_ms
 from tests.redis.waiting import until
+from workers import order_consumer
 from workers.order_consumer import GROUP
 from workers.runtime.verdicts import DeadLetterCap, TooManyDeadLetters
 from workers.tests.consuming import all_committed, reserve, waiting_for_a_lock
@@ -144,17 +145,47 @@ def test_orders_do_not_wait_for_the_status_cache(consume, broker, item):
     assert len(broker.events("order.created")) == 1
 
 
+class Leaving(redis.Redis):
+    """A cache behind a cut; it lives on."""
+
+    is_away = True
+
+    def execute_command(self, *args, **options):
+        if self.is_away:
+            raise redis.ConnectionError("away")
+        return super().execute_command(*args, **options)
+
+
+def test_a_status_that_could_not_be_written_is_written_when_nothing_comes(
+    consume, broker, item, work_redis
+):
+    cache = Leaving(connection_pool=work_redis.connection_pool)
+    reserve(broker, item, ["ann"])
+    with consume(cache=cache):
+        all_committed(broker, 1)
+        cache.is_away = False
+        key = projection.KEY_PREFIX + Order.objects.get().reservation_id
+        told = until(lambda: work_redis.get(key), "the status", 60)
+    assert json.loads(told)["state"] == "confirmed"
+
+
+def test_who_has_forgotten_statuses_in_an_outage_has_all_of_them_written_again(
+    consume, broker, item, work_redis, monkeypatch
+):
+    monkeypatch.setattr(order_consumer, "UNWRITTEN_MAX", 2)
+    work_redis.set(projection.MARKER, "whole")
+    cache = Leaving(connection_pool=work_redis.connection_pool)
+    reserve(broker, item, ["ann", "bob", "cid"])
+    with consume(cache=cache):
+        all_committed(broker, 3)
+        assert work_redis.get(projection.MARKER)
+        cache.is_away = False
+        until(lambda: not work_redis.get(projection.MARKER), "the mark is taken away", 60)
+
+
 def test_a_status_that_could_not_be_written_is_written_with_the_next_batch(
     consume, broker, item, work_redis
 ):
-    class Leaving(redis.Redis):
-        is_away = True
-
-        def execute_command(self, *args, **options):
-            if self.is_away:
-                raise redis.ConnectionError("away")
-            return super().execute_command(*args, **options)
-
     cache = Leaving(connection_pool=work_redis.connection_pool)
     reserve(broker, item, ["ann"])
     with consume(cache=cache):

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,6 +20,7 @@ from control_plane.config.env import BadEnvironment
 from control_plane.config.env import read as read_env
 from control_plane.config.singleton import alone
 from control_plane.drills import services, tasks
+from tests.redis.waiting import until
 
 pytestmark = pytest.mark.django_db
 NAME = "20261126T120000-7"
@@ -26,8 +30,13 @@ NAME = "20261126T120000-7"
 def begun(monkeypatch):
     """The processes that were started, none of which is."""
     found = []
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: found.append(command))
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: found.append(command))
+
+    def begin(command, **_):
+        found.append(command)
+        return SimpleNamespace(wait=lambda *_: 0)
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
+    monkeypatch.setattr(subprocess, "run", begin)
     return found
 
 
@@ -106,13 +115,82 @@ def test_what_the_drills_would_not_understand_is_refused(staging, begun, soak, n
     assert begun == []
 
 
-def test_the_drills_stack_gets_nothing_of_this_installation(staging, begun, monkeypatch):
-    monkeypatch.setenv("SLUICE_SALE_DSN", "postgresql://sale@db.example/sale")
-    seen = {}
-    monkeypatch.setattr(subprocess, "run", lambda command, **more: seen.update(more))
+@pytest.mark.parametrize("soak", ["61m", "2h", "9999h", "3601s"])
+def test_a_soak_that_would_be_cut_off_is_refused(staging, begun, soak):
+    with pytest.raises(services.DrillError, match="60m at most"):
+        services.begin(soak, (), timezone.now())
+    assert begun == []
+    assert services.words_of("60m", (), 7)
+
+
+def test_an_image_without_the_drills_refuses_at_once(staging, begun, monkeypatch, tmp_path):
+    monkeypatch.setattr(services, "ROOT", tmp_path)
+    with pytest.raises(services.DrillError, match="source checkout"):
+        services.begin("5m", (), timezone.now())
+    assert begun == []
+
+
+def test_a_drill_that_fails_after_it_was_begun_is_logged(staging, monkeypatch, caplog):
+    failed = SimpleNamespace(wait=lambda: 3)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: failed)
+    services.begin("5m", (), timezone.now())
+    until(lambda: "failed (3)" in caplog.text, "the failure is logged", 60)
+
+
+def test_the_drills_stack_gets_nothing_of_this_installation(staging, tmp_path, monkeypatch):
+    for name in ("SLUICE_SALE_DSN", "DATABASE_URL", "PGPASSWORD", "DJANGO_SETTINGS_MODULE"):
+        monkeypatch.setenv(name, "ours")
+    monkeypatch.setenv("LC_TIME", "C")
+    told = tmp_path / "environment"
+    script = f"import json, os; open({str(told)!r}, 'w').write(json.dumps(dict(os.environ)))"
+    monkeypatch.setattr(services, "DRILL", ("-c", script))
     with pytest.raises(services.DrillError, match="left no report"):
         services.run("5m", (), 7, timezone.now())
-    assert not [name for name in seen["env"] if name.startswith(("SLUICE_", "DJANGO_"))]
+    seen = json.loads(told.read_text())
+    assert "ours" not in seen.values()
+    assert (seen["PATH"], seen["LC_TIME"]) == (os.environ["PATH"], "C")
+
+
+def test_what_takes_too_long_is_stopped_and_its_stacks_are_taken_down(staging, monkeypatch):
+    down, children = [], []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: down.append(command[1:]))
+    real_end = services._end
+
+    def end(child):
+        children.append(child)
+        real_end(child)
+
+    monkeypatch.setattr(services, "_end", end)
+    monkeypatch.setattr(services, "DRILL", ("-c", "import time; time.sleep(600)"))
+    monkeypatch.setattr(services, "MOST_S", 0.1)
+    with pytest.raises(services.DrillError, match="took longer"):
+        services.run("5m", (), 7, timezone.now())
+    assert [child.returncode for child in children] == [-signal.SIGTERM]
+    words = ["-m", "deploy.local", "down", "--profile"]
+    assert down == [[*words, "drill"], [*words, "faults"]]
+
+
+def test_who_is_stopped_may_end_his_work_and_what_he_has_started_ends_too():
+    script = """
+import signal, subprocess, sys
+def leave(*_):
+    print("left", flush=True)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, leave)
+stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True)"
+subprocess.Popen([sys.executable, "-c", stubborn + "; time.sleep(600)"])
+signal.pause()
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"1\n"
+    services._end(child)
+    assert child.returncode == 7
+    # To its end: nobody of the group has the pipe open any more.
+    assert child.stdout.read() == b"left\n"
+    child.stdout.close()
 
 
 def test_two_do_not_run_at_once(staging, begun):

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import redis
 from django.conf import settings
 from django.utils import timezone
 
@@ -67,7 +68,7 @@ def test_what_is_whole_is_not_written_again(work_redis, landed):
 
 
 def test_a_server_that_came_up_again_with_an_older_disk_is_not_believed(work_redis, landed):
-    work_redis.set(mending.MARKER, f"{mending.WHOLE} {'0' * 40}")
+    work_redis.set(projection.MARKER, f"{mending.WHOLE} {'0' * 40}")
     tasks.mend_statuses()
     assert _states(work_redis, landed)[0] == "confirmed"
 
@@ -77,6 +78,18 @@ def test_a_step_takes_so_many_and_the_newest_first(work_redis, landed, now):
     assert not mending.mend_step(work_redis, now, 4)
     assert _states(work_redis, landed[:10]) == [None] * 6 + ["confirmed"] * 4
     assert [mending.mend_step(work_redis, now, 4) for _ in range(3)] == [False, True, True]
+    assert None not in _states(work_redis, landed)
+
+
+def test_rejections_are_read_a_step_at_a_time_too(work_redis, landed, intent, now):
+    rejected = land([intent(f"late-{n}", epoch=7) for n in range(8)], now) + landed[10:]
+    steps = 0
+    while not mending.mend_step(work_redis, now, 4):
+        written = len([one for one in _states(work_redis, rejected) if one])
+        # The mark, then four by four, the last of them with the first orders.
+        assert written == [0, 4, 8, 9][min(steps, 3)]
+        steps += 1
+    assert _states(work_redis, rejected) == ["rejected"] * 9
     assert None not in _states(work_redis, landed)
 
 
@@ -129,3 +142,29 @@ def test_a_redis_that_is_away_is_waited_for(work_redis, landed, monkeypatch):
         tasks.mend_statuses()
     tasks.mend_statuses()
     assert None not in _states(work_redis, landed)
+
+
+def test_what_a_cut_kept_from_being_written_comes_back_without_a_restart(work_redis, landed):
+    tasks.mend_statuses()
+    unwritten, later = landed[:5], landed[5:]
+    work_redis.delete(*(projection.KEY_PREFIX + one.reservation_id for one in unwritten))
+    with projection.connect(f"redis://127.0.0.1:{free_port()}/0") as away:
+        projection.write_or_log(away, unwritten)
+        projection.write_or_log(away, unwritten)
+    tasks.mend_statuses()
+    assert None in _states(work_redis, landed)
+    projection.write_or_log(work_redis, later)
+    tasks.mend_statuses()
+    assert None not in _states(work_redis, landed)
+    # Once: what is whole is not written for ever.
+    assert not projection.is_missed()
+
+
+def test_a_cut_before_the_mark_is_taken_away_is_remembered(work_redis, landed):
+    projection.note_missed()
+    away = projection.connect(f"redis://127.0.0.1:{free_port()}/0")
+    with away, pytest.raises(redis.ConnectionError):
+        projection.mend_missed(away)
+    assert projection.is_missed()
+    projection.mend_missed(work_redis)
+    assert not projection.is_missed()

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.load import purchases
 from tests.load.campaign import Item
@@ -43,6 +44,25 @@ class Heard:
     late_ms: list[float] = field(default_factory=list)
     clicked_at: list[float] = field(default_factory=list)
     refused_at: list[float] = field(default_factory=list)
+
+    @property
+    def uncounted(self) -> int:
+        """Clicks that are in none of the columns, or, below zero, in two."""
+        counted = len(self.reserved) + self.repeated + self.refused.total() + self.unknown
+        return len(self.clicked_at) - counted
+
+
+class Miscounted(Exception):
+    """The columns are not all of the clicks: nothing of the rung can be believed."""
+
+
+def _json(answer: Answer) -> dict[str, Any]:
+    """Empty for what is no JSON object."""
+    try:
+        body = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 class Crowd:
@@ -78,6 +98,10 @@ class Crowd:
         await self._client.run()
         self.heard.late_ms = self._client.late_ms
         self.heard.reserved_at.sort()
+        if self.heard.uncounted:
+            raise Miscounted(
+                f"{self.heard.uncounted} of {len(self.heard.clicked_at)} clicks are in no column"
+            )
         return self.heard
 
     def _plan(self, index: int, arrival: Arrival, number: int, due: float) -> None:
@@ -110,8 +134,13 @@ class Crowd:
         if answer.status == NO_ANSWER:
             heard.unknown += 1
             return
-        body = json.loads(answer.body)
+        body = _json(answer)
         outcome = str(body.get("outcome") or body.get("code") or answer.status)
+        reservation = str(body.get("reservation_id", ""))
+        if not body or (outcome in ("pending", "reserved") and not reservation):
+            # Nobody can tell from it what became of the click.
+            heard.unknown += 1
+            return
         if outcome == "pending":
             heard.unknown += 1
         elif outcome != "reserved":
@@ -120,7 +149,7 @@ class Crowd:
             heard.other_ms.append(answer.ms)
             return
         heard.reserve_ms.append(answer.ms)
-        self._reserved(index, str(body["reservation_id"]), outcome, answer)
+        self._reserved(index, reservation, outcome, answer)
 
     def _reserved(self, index: int, reservation: str, outcome: str, answer: Answer) -> None:
         heard = self.heard
@@ -147,7 +176,7 @@ class Crowd:
 
         def told(answer: Answer) -> None:
             self._looked(answer)
-            state = json.loads(answer.body).get("state") if answer.status == 200 else None
+            state = _json(answer).get("state") if answer.status == 200 else None
             if state == "confirmed":
                 self.heard.confirmed += 1
                 if pause_s == WATCHER_POLL_S:

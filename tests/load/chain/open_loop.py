@@ -156,11 +156,17 @@ class _Connection(asyncio.Protocol):
         if head_end < 0:
             return
         head = self._got[: head_end + 2].lower()
-        at = head.index(_LENGTH) + len(_LENGTH)
-        end = head_end + len(_HEAD_END) + int(head[at : head.index(b"\r\n", at)])
+        try:
+            at = head.index(_LENGTH) + len(_LENGTH)
+            end = head_end + len(_HEAD_END) + int(head[at : head.index(b"\r\n", at)])
+            status = int(head[9:12])
+        except ValueError:
+            # Where it ends nobody knows, nor what came of the request.
+            self.close()
+            return
         if len(self._got) < end:
             return
-        self._finish(int(head[9:12]), self._got[head_end + len(_HEAD_END) : end])
+        self._finish(status, self._got[head_end + len(_HEAD_END) : end])
         if b"\r\nconnection: close" in head or self._transport.is_closing():
             self._transport.close()
         else:
