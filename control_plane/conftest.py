@@ -22,6 +22,7 @@ from control_plane.campaigns.models import Campaign, Item
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, Rearm
 from control_plane.merchants.models import Merchant
+from control_plane.orders import projection
 
 ROOT = Path(__file__).resolve().parents[1]
 # A hang is a failure that says so; nothing here takes long.
@@ -39,6 +40,12 @@ def english() -> Iterator[None]:
     """A page that one test asked for in Chinese must not change what the next one reads."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test could not write to the work Redis is not the next one's."""
+    monkeypatch.setattr(projection, "_missed", threading.Event())
 
 
 @pytest.fixture

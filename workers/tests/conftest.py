@@ -24,6 +24,7 @@ from control_plane.campaigns.models import Campaign, Item
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
 from control_plane.merchants.models import Merchant
+from control_plane.orders import projection
 from control_plane.webhooks.models import ORDER_TYPES, Endpoint
 from workers import inventory_consumer, order_consumer
 from workers.inventory_consumer import WarehouseHandler
@@ -52,6 +53,12 @@ from workers.tests.selling import arm
 
 FIRST_TEST_ITEM = 10**9
 RACE_DEADLINE_S = 30
+
+
+@pytest.fixture(autouse=True)
+def nothing_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test could not write to the work Redis is not the next one's."""
+    monkeypatch.setattr(projection, "_missed", threading.Event())
 
 
 @pytest.fixture(scope="session")
