@@ -1,7 +1,7 @@
 """`/admin/drills/`: the reports of drills, on a staging installation. It changes nothing."""
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -12,9 +12,9 @@ from control_plane.drills import services
 PERMISSION = "board.view_board"
 
 
+@permission_required(PERMISSION, raise_exception=True)
 def listed(request: HttpRequest) -> HttpResponse:
     """The newest reports."""
-    _check(request)
     try:
         reports = services.reports()
     except services.NotStaging as error:
@@ -23,17 +23,12 @@ def listed(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/drills.html", context)
 
 
+@permission_required(PERMISSION, raise_exception=True)
 def report(request: HttpRequest, name: str) -> HttpResponse:
     """One report as a file: the console's policy forbids what a page needs that needs no others."""
-    _check(request)
     try:
         page = services.page_of(name)
     except (services.NotStaging, KeyError) as error:
         raise Http404(str(error)) from error
     saved = {"Content-Disposition": f'attachment; filename="drill-{name}.html"'}
     return HttpResponse(page, headers=saved)
-
-
-def _check(request: HttpRequest) -> None:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
