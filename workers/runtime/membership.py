@@ -14,6 +14,8 @@ from workers.runtime.kafka import is_fatal
 PAUSED_POLL_S = 0.1
 # Blocks the member, far below max.poll.interval.ms.
 COMMITTED_S = 5.0
+# How long a refused commit rests: while the group is shared out anew, each one is refused.
+COMMIT_AGAIN_S = 1.0
 
 NO_MEMBER = "not a member of the consumer group: Kafka is away or the group has not met yet"
 
@@ -48,6 +50,10 @@ class Membership:
         self._on_going = on_going
         self._on_coming = on_coming
         self._paused = False
+        # What was to be committed and was refused, and what stands beside it.
+        self._refused: Offsets = {}
+        self._refused_note = ""
+        self._commit_again_at = 0.0
         # Why no message can come; partitions may be none, with more members than partitions.
         self.problem: str | None = NO_MEMBER
 
@@ -68,6 +74,7 @@ class Membership:
             self._consumer.resume(self._consumer.assignment())
         first = self._consumer.poll(wait_s)
         if first is None:
+            self._commit_again()
             return []
         found = [first, *self._consumer.consume(most - 1, 0)]
         return [message for message in found if not _is_error(message)]
@@ -93,22 +100,32 @@ class Membership:
                 return
 
     def commit(self, offsets: Offsets, note: str = "") -> None:
-        """Blocking. A refused commit only means that some messages will be read again.
+        """Blocking. What is refused goes with the next commit, or when there is nothing to read.
 
+        By then the partition may have left us: its messages will be read again by its next owner.
         `note` stands beside the offsets, for whoever has these partitions next.
         """
         if not offsets:
             return
+        offsets = self._refused | offsets
         positions = [
             TopicPartition(topic, number, at, note) for (topic, number), at in offsets.items()
         ]
         try:
             self._consumer.commit(offsets=positions, asynchronous=False)
+            self._refused = {}
         except KafkaException as error:
             if is_fatal(error.args[0]):
                 raise
+            self._refused, self._refused_note = offsets, note
+            self._commit_again_at = self._clock.monotonic() + COMMIT_AGAIN_S
             metrics.COMMIT_FAILURES.labels(self._topic).inc()
             _log.warning("offsets not committed: %s", error)
+
+    def _commit_again(self) -> None:
+        """Else a topic that has come to rest would seem to have a backlog until it goes on."""
+        if self._refused and self._clock.monotonic() >= self._commit_again_at:
+            self.commit(self._refused, self._refused_note)
 
     def leave(self) -> None:
         """Close. The static id keeps the partitions for a restart within the session timeout."""
@@ -127,14 +144,21 @@ class Membership:
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._on_going(_names(partitions), False)
+        self._forget(partitions)
         consumer.incremental_unassign(partitions)
         _log.info("revoked partitions %s", _numbers(partitions))
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._on_going(_names(partitions), True)
+        self._forget(partitions)
         consumer.incremental_unassign(partitions)
         self.problem = NO_MEMBER
         _log.warning("lost partitions %s", _numbers(partitions))
+
+    def _forget(self, partitions: list[TopicPartition]) -> None:
+        """Their next owner commits for them; an older offset of ours would take his back."""
+        for partition in _names(partitions):
+            self._refused.pop(partition, None)
 
 
 def _notes(consumer: Consumer, partitions: list[TopicPartition]) -> list[str]:

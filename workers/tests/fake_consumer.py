@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 
 class FakeMessage:
@@ -37,6 +37,8 @@ class FakeConsumer:
         self.commits: list[dict[int, int]] = []
         # Beside the offsets of each commit; what is read back when partitions are assigned.
         self.notes: list[str] = []
+        # How many commits are refused, as they are while the group is shared out anew.
+        self.refuse_commits = 0
         self.paused: set[int] = set()
         self.polls_while_paused = 0
         self.sought: list[TopicPartition] = []
@@ -76,6 +78,9 @@ class FakeConsumer:
 
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
         assert not asynchronous
+        if self.refuse_commits:
+            self.refuse_commits -= 1
+            raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION))
         self.commits.append({one.partition: one.offset for one in offsets})
         self.notes += {one.metadata or "" for one in offsets}
 

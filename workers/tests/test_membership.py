@@ -8,6 +8,8 @@ from confluent_kafka import Consumer
 from tests.redis.waiting import until
 from workers.runtime import kafka
 from workers.runtime.membership import Membership
+from workers.tests.fake_consumer import FakeConsumer
+from workers.tests.loop_stage import StepClock
 
 DEADLINE_S = 60.0
 POLL_S = 0.05
@@ -79,3 +81,51 @@ def test_a_partition_that_left_while_it_stood_still_is_read_when_it_is_back(brok
         "a message of every partition",
         DEADLINE_S,
     )
+
+
+@pytest.fixture
+def fake():
+    """A consumer whose commits are refused when the test says so, and its membership."""
+    consumer = FakeConsumer()
+    membership = Membership(
+        consumer,
+        "topic",
+        clock=StepClock(),
+        stop=Event(),
+        on_going=lambda partitions, lost: None,
+    )
+    membership.join()
+    return consumer, membership
+
+
+def test_a_refused_commit_is_made_up_for_when_there_is_nothing_to_read(fake):
+    """Else a topic at rest would have a backlog for ever: no later commit takes this one along."""
+    consumer, membership = fake
+    consumer.refuse_commits = 2
+    membership.commit({("topic", 0): 7}, "tally")
+    assert consumer.commits == []
+    for _ in range(10):
+        membership.read(100, POLL_S)
+    assert consumer.commits == [{0: 7}]
+    assert consumer.notes == ["tally"]
+
+
+def test_a_refused_commit_goes_with_the_next_one(fake):
+    consumer, membership = fake
+    consumer.refuse_commits = 1
+    membership.commit({("topic", 0): 7, ("topic", 1): 3})
+    membership.commit({("topic", 0): 9})
+    membership.read(100, POLL_S)
+    assert consumer.commits == [{0: 9, 1: 3}]
+
+
+@pytest.mark.parametrize("callback", ["on_revoke", "on_lost"])
+def test_a_refused_commit_is_not_repeated_for_a_partition_that_left(fake, callback):
+    """It would set its next owner back."""
+    consumer, membership = fake
+    consumer.refuse_commits = 1
+    membership.commit({("topic", 0): 7, ("topic", 1): 3})
+    consumer.rebalance(callback, 0)
+    for _ in range(10):
+        membership.read(100, POLL_S)
+    assert consumer.commits == [{1: 3}]
