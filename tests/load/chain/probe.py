@@ -57,9 +57,9 @@ def main() -> int:
 
 
 def wanted(lines: Iterable[str], series: tuple[str, ...]) -> dict[str, float]:
-    """Those series of a scrape."""
+    """Those series of a scrape; a counter that nothing was counted with yet is not in it, but 0."""
     pairs = (line.rsplit(" ", 1) for line in lines if line.startswith(series))
-    return {name: float(value) for name, value in pairs}
+    return dict.fromkeys(series, 0.0) | {name: float(value) for name, value in pairs}
 
 
 def machine_s(stat: str) -> tuple[float, float]:
