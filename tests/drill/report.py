@@ -92,5 +92,12 @@ def figures(found: Figures) -> str:
         for name in EVERYWHERE
         if name in found and (found[name] or name in ("reserved", "confirmed"))
     ]
-    words += [f"{name} {value}" for name, value in found.items() if name not in NOT_SHOWN]
+    words += [f"{name} {_shown(value)}" for name, value in found.items() if name not in NOT_SHOWN]
     return ", ".join(words)
+
+
+def _shown(value: Any) -> str:
+    """A measure as one reads it; everything else as it is."""
+    if isinstance(value, dict) and {"value", "unit", "target"} <= value.keys():
+        return f"{value['value']} {value['unit']} (target {value['target']})"
+    return str(value)

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.drill.drill import AS_IT_MUST, Drill, Result
 from tests.drill.page import render
-from tests.drill.report import read, write
+from tests.drill.report import figures, read, write
 
 SOME = Drill("some", "a fault", lambda ground, sale: {})
 RED = Drill("red", "another <fault>", lambda ground, sale: {})
@@ -27,6 +27,13 @@ def told(tmp_path, *results: Result, seed: int | None = None) -> dict[str, Any]:
 def test_the_report_has_the_form_of_measures(tmp_path) -> None:
     [drill] = told(tmp_path, Result(SOME, "pass", [], {"reserved": 3}, 1.0))["drills"]
     assert drill.keys() >= {"name", "fault", "verdict", "control", "figures"}
+
+
+def test_a_measure_is_told_in_words() -> None:
+    p8 = {"value": 0.6, "unit": "s after promotion", "target": 1.0, "met": True}
+    assert figures({"P8": p8, "others": [1, 2]}) == (
+        "P8 0.6 s after promotion (target 1.0), others [1, 2]"
+    )
 
 
 def test_what_another_process_wrote_is_read_again(tmp_path) -> None:
