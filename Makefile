@@ -22,8 +22,9 @@ setup: ## install what is missing: system packages, .venv, node_modules, Kafka's
 up: setup ## start the stack and wait until every process is healthy
 	@$(STACK) up --profile $(PROFILE)
 
+# Without a whole .venv nothing was ever started.
 down: ## stop the stack; its data stays in var/
-	@if [ -x $(PYTHON) ]; then $(STACK) down --profile $(PROFILE); fi
+	@if $(PYTHON) -c 'import redis' 2>/dev/null; then $(STACK) down --profile $(PROFILE); fi
 
 status: ## show every process, its health, its address and the admin's password file
 	@$(STACK) status --profile $(PROFILE)

@@ -27,6 +27,7 @@ from control_plane.campaigns.serializers import (
     ItemOfCampaignSerializer,
     NeededCommentSerializer,
     PauseSerializer,
+    ReasonSerializer,
 )
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
@@ -126,11 +127,11 @@ class CampaignViewSet(
                 etags.require_match(request, self.get_serializer(self.get_object()).data)
             return self._move(services.approve, CommentSerializer)
 
-    @extend_schema(request=None)
+    @extend_schema(request=ReasonSerializer)
     @action(detail=True, methods=["post"], permission_classes=[requires("campaigns.end_campaign")])
     def end(self, request: Request, slug: str) -> Response:
         """approved or live → ended."""
-        return self._move(services.end_now)
+        return self._move(services.end_now, ReasonSerializer)
 
     @extend_schema(request=ExtendSerializer, parameters=[SEEN])
     @action(
@@ -159,7 +160,7 @@ class CampaignViewSet(
         """Sell again: what stopped just the campaign, or just this item, is reverted."""
         return self._halt(services.resume)
 
-    @extend_schema(request=None)
+    @extend_schema(request=ReasonSerializer)
     @action(
         detail=True,
         methods=["post"],
@@ -167,7 +168,7 @@ class CampaignViewSet(
     )
     def rotate_path_keys(self, request: Request, slug: str) -> Response:
         """New hidden buy addresses; those before are good for two minutes."""
-        return self._move(services.rotate_path_keys)
+        return self._move(services.rotate_path_keys, ReasonSerializer)
 
     def _lock_draft(self) -> None:
         campaign = self.get_object()

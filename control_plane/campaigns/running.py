@@ -110,15 +110,15 @@ def resume(
 ) -> None:
     """Sell again: what stopped just this scope is reverted, whoever threw it.
 
-    A switch of a wider scope, or of an item when the campaign is resumed, stays as it is. A revert
-    has no reason, so the step keeps it. Raises NotRunning, NotPaused.
+    A switch of a wider scope, or of an item when the campaign is resumed, stays as it is.
+    Raises NotRunning, NotPaused.
     """
     with transaction.atomic():
         _lock_running(campaign.pk)
         stopped = list(_throws(campaign, item, now))
         if not stopped or stopped[0].value is not False:
             raise NotPaused(campaign.pk)
-        switches.revert_all([throw.pk for throw in stopped], by, now)
+        switches.revert_all([throw.pk for throw in stopped], reason=reason, by=by, now=now)
         note(
             campaign,
             StepKind.RESUMED,

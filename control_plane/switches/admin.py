@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -76,7 +75,8 @@ class SwitchThrowAdmin(ReadOnlyAdmin):
         if reverted is None:
             return str(_("in force")) if throw.until is None else until_text(throw.until)
         who = reverted.by or (_("the clock") if reverted.by_clock else _("the command line"))
-        return f"{who}, {localize(timezone.localtime(reverted.at))}"
+        told = f"{who}, {localize(timezone.localtime(reverted.at))}"
+        return f"{told} — {reverted.reason}" if reverted.reason else told
 
     def buttons(self, request: HttpRequest, obj: SwitchThrow) -> list[Button]:
         """While it is in force."""
@@ -139,7 +139,7 @@ class SwitchThrowAdmin(ReadOnlyAdmin):
         def perform(values: dict[str, Any]) -> str:
             now = timezone.now()
             try:
-                services.revert(throw.pk, staff(request), now)
+                services.revert(throw.pk, reason=values["reason"], by=staff(request), now=now)
             except services.NotInForce as error:
                 raise Refusal(error.message) from error
             return _("Reverted. %(switch)s (%(where)s) is now: %(value)s.") % {
@@ -155,7 +155,6 @@ class SwitchThrowAdmin(ReadOnlyAdmin):
             subjects=[f"{throw} ({throw.where})", throw.reason],
             back=reverse(LIST),
             perform=perform,
-            form=forms.Form,
         )
         return ask(self, request, question)
 

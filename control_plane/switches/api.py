@@ -17,6 +17,7 @@ from control_plane.api.authentication import key_of
 from control_plane.api.scopes import Scope as KeyScope
 from control_plane.api.views import ApiViewSet
 from control_plane.campaigns.models import Campaign, Item
+from control_plane.campaigns.serializers import ReasonSerializer
 from control_plane.config.permissions import StaffWithModelPermissions, requires
 from control_plane.config.problems import Conflict
 from control_plane.switches import services
@@ -105,6 +106,9 @@ class SwitchSerializer(serializers.ModelSerializer[SwitchThrow]):
         source="reverted.at", read_only=True, default=None, allow_null=True
     )
     reverted_by = serializers.SerializerMethodField()
+    revert_reason = serializers.CharField(
+        source="reverted.reason", read_only=True, default=None, allow_null=True
+    )
 
     class Meta:
         model = SwitchThrow
@@ -121,6 +125,7 @@ class SwitchSerializer(serializers.ModelSerializer[SwitchThrow]):
             "until",
             "reverted_at",
             "reverted_by",
+            "revert_reason",
         ]
         read_only_fields = ["scope", "created_at"]
 
@@ -199,13 +204,15 @@ class SwitchViewSet(
             raise serializers.ValidationError({"item": [_("There is no such item.")]})
         return Response(values.of(item.campaign_id, item.pk))
 
-    @extend_schema(request=None)
+    @extend_schema(request=ReasonSerializer)
     @action(detail=True, methods=["post"], permission_classes=[requires(THROW)])
     def revert(self, request: Request, pk: str) -> Response:
         """Take it back."""
+        thrown, said = self.get_object(), ReasonSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
         user: Any = request.user
         try:
-            services.revert(self.get_object().pk, user, timezone.now())
+            services.revert(thrown.pk, **said.validated_data, by=user, now=timezone.now())
         except services.NotInForce as error:
             raise Conflict(detail=str(error.message), code=error.code) from error
         return Response(self.get_serializer(self.get_object()).data)

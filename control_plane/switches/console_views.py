@@ -78,13 +78,15 @@ def throw(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_POST
 def revert(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a throw back: one click, since it restores what was there before."""
+    """Take a throw back. It restores what was there before, so no name is typed, but a reason."""
     _require(request, THROW)
-    try:
-        thrown = services.revert(pk, staff(request), timezone.now())
-    except services.NotInForce as error:
-        return JsonResponse({"refused": str(error.message)}, status=409)
-    return JsonResponse({"done": _("Reverted: %(throw)s.") % {"throw": thrown}})
+
+    def do(form: Any) -> str:
+        reason = form.cleaned_data["reason"]
+        thrown = services.revert(pk, reason=reason, by=staff(request), now=timezone.now())
+        return _("Reverted: %(throw)s.") % {"throw": thrown}
+
+    return _answer(ReasonForm(request.POST), do)
 
 
 @require_POST
@@ -108,7 +110,7 @@ def throw_preset(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_POST
 def revert_preset(request: HttpRequest, name: str) -> HttpResponse:
-    """All of a preset, back. A stock source is changed, so that needs a reason."""
+    """All of a preset, back."""
     preset = _preset(request, name)
 
     def do(form: Any) -> str:
@@ -116,8 +118,7 @@ def revert_preset(request: HttpRequest, name: str) -> HttpResponse:
         presets.revert_preset(preset, reason=reason, by=staff(request), now=timezone.now())
         return _("Reverted: %(preset)s.") % {"preset": preset.label}
 
-    given = request.POST if preset.source else {"reason": "–"}
-    return _answer(ReasonForm(given), do)
+    return _answer(ReasonForm(request.POST), do)
 
 
 def _state(request: HttpRequest) -> dict[str, Any]:

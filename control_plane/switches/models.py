@@ -164,6 +164,8 @@ class SwitchRevert(models.Model):
     # Nobody has reverted it: its time was up, or its campaign ended.
     by_clock = models.BooleanField(_("by the clock"))
     at = models.DateTimeField(_("reverted at"))
+    # Empty: by the clock.
+    reason = models.CharField(_("reason"), max_length=REASON_LENGTH_MAX, blank=True, db_default="")
 
     class Meta:
         verbose_name = _("reverted switch")

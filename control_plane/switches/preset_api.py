@@ -7,11 +7,9 @@ a program has no finger that slips.
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.decorators import action
@@ -20,12 +18,11 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from control_plane.api.views import ApiView
-from control_plane.config.history import log_deed
+from control_plane.campaigns.serializers import ReasonSerializer
 from control_plane.config.permissions import requires
 from control_plane.config.problems import Conflict
 from control_plane.inventory.errors import AlreadyThere, InventoryError
 from control_plane.switches import console, presets, services
-from control_plane.switches.models import REASON_LENGTH_MAX
 from control_plane.switches.presets import PRESETS, Preset
 
 VIEW, THROW = "switches.view_switchthrow", "switches.throw_switch"
@@ -48,13 +45,7 @@ class PresetSerializer(serializers.Serializer[None]):
         return None if row.by is None else str(row.by)
 
 
-class PresetReasonSerializer(serializers.Serializer[None]):
-    """Why."""
-
-    reason = serializers.CharField(max_length=REASON_LENGTH_MAX)
-
-
-class ThrowPresetSerializer(PresetReasonSerializer):
+class ThrowPresetSerializer(ReasonSerializer):
     """Why, and until when; a stock source does not change back by itself."""
 
     until = serializers.DateTimeField(required=False, allow_null=True, default=None)
@@ -93,20 +84,14 @@ class PresetViewSet(ApiView, ViewSet):
             raise _conflict(error) from error
         return _shown(preset)
 
-    @extend_schema(request=PresetReasonSerializer, responses=PresetSerializer, parameters=[NAME])
+    @extend_schema(request=ReasonSerializer, responses=PresetSerializer, parameters=[NAME])
     @action(detail=True, methods=["post"], permission_classes=[requires(THROW)])
     def revert(self, request: Request, name: str) -> Response:
         """Take all of it back: what was in force before it is in force again."""
-        preset, said = _preset(request, name), _said(PresetReasonSerializer, request)
+        preset, said = _preset(request, name), _said(ReasonSerializer, request)
         by: Any = request.user
-        thrown = presets.batch_in_force(preset, timezone.now())
         try:
-            with transaction.atomic():
-                if thrown:
-                    # A revert has no reason of its own.
-                    deed = gettext_lazy("Preset reverted")
-                    log_deed(by, thrown[0], deed, reason=said["reason"], by_api=True)
-                presets.revert_preset(preset, by=by, now=timezone.now(), **said)
+            presets.revert_preset(preset, by=by, now=timezone.now(), **said)
         except services.NotInForce as error:
             raise Conflict(detail=str(error.message), code=error.code) from error
         except InventoryError as error:

@@ -107,7 +107,7 @@ def batch_in_force(preset: Preset, now: datetime) -> list[SwitchThrow]:
 def revert_preset(preset: Preset, *, reason: str, by: "User | None", now: datetime) -> None:
     """What was thrown with it newest. The source goes back to the primary cluster, planned.
 
-    Raises NotInForce; of a source InventoryError.
+    Raises NotInForce, ValidationError; of a source InventoryError.
     """
     if preset.source:
         if inventory.current_source()[0] != preset.source:
@@ -117,4 +117,4 @@ def revert_preset(preset: Preset, *, reason: str, by: "User | None", now: dateti
     thrown = batch_in_force(preset, now)
     if not thrown or thrown[0].batch is None:
         raise services.NotInForce
-    services.end_batch(thrown[0].batch, by, now)
+    services.end_batch(thrown[0].batch, reason=reason, by=by, now=now)

@@ -113,30 +113,38 @@ def publish(thrown: Sequence[SwitchThrow], reason: str, now: datetime) -> None:
     )
 
 
-def end_batch(batch: uuid.UUID, by: "User | None", now: datetime) -> int:
-    """Take back together what was thrown together; how many. Raises NotInForce for none."""
+def end_batch(batch: uuid.UUID, *, reason: str, by: "User | None", now: datetime) -> int:
+    """Take back together what was thrown together; how many.
+
+    Raises NotInForce for none, ValidationError for a bad reason.
+    """
+    reason = _checked(reason)
     with transaction.atomic():
         together = in_force(now).filter(batch=batch).order_by("pk")
-        ended = _end(together.values_list("pk", flat=True), by, now, by_clock=False)
+        ended = _end(together.values_list("pk", flat=True), reason, by, now)
         if not ended:
             raise NotInForce
-        snapshots.publish(f"{ended} switches reverted together", now)
+        snapshots.publish(f"{ended} switches reverted together: {reason}"[:200], now)
     return ended
 
 
-def revert(throw_id: int, by: "User | None", now: datetime) -> SwitchThrow:
-    """Take a throw back: what was in force before it is in force again. Raises NotInForce."""
+def revert(throw_id: int, *, reason: str, by: "User | None", now: datetime) -> SwitchThrow:
+    """Take a throw back: what was in force before it is in force again.
+
+    Raises NotInForce, ValidationError for a bad reason.
+    """
+    reason = _checked(reason)
     with transaction.atomic():
         thrown = in_force(now).filter(pk=throw_id).first()
-        if thrown is None or not _end([throw_id], by, now, by_clock=False):
+        if thrown is None or not _end([throw_id], reason, by, now):
             raise NotInForce
-        snapshots.publish(f"switch {thrown.name} reverted", now)
+        snapshots.publish(f"switch {thrown.name} reverted: {reason}"[:200], now)
     return thrown
 
 
-def revert_all(throw_ids: Iterable[int], by: "User | None", now: datetime) -> int:
+def revert_all(throw_ids: Iterable[int], *, reason: str, by: "User | None", now: datetime) -> int:
     """Take back all of these; how many were in force. The caller publishes."""
-    return _end(sorted(throw_ids), by, now, by_clock=False)
+    return _end(sorted(throw_ids), _checked(reason), by, now)
 
 
 def carry_on(
@@ -176,13 +184,29 @@ def revert_due(now: datetime) -> int:
     with transaction.atomic():
         due = SwitchThrow.objects.filter(is_over, reverted=None).values_list("pk", flat=True)
         # In one order, so that two runs wait for each other instead of deadlocking.
-        ended = _end(sorted(due), None, now, by_clock=True)
+        ended = _end(sorted(due), "", None, now, by_clock=True)
         if ended:
             snapshots.publish(f"{ended} switches reverted on time", now)
     return ended
 
 
-def _end(throw_ids: Iterable[int], by: "User | None", now: datetime, *, by_clock: bool) -> int:
+def _checked(reason: str) -> str:
+    """As the reason of a throw is."""
+    try:
+        checked: str = SwitchThrow._meta.get_field("reason").clean(reason.strip(), None)
+    except ValidationError as error:
+        raise ValidationError({"reason": error}) from error
+    return checked
+
+
+def _end(
+    throw_ids: Iterable[int],
+    reason: str,
+    by: "User | None",
+    now: datetime,
+    *,
+    by_clock: bool = False,
+) -> int:
     """How many were not ended before: of two who revert at once, one writes the row."""
     ids = list(throw_ids)
     if not ids:
@@ -190,11 +214,11 @@ def _end(throw_ids: Iterable[int], by: "User | None", now: datetime, *, by_clock
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO switches_switchrevert (throw_id, by_id, by_clock, at)
-            SELECT unnest(%s::bigint[]), %s, %s, %s
+            INSERT INTO switches_switchrevert (throw_id, by_id, by_clock, at, reason)
+            SELECT unnest(%s::bigint[]), %s, %s, %s, %s
             ON CONFLICT (throw_id) DO NOTHING
             """,
-            [ids, None if by is None else by.pk, by_clock, now],
+            [ids, None if by is None else by.pk, by_clock, now, reason],
         )
         return int(cursor.rowcount)
 

@@ -193,6 +193,31 @@ def test_a_past_sale_is_replayed_to_the_same_end(watched: Watched) -> None:
     assert all(frame["campaigns"][0]["items"][0]["id"] for frame in frames)
 
 
+def test_a_past_sale_is_chosen_moved_through_and_left_by_clicking(
+    watched: Watched, site: Site
+) -> None:
+    slug = watched.sale()["slug"]
+    assert watched.page.context.browser
+    page = open_page(watched.page.context.browser)
+    heard = complaints(page)
+    log_in(page, console_of(site), administrator(site), "/board/")
+    page.wait_for_selector(".age[data-trust=live]")
+    page.get_by_label("Replay").select_option(slug)
+    page.wait_for_selector(".age[data-trust=replay]")
+    slider = page.locator(".replay input[type=range]")
+    left = page.locator(".item:first-child .left-count")
+    slider.press("Home")
+    wait_for(lambda: left.inner_text() == "80", "the first frame", 30)
+    shoot_all(page, "board-replay")
+    slider.press("End")
+    wait_for(lambda: left.inner_text() == "0", "the last frame", 30)
+    assert serious_findings(page) == []
+    page.get_by_role("button", name="back to now").click()
+    page.wait_for_selector(".age[data-trust=live]")
+    assert not page.locator(".replay").is_visible()
+    assert heard == []
+
+
 def test_a_wall_needs_a_link_only_and_everybody_can_read_it(watched: Watched) -> None:
     page = watched.page
     page.click("text=Wall link")

@@ -10,8 +10,8 @@ from tests.e2e.chromium import DEADLINE_MS, chromium, complaints, open_page, sho
 from tests.e2e.test_campaign_on_time import query
 
 CONSOLE = "/admin/switches/console/"
-BY_CLOCK = """
-SELECT revert.by_clock FROM switches_switchrevert revert
+REVERT = """
+SELECT revert.by_clock, revert.reason FROM switches_switchrevert revert
   JOIN switches_switchthrow throw ON throw.id = revert.throw_id
  WHERE throw.campaign_id = %s
 """
@@ -47,4 +47,34 @@ def test_a_switch_is_thrown_by_clicking_and_reverts_by_itself(
         shoot_all(page, "switch-console", fresh=".console-switch")
         expect(throw).to_have_count(0, timeout=DEADLINE_MS)
         assert errors == []
-    assert query(stack_environment, BY_CLOCK, campaign["id"]) == (True,)
+    assert query(stack_environment, REVERT, campaign["id"]) == (True, "")
+
+
+def test_a_switch_is_taken_back_by_clicking_with_a_reason(
+    site: Site, stack_environment: dict[str, str], create_campaign
+) -> None:
+    campaign = create_campaign("console-back", units=1, starts_in_s=5, lasts_s=600)
+    with chromium() as browser:
+        page = open_page(browser)
+        errors = complaints(page)
+        log_in(page, console_of(site), administrator(site), CONSOLE)
+        risk = page.locator(".console-switch.switch-risk_mode")
+        risk.get_by_role("button", name="Throw").click()
+        dialog = page.locator("#throw-risk_mode")
+        dialog.locator("[name=value]").select_option("shadow")
+        dialog.locator("[name=where]").select_option(f"campaign:{campaign['id']}")
+        dialog.locator("[name=lasts]").select_option("reverted")
+        dialog.locator("[name=reason]").fill("a rule is wrong")
+        dialog.get_by_role("button", name="Throw").click()
+        throw = risk.locator(".throw", has_text="a rule is wrong")
+        throw.get_by_role("button", name="Revert").click()
+        back = page.locator("dialog#revert")
+        expect(back.locator(".what")).to_contain_text("shadow")
+        back.get_by_role("button", name="Revert").click()
+        expect(back.locator("[data-field=reason]")).to_have_text("This field is required.")
+        shoot_all(page, "switch-revert")
+        back.locator("[name=reason]").fill("the rule is right now")
+        back.get_by_role("button", name="Revert").click()
+        expect(throw).to_have_count(0, timeout=DEADLINE_MS)
+        assert errors == []
+    assert query(stack_environment, REVERT, campaign["id"]) == (False, "the rule is right now")

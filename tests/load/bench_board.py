@@ -6,8 +6,12 @@ On a running stack. wrk asks the gateway in a closed loop for a campaign that th
 cheapest answer that Lua gives, so that a board has the largest share of it that it can have. Rounds
 with so many boards open and with none alternate, and which one comes first changes: a slow minute
 of the machine hits both. A viewer asks as the page does, once a second, by way of the console's
-port. Beside the answers a second stands the processor time of gateway and control plane in each
-round; on a machine that is full, that is what can be compared. Nothing fails on a time.
+port. Nothing fails on a time.
+
+The verdict is by processor time: what all of the stack but the gateway uses more while boards are
+open, as a share of the machine, which is what a gateway that fills the machine loses. Answers a
+second stand beside it; with the load, the gateway and the stack on two cores they went up and down
+by more than ten times the target between equal rounds.
 
 The figures of a round without viewers are not of a board at rest: Prometheus asks the control plane
 for the same look every two seconds.
@@ -35,8 +39,10 @@ from tests.load import bench_report
 
 TARGET = 0.02
 ASKED = "/v1/campaigns/none"
-# By a part of the command line; nginx' master and helpers are not asked.
-PROCESSES = {"gateway": b"nginx: worker", "control plane": b"control_plane.config.asgi"}
+# By a part of the command line. Everything else of the stack is one more: Prometheus, PostgreSQL, …
+PARTS = {"gateway": b"nginx: ", "control plane": b"control_plane.config.asgi"}
+REST = "rest"
+PROCESSES = (*PARTS, REST)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class _Bench:
         self._seconds, self._connections = arguments.seconds, arguments.connections
         ports = ports_of(arguments.profile)
         self._sale, self._console = ports["gateway"], ports["gateway-console"]
-        self._runs_in = ROOT / "var" / arguments.profile / "run"
+        self._runs_in = ROOT / "var" / arguments.profile
 
     def round(self, viewers: int) -> Round:
         """One run of wrk, with so many boards open all the time."""
@@ -105,21 +111,20 @@ class _Bench:
         return float(found[1])
 
     def _used_s(self) -> dict[str, float]:
-        """Processor time of this stack's processes: they have its folder as their own."""
+        """Processor time of this stack's processes: their folder is inside of its own."""
         used = dict.fromkeys(PROCESSES, 0.0)
         for folder in Path("/proc").iterdir():
             if not folder.name.isdecimal():
                 continue
             try:
-                if (folder / "cwd").readlink() != self._runs_in:
+                if not (folder / "cwd").readlink().is_relative_to(self._runs_in):
                     continue
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue  # it has ended, or is somebody else's
-            for name, part in PROCESSES.items():
-                if part in line:
-                    used[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            name = next((name for name, part in PARTS.items() if part in line), REST)
+            used[name] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return used
 
 
@@ -160,7 +165,14 @@ def _watched(port: int, viewers: int, lasts_s: float) -> Iterator[list[int]]:
             one.join()
 
 
+def _others(one: Round) -> float:
+    """Cores of all but the gateway."""
+    return sum(cores for name, cores in one.cores.items() if name != "gateway")
+
+
 def _report(shut: list[Round], watched: list[Round], arguments: argparse.Namespace) -> None:
+    costs = [_others(seen) - _others(alone) for alone, seen in zip(shut, watched, strict=True)]
+    cost = statistics.median(costs) / (os.cpu_count() or 1)
     losses = [1 - seen.per_s / alone.per_s for alone, seen in zip(shut, watched, strict=True)]
     loss = statistics.median(losses)
     more = {
@@ -175,7 +187,8 @@ def _report(shut: list[Round], watched: list[Round], arguments: argparse.Namespa
         f"median of {len(losses)} pairs of rounds\n"
         f"  answers alone    {alone:>9,.0f} /s\n"
         f"  answers watched  {seen:>9,.0f} /s   {loss:+.2%} lost "
-        f"(range {min(losses):+.2%} to {max(losses):+.2%}; target below {TARGET:.0%})"
+        f"(range {min(losses):+.2%} to {max(losses):+.2%})\n"
+        f"  by processor time {cost:+.2%} of the machine (target below {TARGET:.0%})"
     )
     for name, cores in more.items():
         each = statistics.median(one.cores[name] for one in shut)
@@ -183,14 +196,15 @@ def _report(shut: list[Round], watched: list[Round], arguments: argparse.Namespa
     bench_report.record(
         {
             "board": {
-                "value": round(loss, 4),
-                "unit": "share of the gateway's answers",
+                "value": round(cost, 4),
+                "unit": "share of the machine's processor time",
                 "target": TARGET,
-                "met": loss < TARGET,
+                "met": cost < TARGET,
+                "fewer_answers": round(loss, 4),
                 "product": round(seen),
                 "limit": round(alone),
                 "rounds": len(losses),
-                "spread": round(max(losses) - min(losses), 4),
+                "spread": round((max(costs) - min(costs)) / (os.cpu_count() or 1), 4),
                 "viewers": arguments.viewers,
                 "more_cores": {name: round(cores, 4) for name, cores in more.items()},
             }

@@ -72,7 +72,7 @@ def _throw_and_revert(url: str) -> list[float]:
     thrown = services.throw(NAME, VALUE, reason=REASON, by=None, now=datetime.now(UTC))
     took = [_in_force_ms(url, began)]
     began = time.time()
-    services.revert(thrown.pk, None, datetime.now(UTC))
+    services.revert(thrown.pk, reason="bench", by=None, now=datetime.now(UTC))
     return [*took, _in_force_ms(url, began)]
 
 

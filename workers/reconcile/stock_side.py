@@ -123,9 +123,7 @@ class StockSide:
 
     def _movements(self, shard: Shard, key: str) -> list[tuple[str, int]]:
         """A grant or reclaim is one of dozens an epoch, not one a reservation."""
-        found: Any = self._ask(shard, lambda node: node.hgetall(key))
-        if found is None:
-            raise Unavailable(f"stock Redis: {key} is refused")
+        found: Any = self._told(shard, key, lambda node: node.hgetall(key))
         return [(name.decode(), int(qty)) for name, qty in found.items()]
 
     def _add_up(self, shard: Shard) -> None:
@@ -161,10 +159,11 @@ class StockSide:
         def read(node: Node) -> Any:
             return node.xrange(shard.outbox, min=after, count=ENTRIES_A_READ)
 
-        return self._ask(shard, read) or []
+        return self._told(shard, shard.outbox, read)
 
     def _acknowledged(self, shard: Shard) -> tuple[Place, set[bytes]]:
         """Up to where the relays have read, and what of it none has acknowledged."""
+        # None: nobody has bought here yet. A key of another kind is refused when it is read.
         groups: Any = self._ask(shard, lambda node: node.xinfo_groups(shard.outbox)) or []
         ours = [one for one in groups if one["name"] == RELAY_GROUP.encode()]
         if not ours:
@@ -178,11 +177,18 @@ class StockSide:
                     shard.outbox, RELAY_GROUP, min=start, max="+", count=PENDING_A_READ
                 )
 
-            page: Any = self._ask(shard, read) or []
+            page: Any = self._told(shard, shard.outbox, read)
             pending.update(one["message_id"] for one in page)
             if len(page) < PENDING_A_READ:
                 return _id(ours[0]["last-delivered-id"]), pending
             after = f"({page[-1]['message_id'].decode()}"
+
+    def _told(self, shard: Shard, key: str, call: Callable[[Node], T]) -> T:
+        """The node's answer; a refusal is none, else what it does not show would be missing."""
+        found = self._ask(shard, call)
+        if found is None:
+            raise Unavailable(f"stock Redis: {key} is refused")
+        return found
 
     def _ask(self, shard: Shard, call: Callable[[Node], T]) -> T | None:
         """The node's answer; None for a key that is none of ours any more."""

@@ -122,8 +122,11 @@ def test_it_creates_a_queue(staff, merchant, now):
 
 def test_it_gives_new_buy_addresses(staff, approved):
     before = approved.items.get().path_key
-    answer = _post(staff("rotate_path_keys"), f"{URL}spring/rotate_path_keys/")
+    answer = _post(
+        staff("rotate_path_keys"), f"{URL}spring/rotate_path_keys/", {"reason": "leaked"}
+    )
     assert answer.status_code == 200
+    assert approved.steps.latest("pk").comment == "leaked"
     assert approved.items.get().path_key != before
 
 
@@ -205,9 +208,20 @@ def test_it_refuses_to_approve_after_the_start(staff, draft, now, one_person):
 
 def test_it_ends_and_then_refuses_to_end_again(staff, approved):
     client = staff("end_campaign")
-    answer = _post(client, f"{URL}spring/end/")
+    said = {"reason": "wrong price"}
+    answer = _post(client, f"{URL}spring/end/", said)
     assert (answer.status_code, answer.json()["state"]) == (200, "ended")
-    assert _problem(_post(client, f"{URL}spring/end/")) == (409, "not_running")
+    assert approved.steps.latest("pk").comment == "wrong price"
+    assert _problem(_post(client, f"{URL}spring/end/", said)) == (409, "not_running")
+
+
+@pytest.mark.parametrize("step", ["end", "rotate_path_keys"])
+@pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "r" * 201}])
+def test_who_interferes_says_why(staff, approved, step, body):
+    client = staff("end_campaign", "rotate_path_keys")
+    assert _problem(_post(client, f"{URL}spring/{step}/", body)) == (400, "invalid")
+    approved.refresh_from_db()
+    assert approved.state == CampaignState.APPROVED
 
 
 @pytest.mark.parametrize("method", ["put", "delete"])

@@ -186,7 +186,7 @@ def _reverted(row: SwitchRevert) -> Entry:
         _name(SwitchThrow),
         f"{row.throw} ({row.throw.where})",
         _("reverted"),
-        "",
+        row.reason,
         _link("switches.SwitchThrow", row.pk),
     )
 

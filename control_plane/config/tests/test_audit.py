@@ -35,7 +35,7 @@ def trail(item, now):
     """Something of every kind; Bob threw the switch."""
     bob = User.objects.create_user("bob", is_staff=True)
     throw = switches.throw("risk_mode", "off", reason="crawler", by=bob, now=now)
-    switches.revert(throw.pk, bob, now)
+    switches.revert(throw.pk, reason="all is well", by=bob, now=now)
     inventory.top_up(item.pk, 3, "truck came", None)
     rule = {"kind": "cidr", "cidr": "10.0.0.0/8", "action": "deny", "mode": "shadow"}
     risk.create_rule({**rule, "note": "robots"}, None, now)

@@ -137,17 +137,20 @@ def test_an_operator_reverts_after_being_asked(operator, thrown, now):
     assert url in _text(operator.get(LIST))
     assert "in force again, at once" in _text(operator.get(url))
     assert services.in_force(now).count() == 2
-    done = _text(operator.post(url, follow=True))
+    assert "This field is required." in _text(operator.post(url))
+    assert services.in_force(now).count() == 2
+    done = _text(operator.post(url, {"reason": "robots are gone"}, follow=True))
     assert "Reverted. Selling (everywhere) is now: off." in done
-    assert "ann, " in done  # the history says who
-    again = _text(operator.post(url, follow=True))
+    assert "ann, " in done  # the history says who, and why
+    assert "— robots are gone" in done
+    again = _text(operator.post(url, {"reason": "robots are gone"}, follow=True))
     assert "This is not in force any more." in again
 
 
 def test_the_message_after_a_revert_says_what_holds_there(operator, approved, item, now):
     services.throw("rate_limits", 3, reason="x", by=None, now=now, campaign=approved)
     one = services.throw("rate_limits", 0, reason="x", by=None, now=now, item=item)
-    done = _text(operator.post(f"{LIST}{one.pk}/revert/", follow=True))
+    done = _text(operator.post(f"{LIST}{one.pk}/revert/", {"reason": "x"}, follow=True))
     assert "Rate limits (Spring · TEA · Tea) is now: 3×." in done
 
 
@@ -155,12 +158,12 @@ def test_the_page_of_a_throw_has_the_button_while_it_is_in_force(operator, throw
     page, url = f"{LIST}{thrown.pk}/change/", f"{LIST}{thrown.pk}/revert/"
     assert url in _text(operator.get(page))
     services.revert_due(now)
-    services.revert(thrown.pk, None, now)
+    services.revert(thrown.pk, reason="all is well", by=None, now=now)
     assert url not in _text(operator.get(page))
 
 
 def test_the_history_can_be_searched_and_filtered(operator, thrown, now):
-    services.revert(thrown.pk, None, now)
+    services.revert(thrown.pk, reason="all is well", by=None, now=now)
     services.throw("human_check", False, reason="vendor is down", by=None, now=now)
     in_force = _text(operator.get(LIST, {"state": "in_force"})).split("result_list")[1]
     assert "vendor is down" in in_force

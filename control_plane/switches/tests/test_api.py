@@ -52,15 +52,20 @@ def test_it_throws_lists_and_reverts(operator, item, now):
         "until": until,
         "reverted_at": None,
         "reverted_by": None,
+        "revert_reason": None,
     }
     listed = operator.get(URL, {"in_force": 1}).json()["results"]
     assert listed == [thrown | {"created_at": created_at}]
-    reverted = _post(operator, f"{URL}{thrown['id']}/revert/").json()
+    revert = f"{URL}{thrown['id']}/revert/"
+    for body in ({}, {"reason": " "}, {"reason": "r" * 201}):
+        assert _problem(_post(operator, revert, body=body)) == (400, "invalid")
+    reverted = _post(operator, revert, body={"reason": "they are gone"}).json()
+    assert reverted["revert_reason"] == "they are gone"
     assert reverted["reverted_by"] == "ann"
     assert reverted["reverted_at"] is not None
     assert operator.get(URL, {"in_force": 1}).json()["results"] == []
     assert operator.get(URL).json()["results"] == [reverted]
-    again = _post(operator, f"{URL}{thrown['id']}/revert/")
+    again = _post(operator, revert, body={"reason": "they are gone"})
     assert _problem(again) == (409, "not_in_force")
 
 
@@ -71,7 +76,7 @@ def test_it_says_when_the_clock_or_the_command_line_reverted(operator, now):
         if by_clock:
             services.revert_due(until)
         else:
-            services.revert(thrown.pk, None, now)
+            services.revert(thrown.pk, reason="all is well", by=None, now=now)
     assert [one["reverted_by"] for one in operator.get(URL).json()["results"]] == ["", "clock"]
 
 

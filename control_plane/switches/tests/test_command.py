@@ -41,10 +41,12 @@ def test_it_throws_lists_and_reverts(switch):
     listed = switch("--list")
     assert listed["everywhere"]["sale_enabled"] is False
     assert listed["thrown"] == [printed]
-    assert switch("--revert", str(row.pk)) == printed
+    assert switch("--revert", str(row.pk), "--reason", "over") == printed
     assert switch("--list")["thrown"] == []
-    with pytest.raises(CommandError, match="not in force any more"):
+    with pytest.raises(CommandError, match="cannot be blank"):
         switch("--revert", str(row.pk))
+    with pytest.raises(CommandError, match="not in force any more"):
+        switch("--revert", str(row.pk), "--reason", "over")
 
 
 @pytest.mark.parametrize(

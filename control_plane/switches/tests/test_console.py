@@ -11,7 +11,7 @@ from control_plane.inventory import services as inventory
 from control_plane.snapshot.models import Heartbeat, Snapshot
 from control_plane.switches import console, presets, services
 from control_plane.switches.known import SWITCHES
-from control_plane.switches.models import SwitchPublished, SwitchThrow
+from control_plane.switches.models import SwitchPublished, SwitchRevert, SwitchThrow
 
 pytestmark = pytest.mark.django_db
 
@@ -107,10 +107,14 @@ def test_what_is_wrong_is_named(operator):
     assert answer.json()["errors"].keys() == {"value", "lasts", "reason"}
 
 
-def test_a_throw_is_reverted_with_one_click(operator, now):
+def test_a_throw_is_reverted_with_a_reason(operator, now):
     thrown = services.throw("risk_mode", "off", reason="x", by=None, now=now)
-    assert operator.post(f"{URL}revert/{thrown.pk}/").status_code == 200
-    again = operator.post(f"{URL}revert/{thrown.pk}/")
+    without = operator.post(f"{URL}revert/{thrown.pk}/")
+    assert (without.status_code, set(without.json()["errors"])) == (422, {"reason"})
+    why = {"reason": "robots are gone"}
+    assert operator.post(f"{URL}revert/{thrown.pk}/", why).status_code == 200
+    assert SwitchRevert.objects.get().reason == "robots are gone"
+    again = operator.post(f"{URL}revert/{thrown.pk}/", why)
     assert (again.status_code, again.json()) == (
         409,
         {"refused": "This is not in force any more."},
@@ -130,9 +134,12 @@ def test_a_preset_is_one_reason_and_one_revert(operator):
         ("risk is slow", "skip", thrown[0].batch)
     }
     assert Snapshot.objects.count() == 1, "one version for all of it"
-    assert operator.post(f"{URL}preset/skip/revert/").status_code == 200
+    assert operator.post(f"{URL}preset/skip/revert/").status_code == 422, "with a reason"
+    why = {"reason": "risk is well"}
+    assert operator.post(f"{URL}preset/skip/revert/", why).status_code == 200
     assert not services.in_force(timezone.now()).exists()
-    assert operator.post(f"{URL}preset/skip/revert/").status_code == 409
+    assert operator.post(f"{URL}preset/skip/revert/", why).status_code == 409
+    assert {one.reason for one in SwitchRevert.objects.all()} == {"risk is well"}
 
 
 def test_a_preset_that_cannot_be_thrown_whole_throws_nothing(now):

@@ -45,9 +45,13 @@ def test_the_narrowest_scope_wins_in_whatever_order_they_were_thrown(
     throw("enforce", "risk_mode")
     assert _at(item, now) == "off"
     assert _at(neighbour, now) == "enforce"
-    services.revert(services.in_force(now).get(scope="item").pk, None, now)
+    services.revert(
+        services.in_force(now).get(scope="item").pk, reason="all is well", by=None, now=now
+    )
     assert _at(item, now) == "shadow"
-    services.revert(services.in_force(now).get(scope="campaign").pk, None, now)
+    services.revert(
+        services.in_force(now).get(scope="campaign").pk, reason="all is well", by=None, now=now
+    )
     assert _at(item, now) == "enforce"
 
 
@@ -55,7 +59,7 @@ def test_of_one_scope_the_newest_wins_and_the_older_one_comes_back(throw, item, 
     throw("off", "risk_mode")
     newest = throw("shadow", "risk_mode")
     assert _at(item, now) == "shadow"
-    services.revert(newest.pk, None, now)
+    services.revert(newest.pk, reason="all is well", by=None, now=now)
     assert _at(item, now) == "off"
 
 

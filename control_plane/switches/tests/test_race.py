@@ -57,14 +57,16 @@ def _without_the_guard(monkeypatch):
 
 def _revert(at_once, throw, now):
     thrown = throw(False)
-    outcomes = at_once([lambda: services.revert(thrown.pk, None, now)] * RUNS)
+    outcomes = at_once(
+        [lambda: services.revert(thrown.pk, reason="all is well", by=None, now=now)] * RUNS
+    )
     return sum(isinstance(outcome, services.NotInForce) for outcome in outcomes)
 
 
 def test_of_those_who_revert_at_once_one_does(at_once, throw, now, monkeypatch, publications):
     _together(monkeypatch)
     assert _revert(at_once, throw, now) == RUNS - 1
-    assert publications.count("switch sale_enabled reverted") == 1
+    assert publications.count("switch sale_enabled reverted: all is well") == 1
     assert SwitchRevert.objects.count() == 1
 
 
@@ -73,7 +75,7 @@ def test_control_without_the_row_count_everybody_reverts(
 ):
     _without_the_guard(monkeypatch)
     assert _revert(at_once, throw, now) == 0
-    assert publications.count("switch sale_enabled reverted") == RUNS
+    assert publications.count("switch sale_enabled reverted: all is well") == RUNS
 
 
 def _expire(at_once, throw, now):

@@ -134,21 +134,23 @@ def test_only_what_is_approved_and_not_over_has_switches(throw, draft, now):
 def test_a_revert_is_a_row_and_is_published(throw, published, now):
     user = User.objects.create(username="ann")
     thrown = throw(False)
-    services.revert(thrown.pk, user, now + MINUTE)
+    services.revert(thrown.pk, reason="all is well", by=user, now=now + MINUTE)
     row = SwitchRevert.objects.get()
     assert (row.throw, row.by, row.by_clock, row.at) == (thrown, user, False, now + MINUTE)
+    assert row.reason == "all is well"
+    assert Snapshot.objects.latest("version").reason == "switch sale_enabled reverted: all is well"
     assert published()["switches"]["sale_enabled"] is True
 
 
 def test_what_is_over_cannot_be_reverted(throw, now):
     thrown = throw(False, until=now + MINUTE)
     with pytest.raises(services.NotInForce):
-        services.revert(thrown.pk, None, now + MINUTE)
-    services.revert(thrown.pk, None, now)
+        services.revert(thrown.pk, reason="all is well", by=None, now=now + MINUTE)
+    services.revert(thrown.pk, reason="all is well", by=None, now=now)
     with pytest.raises(services.NotInForce):
-        services.revert(thrown.pk, None, now)
+        services.revert(thrown.pk, reason="all is well", by=None, now=now)
     with pytest.raises(services.NotInForce):
-        services.revert(thrown.pk + 1, None, now)
+        services.revert(thrown.pk + 1, reason="all is well", by=None, now=now)
     assert SwitchRevert.objects.count() == 1
 
 
@@ -159,7 +161,7 @@ def test_the_clock_reverts_at_the_end_and_not_before(throw, published, now):
     assert services.revert_due(now + MINUTE) == 1
     assert published()["switches"]["sale_enabled"] is True
     row = SwitchRevert.objects.get()
-    assert (row.by, row.by_clock) == (None, True)
+    assert (row.by, row.by_clock, row.reason) == (None, True, "")
 
 
 def test_a_second_run_of_the_clock_publishes_nothing(throw, now):
@@ -197,7 +199,7 @@ def test_a_tick_without_work_asks_and_does_no_more(throw, now, django_assert_num
 
 @pytest.mark.parametrize("rows", [SwitchThrow.objects, SwitchRevert.objects])
 def test_the_trail_cannot_be_changed(throw, now, rows):
-    services.revert(throw(False).pk, None, now)
+    services.revert(throw(False).pk, reason="all is well", by=None, now=now)
     for write in (lambda: rows.all().update(by=None), lambda: rows.all()._raw_delete("default")):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             write()

@@ -268,6 +268,16 @@ def test_a_side_that_is_away_is_unknown_and_never_balanced(sale, compare, monkey
     assert not Finding.objects.exists()
 
 
+def test_an_outbox_that_cannot_be_read_is_not_an_empty_one(sale, compare):
+    sale.sell("ann")
+    sale.node.delete(sale.shard.outbox)
+    sale.node.set(sale.shard.outbox, "no stream")
+    run = compare()
+    assert (run.outcome, exit_code(run)) == ("unknown", 2)
+    assert f"{sale.shard.outbox} is refused" in run.problem
+    assert not Finding.objects.exists()
+
+
 def test_whatever_breaks_is_no_finding_and_leaves_few_files(sale, compare, monkeypatch, tmp_path):
     assert compare().outcome == "balanced"
 

@@ -1,8 +1,8 @@
 """`python -m control_plane switch NAME VALUE --reason WHY`, or `switch --preset stop --reason WHY`.
 
 With `--campaign SLUG` or `--item ID` for that alone, with `--for 10m` for so long. `--list` prints
-what is in force as JSON, `--revert ID` takes one back,
-`--revert-preset stop` all that a preset threw.
+what is in force as JSON, `--revert ID --reason WHY` takes one back,
+`--revert-preset stop --reason WHY` all that a preset threw.
 """
 
 import json
@@ -52,15 +52,22 @@ class Command(BaseCommand):
             thrown = [_describe(throw) for throw in services.in_force(now)]
             self.stdout.write(json.dumps({"everywhere": values, "thrown": thrown}))
         elif options["revert"] is not None:
-            try:
-                reverted = services.revert(options["revert"], None, now)
-            except services.NotInForce as error:
-                raise CommandError(str(error.message)) from error
-            self.stdout.write(json.dumps(_describe(reverted)))
+            self.stdout.write(json.dumps(_describe(_reverted(options))))
         elif options["preset"] or options["revert_preset"]:
             self.stdout.write(json.dumps(_preset(options)))
         else:
             self.stdout.write(json.dumps(_describe(_throw(options))))
+
+
+def _reverted(options: dict[str, Any]) -> SwitchThrow:
+    try:
+        return services.revert(
+            options["revert"], reason=options["reason"], by=None, now=timezone.now()
+        )
+    except ValidationError as error:
+        raise CommandError(str(error.message_dict)) from error
+    except services.NotInForce as error:
+        raise CommandError(str(error.message)) from error
 
 
 def _preset(options: dict[str, Any]) -> Any:

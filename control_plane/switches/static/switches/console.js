@@ -114,14 +114,12 @@ document.addEventListener("DOMContentLoaded", () => {
       const dialog = document.getElementById(button.dataset.dialog);
       const form = dialog.querySelector("form");
       form.reset();
+      if (button.dataset.action) form.action = button.dataset.action;
+      const what = dialog.querySelector(".what");
+      if (what) what.textContent = button.dataset.what;
       showErrors(form, {});
       follow(form);
       dialog.showModal();
-    } else if (button?.dataset.post) {
-      button.disabled = true;
-      post(button.dataset.post)
-        .then((said) => say(said.done ?? said.refused))
-        .catch(() => say(lost.textContent));
     }
   });
 
