@@ -199,6 +199,8 @@ def main() -> None:
         started.stop,
         names,
     )
+    # Whoever was here before may have died with statuses that it could not write.
+    projection.note_missed()
     settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
     ConsumerLoop(
         kafka.connect_consumer(settings),

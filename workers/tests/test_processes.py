@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 
+from control_plane.orders import projection
 from tests.redis.waiting import until
 from workers.tests import running
 
@@ -59,6 +60,15 @@ def test_it_serves_its_metrics_and_stops_on_sigterm(worker, broker):
 
         until(lambda: METRICS[worker] in figures(), METRICS[worker], pause_s=0.1)
         assert "_created" not in figures()
+
+
+def test_an_order_consumer_has_the_statuses_mended_that_died_with_the_one_before(
+    broker, work_redis
+):
+    """What could not be written is in the memory of the process that could not."""
+    work_redis.set(projection.MARKER, "whole")
+    with running.as_process("workers.order_consumer", running.environment(broker.names)):
+        until(lambda: not work_redis.get(projection.MARKER), "the mark is taken away", 60)
 
 
 def _readiness(environ):
