@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from control_plane.config.history import log_deed
 from control_plane.config.read_only_admin import ReadOnlyAdmin
 from control_plane.reconciliation import downloads
 from control_plane.reconciliation.models import Finding, FindingKind, Outcome, RepairOutcome, Run
@@ -129,6 +130,8 @@ class RunAdmin(ReadOnlyAdmin):
         run = Run.objects.filter(pk=run_id).first()
         if run is None:
             raise Http404
+        # Shoppers leave the house with it.
+        log_deed(request.user, run, _("Findings downloaded"))
         return run
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pyarrow.parquet as pq
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -218,6 +219,9 @@ def test_findings_are_downloaded_in_pieces(admin_client, run):
     table = pq.read_table(io.BytesIO(answer.getvalue())).to_pylist()
     assert [(row["kind"], row["reservation_id"]) for row in table] == _names(run)
     assert (table[1]["expected"], table[1]["found"], table[0]["shopper"]) == (2, 1, "=ann")
+    # The trail says who took shoppers' names along.
+    deeds = LogEntry.objects.values_list("user__username", "object_id", "change_message")
+    assert list(deeds) == [("admin", str(run.pk), "Findings downloaded")] * 2
 
 
 def test_who_may_look_may_not_download(client, run):
