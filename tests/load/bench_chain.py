@@ -13,9 +13,7 @@ landed than there were: then the figures are worth nothing.
 
 import argparse
 import gc
-import json
 import os
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -26,7 +24,7 @@ import uvloop
 
 from deploy.local.ports import PROFILES
 from tests.load import bench_report, campaign
-from tests.load.chain import columns, stages, verdict
+from tests.load.chain import columns, probe, stages, verdict
 from tests.load.chain.crowd import Crowd, Heard
 from tests.load.chain.curve import AFTER_S, BEFORE_S, arrivals
 from tests.load.report import percentile
@@ -87,25 +85,20 @@ def _rung(profile: str, peak: float, first: int, seed: int) -> Json:
     item = campaign.create(units, LEAD_S, LASTS_S)
     crowd = Crowd(item, coming, first, seed)
     until(lambda: campaign.is_armed(item.id), f"item {item.id} to be armed", DEADLINE_S)
-    command = [sys.executable, "-m", "tests.load.chain.probe", "--profile", profile]
-    span_s = item.starts_at + AFTER_S + 8 - time.time()
-    probe = subprocess.Popen([*command, "--seconds", str(span_s)], stdout=subprocess.PIPE)
-    assert probe.stdout
-    # What the counters say before anybody comes: lags are counted from there.
-    before = probe.stdout.readline()
-    calm_begins = item.starts_at - BEFORE_S
-    if time.time() > calm_begins:
-        probe.kill()
-        # Late is late for every click; the client's lateness would hide what the stack does.
-        raise SystemExit(f"bench: ready {time.time() - calm_begins:.1f} s too late for its curve")
-    gc.collect()
-    gc.disable()  # a collection of all those requests is a pause of the client
-    try:
-        heard = uvloop.run(crowd.run())
-    finally:
-        gc.enable()
-        told, _ = probe.communicate(timeout=60)
-    samples = [json.loads(line) for line in (before, *told.splitlines())]
+    # Its first look is before anybody comes: lags are counted from there.
+    with probe.beside(profile, item.starts_at + AFTER_S + 8 - time.time()) as looks:
+        calm_begins = item.starts_at - BEFORE_S
+        if time.time() > calm_begins:
+            # Late is late for every click; the client's lateness would hide what the stack does.
+            late_s = time.time() - calm_begins
+            raise SystemExit(f"bench: ready {late_s:.1f} s too late for its curve")
+        gc.collect()
+        gc.disable()  # a collection of all those requests is a pause of the client
+        try:
+            heard = uvloop.run(crowd.run())
+        finally:
+            gc.enable()
+        samples = looks()
     orders, rejected, landed_at = _landed(item.id)
     seen = figures(heard, samples)
     judged = verdict.judge(seen)

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 import uvloop
 
 from tests.load.campaign import Item
-from tests.load.chain import columns, stages, verdict
+from tests.load.chain import columns, probe, stages, verdict
 from tests.load.chain.crowd import Crowd, Heard, Miscounted
 from tests.load.chain.curve import AFTER_S, BEFORE_S, SPIKE_S, Arrival, Kind, arrivals, rate
 from tests.load.chain.open_loop import NO_ANSWER, OpenLoop
@@ -212,6 +213,14 @@ def test_the_exchange_p99_is_the_bucket_that_holds_it():
     ]
     assert stages.exchange_p99_ms(samples) == pytest.approx(100)
     assert stages.exchange_p99_ms([]) == 0.0
+
+
+def test_a_probe_is_not_held_up_by_whoever_does_not_read_it():
+    """A pipe holds 64 kB: what stood in the report was of the calm before the sale."""
+    look = {"at": 1.0, "figures": {"x" * 1000: 1.0}}
+    writes = f"import json\nfor n in range(300): print(json.dumps({look!r}), flush=True)"
+    with probe.beside("dev", 0.0, [sys.executable, "-c", writes]) as looks:
+        assert looks() == [look] * 300
 
 
 def test_a_scrape_is_read_for_what_the_verdict_needs():

@@ -10,16 +10,23 @@ workers, PostgreSQL's sessions).
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 from deploy.local.ports import PROFILES
 from deploy.local.site import Site
 from deploy.local.stack import Stack
+from tests.redis.waiting import until
 
+Sample = dict[str, Any]
+PROBE = (sys.executable, "-m", "tests.load.chain.probe")
 EVERY_S = 0.5
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # Port → the series that are read there: every worker shows every worker's figures, at 0.
@@ -54,6 +61,31 @@ def main() -> int:
         print(json.dumps(sample), flush=True)
         time.sleep(max(0.0, EVERY_S - (time.monotonic() - began)))
     return 0
+
+
+@contextmanager
+def beside(
+    profile: str, seconds: float, command: Sequence[str] = PROBE
+) -> Iterator[Callable[[], list[Sample]]]:
+    """A probe that has begun; the function waits for its end and gives its looks.
+
+    Into a file: nobody reads a pipe while the crowd runs, and a full one would hold the probe up.
+    """
+    with TemporaryFile() as told:
+        arguments = ["--profile", profile, "--seconds", str(seconds)]
+        probe = subprocess.Popen([*command, *arguments], stdout=told)
+
+        def looks() -> list[Sample]:
+            probe.wait(timeout=seconds + 60)
+            told.seek(0)
+            return [json.loads(line) for line in told]
+
+        try:
+            until(lambda: os.fstat(told.fileno()).st_size > 0, "the probe's first look", 60)
+            yield looks
+        finally:
+            probe.kill()
+            probe.wait()
 
 
 def wanted(lines: Iterable[str], series: tuple[str, ...]) -> dict[str, float]:
