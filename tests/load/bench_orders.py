@@ -189,8 +189,8 @@ def _fill(brokers: str, names: Names, messages: list[tuple[str, bytes]]) -> None
     producer = kafka.connect_producer(kafka.producer_settings(brokers))
     for number, (key, value) in enumerate(messages):
         producer.produce(names.reservations, value, key)
-        if number % 1000 == 0:
-            producer.poll(0)
+        if number % 10_000 == 0:
+            assert producer.flush(60) == 0
     assert producer.flush(60) == 0
 
 
