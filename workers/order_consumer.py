@@ -110,6 +110,15 @@ class OrderHandler:
         if isinstance(applied, followed.Decided):
             followed.end(applied)
 
+    def begin(self, name: str) -> None:
+        """Have mended what the last process of this name took with it."""
+        projection.begin(self._work_redis, name)
+
+    def end(self, name: str) -> None:
+        """After a stop that finished everything."""
+        if not self._unwritten:
+            projection.end(self._work_redis, name)
+
     def idle(self) -> None:
         """Statuses that could not be written, when no next batch comes. In `announce`'s thread."""
         if not self._unwritten and not projection.is_missed():
@@ -199,9 +208,8 @@ def main() -> None:
         started.stop,
         names,
     )
-    # Whoever was here before may have died with statuses that it could not write.
-    projection.note_missed()
     settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
+    handler.begin(env.instance)
     ConsumerLoop(
         kafka.connect_consumer(settings),
         names.reservations,
@@ -212,6 +220,7 @@ def main() -> None:
         readiness=started.readiness,
         on_idle=handler.idle,
     ).run()
+    handler.end(env.instance)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ KEY_PREFIX = "reservation:"
 # Says that all statuses are written (`mending.py`). Not one of a reservation: those have digits
 # there.
 MARKER = f"{KEY_PREFIX}mended"
+# Says that a writer of this name has ended with nothing unwritten.
+_DONE_PREFIX = "statuses-written:"
 # Longer than any sale and its payments; afterwards the order's own pages answer.
 TTL_S = 2 * 24 * 3600
 TIMEOUT_S = 2.0
@@ -99,6 +101,29 @@ def note_missed() -> None:
 def is_missed() -> bool:
     """Whether `mend_missed` has something to do."""
     return _missed.is_set()
+
+
+def begin(work_redis: "redis.Redis", name: str) -> None:
+    """Before the first `write` of a process that keeps what it could not write: see `end`.
+
+    Unless the one before it has said so, it died with such statuses, or may have.
+    """
+    try:
+        if work_redis.getdel(_DONE_PREFIX + name) is not None:
+            return
+    except redis.RedisError as error:
+        log.warning("whether all statuses were written is unknown: %s", error)
+    note_missed()
+
+
+def end(work_redis: "redis.Redis", name: str) -> None:
+    """All was written; unless that cannot be said, and then the next one begins by mending."""
+    if is_missed():
+        return
+    try:
+        work_redis.set(_DONE_PREFIX + name, "1")
+    except redis.RedisError as error:
+        log.warning("that all statuses were written was not noted: %s", error)
 
 
 def mend_missed(work_redis: "redis.Redis") -> None:

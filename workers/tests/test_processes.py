@@ -66,9 +66,37 @@ def test_an_order_consumer_has_the_statuses_mended_that_died_with_the_one_before
     broker, work_redis
 ):
     """What could not be written is in the memory of the process that could not."""
-    work_redis.set(projection.MARKER, "whole")
-    with running.as_process("workers.order_consumer", running.environment(broker.names)):
-        until(lambda: not work_redis.get(projection.MARKER), "the mark is taken away", 60)
+    environ = running.environment(broker.names, SLUICE_INSTANCE="dies")
+    url = f"http://127.0.0.1:{environ['SLUICE_METRICS_PORT']}/readyz"
+
+    def is_ready():
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def mark_it_whole():
+        work_redis.set(projection.MARKER, "whole")
+
+    def is_marked():
+        return work_redis.get(projection.MARKER)
+
+    work_redis.delete("statuses-written:dies")
+    mark_it_whole()
+    first = running.start("workers.order_consumer", environ)
+    try:
+        until(lambda: not is_marked(), "the mark is taken away: it is the first of its name", 60)
+    finally:
+        first.kill()
+        first.communicate()
+    mark_it_whole()
+    with running.as_process("workers.order_consumer", environ):
+        until(lambda: not is_marked(), "and after one that was killed", 60)
+    mark_it_whole()
+    with running.as_process("workers.order_consumer", environ):
+        until(is_ready, "the next one works", 60)
+    assert is_marked() == b"whole", "one that has stopped as asked has left nothing"
 
 
 def _readiness(environ):

@@ -42,14 +42,19 @@ _WORKER_RIGHTS = (
 # A replica asks its master for the stream and acknowledges it; it reads no key by itself.
 _REPLICA_RIGHTS = "-@all +psync +replconf +ping"
 
+# A full server must refuse: forgetting a buyer is worse.
+_STOCK_FULL = "noeviction"
+# Here only copies have a time to live. Tasks and queues have none: they are never forgotten, and go
+# on when the statuses of a large sale fill it.
+_WORK_FULL = "volatile-lru"
+
 _BOTH = """\
 bind 127.0.0.1
 port {port}
 dir "{folder}"
 daemonize no
 maxmemory {memory}
-# A full server must refuse; forgetting a buyer or a task is worse.
-maxmemory-policy noeviction
+maxmemory-policy {policy}
 tcp-keepalive 60
 """
 _STOCK = """\
@@ -101,7 +106,7 @@ _REPLICATION_BACKLOG = "64mb"
 def stock_configuration(folder: Path, port: int, bus: int, passwords: dict[str, str]) -> str:
     """The redis.conf of one stock node; `passwords` by STOCK_USERS stand in it as SHA-256."""
     hashes = {user: _sha256(passwords[user]) for user in STOCK_USERS}
-    return _BOTH.format(port=port, folder=folder, memory="1gb") + _STOCK.format(
+    return _BOTH.format(port=port, folder=folder, memory="1gb", policy=_STOCK_FULL) + _STOCK.format(
         bus=bus,
         worker_rights=_WORKER_RIGHTS,
         gateway_rights=_GATEWAY_RIGHTS,
@@ -126,8 +131,11 @@ def replication_configuration(port: int, bus: int, password: str) -> str:
 
 
 def work_configuration(folder: Path, port: int, password: str) -> str:
-    """The redis.conf of the work Redis; the default snapshots are enough for what is in it."""
-    both = _BOTH.format(port=port, folder=folder, memory="256mb")
+    """The redis.conf of the work Redis; the default snapshots are enough for what is in it.
+
+    256 MB are the statuses of 700,000 reservations, which stand for two days.
+    """
+    both = _BOTH.format(port=port, folder=folder, memory="256mb", policy=_WORK_FULL)
     return f"{both}requirepass {password}\n"
 
 
