@@ -148,6 +148,8 @@ export class Chart {
       {
         width: Math.max(this.#place.clientWidth, 200),
         height: Math.max(this.#place.clientHeight - LEGEND_PX, 90),
+        // Half of the last label stands beside the drawing.
+        padding: [8, 30, 0, 0],
         cursor: { y: false, points: { size: 7 } },
         scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
         axes: [
@@ -159,7 +161,8 @@ export class Chart {
           { ...axis, size: 52, values: (_plot, at) => at.map((one) => this.#words.rate(one)) },
         ],
         series: [
-          { value: (_plot, at) => (at === null ? "" : this.#words.clock(at * 1000)) },
+          // undefined: the legend's place is of data that was longer.
+          { value: (_plot, at) => (at == null ? "" : this.#words.clock(at * 1000)) },
           ...this.#lines.map((line) => ({
             label: line.label,
             stroke: colour(line.colour),

@@ -92,10 +92,10 @@ export class Replay {
     const place = Number(this.#slider.value);
     const frame = this.#frames[place];
     if (frame === undefined) return;
-    const { clock, text } = this.#options.words;
+    const { words } = this.#options;
     const missing =
-      this.#missing_ms > 0 ? ` · ${text.missing(Math.round(this.#missing_ms / 1000))}` : "";
-    say(this.#moment, clock(frame.at_ms) + missing);
+      this.#missing_ms > 0 ? ` · ${words.text.missing(Math.round(this.#missing_ms / 1000))}` : "";
+    say(this.#moment, words.clock(frame.at_ms) + missing);
     this.#options.show(this.#frames.slice(0, place + 1), place);
   }
 }

@@ -2,18 +2,22 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import psycopg2
 
 from tests.drill.drill import PATIENT, Drill, DrillBroken, Figures
-from tests.drill.ground import Ground
+from tests.drill.ground import Ground, wait_for
 from tests.drill.sale import Sale
 
 AWAY_S = 4.0
 SELLS_WITHIN_S = 20.0
 # Above max_connections of every stack.
 CONNECTIONS_MAX = 400
+# Between two attempts to get one, and how many have to fail before it is believed.
+REFUSED_S = 0.01
+REFUSED_TIMES = 20
 NEED_NEW_ONES = ("order-consumer", "stock-agent", "celery-worker")
 
 
@@ -52,23 +56,45 @@ def _sells_on_and_follows(sale: Sale, began: float, ended: float) -> Figures:
     return {"sold_meanwhile": meanwhile, "sells_after_s": round(max(sold - back, 0.0), 2)}
 
 
+class _Hoard:
+    """Takes every connection that an ordinary role may have, and each that comes free."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._over = Event()
+        self._thread = Thread(target=self._take)
+        self.held: list[psycopg2.extensions.connection] = []
+        # One after the other: of a single one the next moment may be another.
+        self.refused = 0
+
+    def __enter__(self) -> "_Hoard":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for one in self.held:
+            one.close()
+
+    def _take(self) -> None:
+        while not self._over.is_set() and len(self.held) < CONNECTIONS_MAX:
+            try:
+                self.held.append(psycopg2.connect(self._dsn))
+                self.refused = 0
+            except psycopg2.OperationalError:
+                self.refused += 1
+                self._over.wait(REFUSED_S)
+
+
 @contextmanager
 def _all_connections(ground: Ground) -> Iterator[int]:
-    """Every connection an ordinary role may have; how many these were."""
-    held: list[psycopg2.extensions.connection] = []
-    try:
-        with suppress(psycopg2.OperationalError):
-            while len(held) < CONNECTIONS_MAX:
-                held.append(psycopg2.connect(ground.environment["SLUICE_SALE_DSN"]))
-        if len(held) == CONNECTIONS_MAX:
+    """Nobody gets one; how many that took. The stack's own open and close all the time."""
+    with _Hoard(ground.environment["SLUICE_SALE_DSN"]) as hoard:
+        wait_for(lambda: hoard.refused > REFUSED_TIMES, "PostgreSQL to give no more", 30, 0.05)
+        yield len(hoard.held)
+        if len(hoard.held) == CONNECTIONS_MAX:
             raise DrillBroken(f"PostgreSQL has more than {CONNECTIONS_MAX} connections to give")
-        with suppress(psycopg2.OperationalError):
-            closing(psycopg2.connect(ground.environment["SLUICE_INVENTORY_DSN"])).__enter__()
-            raise DrillBroken("PostgreSQL still gives connections")
-        yield len(held)
-    finally:
-        for one in held:
-            one.close()
 
 
 DRILLS = (
