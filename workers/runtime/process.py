@@ -14,7 +14,9 @@ from control_plane.config import tracing
 from workers.runtime import env as environment
 from workers.runtime import log
 from workers.runtime.clock import Clock, SystemClock
+from workers.runtime.kafka import Names
 from workers.runtime.readiness import Readiness, serve
+from workers.runtime.topic_watch import TopicWatch
 
 GC_ALLOCATIONS = 100_000
 
@@ -59,4 +61,8 @@ def start(
     clock = SystemClock()
     readiness = Readiness(clock, parts)
     serve(readiness, env.metrics_address, env.metrics_port)
+    if env.kafka_brokers:
+        names = Names(env.kafka_prefix)
+        topics = [names.reservations, names.order_events, names.gateway_events, names.dead_letters]
+        TopicWatch(env.kafka_brokers, topics, stop).begin()
     return Process(env, clock, stop, readiness)

@@ -42,6 +42,10 @@ class Broker:
         for done in self._admin.delete_topics(list(self._topics)).values():
             done.result(DEADLINE_S)
 
+    def there(self) -> set[str]:
+        """Those of its topics that exist."""
+        return set(self._topics) & set(self._admin.list_topics(timeout=DEADLINE_S).topics)
+
     def producer(self) -> Producer:
         """With the workers' own settings."""
         return kafka.connect_producer(kafka.producer_settings(self.brokers))

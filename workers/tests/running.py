@@ -82,7 +82,7 @@ def as_process(module: str, environ: Mapping[str, str]) -> Iterator["subprocess.
     """A worker that is up for the time of the block; then SIGTERM, and it must end with 0."""
     process = start(module, environ)
     try:
-        until(lambda: _answers(environ) or process.poll() is not None, f"{module} is up", START_S)
+        until(lambda: answers(environ) or process.poll() is not None, f"{module} is up", START_S)
         yield process
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=DEADLINE_S)
@@ -92,8 +92,8 @@ def as_process(module: str, environ: Mapping[str, str]) -> Iterator["subprocess.
         process.wait()
 
 
-def _answers(environ: Mapping[str, str]) -> bool:
-    """Its metrics are served last of all at the start, after the signals are handled."""
+def answers(environ: Mapping[str, str]) -> bool:
+    """Whether it is up: its metrics come last of all at the start, after the signals."""
     try:
         with socket.create_connection(("127.0.0.1", int(environ["SLUICE_METRICS_PORT"])), 1):
             return True
