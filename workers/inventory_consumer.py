@@ -18,6 +18,8 @@ from workers.runtime.database import not_applied_when_refused
 
 GROUP = "inventory-consumer"
 BATCH_MAX = 2000
+# Nobody waits for it; see `ConsumerLoop`.
+REST_S = 0.05
 
 
 class WarehouseHandler:
@@ -78,6 +80,7 @@ def main() -> None:
         clock=started.clock,
         stop=started.stop,
         batch_max=BATCH_MAX,
+        rest_s=REST_S,
         readiness=started.readiness,
     ).run()
 

@@ -37,6 +37,8 @@ from workers.runtime.verdicts import DeadLetterCap, NotApplied, TooManyDeadLette
 
 GROUP = "order-courier"
 BATCH_MAX = 2000
+# Nobody waits for it; see `ConsumerLoop`.
+REST_S = 0.05
 # Any constant; one number per kind of leader.
 OUTBOX_LOCK = 0x51_0C0B
 IDLE_FIRST_S = 0.02
@@ -226,6 +228,7 @@ def main() -> None:
         clock=started.clock,
         stop=started.stop,
         batch_max=BATCH_MAX,
+        rest_s=REST_S,
         readiness=started.readiness,
     )
     run_beside(loop.run, [sender], started.stop)

@@ -21,6 +21,7 @@ from workers.outbox_keeper import KEEPER_PARTS, OutboxKeeper
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.readiness import Readiness
+from workers.runtime.topic_watch import TopicWatch
 from workers.runtime.verdicts import InvalidMessage
 from workers.stock.cluster import StockClusters
 from workers.stock.keys import Shard
@@ -39,6 +40,7 @@ IDLE_MAX_S = 0.02
 CLAIM_EVERY_S = 1.0
 SEND_AGAIN_S = 1.0
 STOP_WAIT_S = 10.0
+REWIND_S = 5.0
 LAST_ACKNOWLEDGEMENT_S = 1.0
 TURN = "turn"
 
@@ -105,6 +107,18 @@ class Relay:
         metrics.RELAY_IN_FLIGHT.set(self._in_flight)
         metrics.RELAY_UNREACHABLE.set(self._reader.unreachable(shards))
         return new
+
+    def rewind(self, shards: Iterable[Shard]) -> None:
+        """The topic is another one, and what stood there is gone: the next relay sends it again.
+
+        Whom a node does not answer in time has it sent when the epoch is closed.
+        """
+        left, end = set(shards), self._clock.monotonic() + REWIND_S
+        while left and self._clock.monotonic() < end:
+            left = self._reader.rewind(left)
+        for shard in left:
+            _log.error("outbox %s is not sent again before its epoch's end", shard.outbox)
+        _log.warning("what the topic took with it is sent again by the next relay")
 
     def finish(self, wait_s: float = STOP_WAIT_S) -> None:
         """Wait for what is in flight and acknowledge it; the rest stays pending for a restart."""
@@ -252,6 +266,7 @@ def run(
     database: DatabaseRelay,
     stop: Event,
     readiness: Readiness,
+    topics: TopicWatch,
 ) -> None:
     """Relay until stopped; a failure of any thread ends the process."""
     others = (keeper, database)
@@ -263,7 +278,12 @@ def run(
                 thread.check()
             relay.turn(keeper.shards, keeper.closed)
             readiness.report(TURN)
-        relay.finish()
+        if topics.is_changed:
+            relay.rewind(keeper.shards)
+            # Nobody will take what is under way to the old one.
+            relay.finish(0)
+        else:
+            relay.finish()
     finally:
         stop.set()
         for thread in others:
@@ -290,7 +310,8 @@ def main() -> None:
         ask_kafka=lambda: kafka.ask(producer, names.reservations),
     )
     database = DatabaseRelay(own_producer, stop, readiness=readiness, names=names)
-    run(relay, keeper, database, stop, readiness)
+    assert started.topics
+    run(relay, keeper, database, stop, readiness, started.topics)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from workers.standing_figures import PART, StandingFigures
 
 GROUP = "webhook-consumer"
 BATCH_MAX = 1000
+# Nobody waits for it; see `ConsumerLoop`.
+REST_S = 0.05
 
 
 class WebhookHandler:
@@ -83,6 +85,7 @@ def main() -> None:
         clock=started.clock,
         stop=started.stop,
         batch_max=BATCH_MAX,
+        rest_s=REST_S,
         readiness=started.readiness,
     )
     figures = StandingFigures(started.clock, started.stop, started.readiness)

@@ -31,6 +31,8 @@ class Process:
     clock: Clock
     stop: threading.Event
     readiness: Readiness
+    # None without Kafka.
+    topics: TopicWatch | None
 
 
 def start(
@@ -61,8 +63,8 @@ def start(
     clock = SystemClock()
     readiness = Readiness(clock, parts)
     serve(readiness, env.metrics_address, env.metrics_port)
+    topics = None
     if env.kafka_brokers:
-        names = Names(env.kafka_prefix)
-        topics = [names.reservations, names.order_events, names.gateway_events, names.dead_letters]
-        TopicWatch(env.kafka_brokers, topics, stop).begin()
-    return Process(env, clock, stop, readiness)
+        topics = TopicWatch(env.kafka_brokers, Names(env.kafka_prefix), stop)
+        topics.begin()
+    return Process(env, clock, stop, readiness, topics)

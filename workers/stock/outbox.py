@@ -22,7 +22,7 @@ LOOK_BACK_S = 0.5
 # Another relay's entries are taken over when nobody has touched them for this long. Sooner means
 # more duplicates while Kafka is slow, later that a re-armed epoch's units are back later.
 CLAIM_IDLE_MS = 5_000
-READ, CLAIM, ACKNOWLEDGE = "read", "claim", "acknowledge"
+READ, CLAIM, ACKNOWLEDGE, REWIND = "read", "claim", "acknowledge", "rewind"
 FROM_THE_FIRST, NEW = b"0", b">"
 
 
@@ -144,6 +144,18 @@ class OutboxReader:
         self._late += self._entries_of(answers)
         return [entry for entries_left in by_shard.values() for entry in entries_left]
 
+    def rewind(self, shards: Iterable[Shard]) -> set[Shard]:
+        """Have the next relay read all that stands in these once more; returns those it will not.
+
+        What is decided is trimmed, so that is what has no order yet, and a little more.
+        """
+        asked = set(shards)
+        answers = self._calls.ask(
+            REWIND, asked, lambda shard: ("XGROUP", "SETID", shard.outbox, RELAY_GROUP, "0")
+        )
+        well = {one.shard for one in answers if one.purpose == REWIND and _is_well(one)}
+        return asked - well
+
     def unreachable(self, shards: Iterable[Shard]) -> int:
         """How many of these outboxes cannot be read now, because of their node."""
         return self._calls.unreachable(shards)
@@ -174,7 +186,7 @@ class OutboxReader:
         """Entries in time; the late ones are kept for `late`."""
         found: list[Entry] = []
         for answer in answers:
-            if answer.purpose == ACKNOWLEDGE:
+            if answer.purpose in (ACKNOWLEDGE, REWIND):
                 continue
             entries = self._take(answer)
             (self._late if answer.late else found).extend(entries)

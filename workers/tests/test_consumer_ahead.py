@@ -1,12 +1,14 @@
 """What the loop does with a batch that it has read while another one is applied."""
 
 import threading
+import time
 from collections import deque
 
 import pytest
 
 from tests.redis.waiting import until
 from workers.runtime import consumer as loop_module
+from workers.runtime.clock import SystemClock
 from workers.runtime.consumer import ConsumerLoop
 from workers.runtime.verdicts import TooManyDeadLetters, Unavailable
 from workers.tests.loop_stage import StepClock, batch_of, consumer, notes, stop, stop_when
@@ -88,3 +90,19 @@ def test_what_was_read_ahead_of_a_lost_partition_is_not_committed(by_twos, consu
     notes.apply, consumer.on_poll = waiting, poll
     by_twos.run()
     assert consumer.commits == [{0: 6}]
+
+
+@pytest.mark.parametrize(("batch_max", "most_s", "least_s"), [(9, 9.0, 0.95), (2, 0.9, 0.0)])
+def test_only_a_batch_that_is_not_full_is_rested_after(
+    consumer, notes, stop, batch_max, most_s, least_s
+):
+    """Three batches of two: with room for more each waits for company, else none does."""
+    notes._stop_after = 3
+    consumer.batches += [batch_of(first, b"a%d" % first, b"b%d" % first) for first in (0, 2, 4)]
+    loop = ConsumerLoop(
+        consumer, "topic", notes, clock=SystemClock(), stop=stop, batch_max=batch_max, rest_s=0.5
+    )
+    began = time.monotonic()
+    loop.run()
+    assert least_s < time.monotonic() - began < most_s
+    assert len(notes.announced) == 3

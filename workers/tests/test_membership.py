@@ -1,6 +1,7 @@
 """A member of a consumer group stands still and reads on, whatever becomes of its partitions."""
 
 from threading import Event
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer
@@ -86,7 +87,7 @@ def test_a_partition_that_left_while_it_stood_still_is_read_when_it_is_back(brok
 @pytest.fixture
 def fake():
     """A consumer whose commits are refused when the test says so, and its membership."""
-    consumer = FakeConsumer()
+    consumer: Any = FakeConsumer()
     membership = Membership(
         consumer,
         "topic",

@@ -93,6 +93,18 @@ def test_a_relay_that_died_before_producing_loses_nothing(new_relay, cluster, sh
     assert len(delivered(broker)) == 2
 
 
+def test_what_a_topic_took_with_it_is_sent_again_by_the_next_relay(
+    new_relay, cluster, shard, broker
+):
+    """The topic was made again: what stands in the outbox has no order yet."""
+    sell(cluster, shard, ["ann", "bob"])
+    first = new_relay()
+    run_until(first, shard, nothing_left(cluster, shard))
+    first.rewind([shard])
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    assert len(delivered(broker)) == 4
+
+
 def test_another_relay_takes_over_what_a_dead_one_had_read(
     new_relay, cluster, shard, broker, monkeypatch
 ):

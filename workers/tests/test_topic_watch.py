@@ -5,6 +5,7 @@ from threading import Event
 import pytest
 
 from tests.redis.waiting import until
+from workers.runtime.kafka import Names
 from workers.runtime.topic_watch import TopicWatch
 from workers.tests import running
 
@@ -25,16 +26,17 @@ def made_again(broker):
 
 def test_a_topic_is_another_one_when_it_was_made_again(broker, made_again):
     stop = Event()
-    watch = TopicWatch(broker.brokers, [broker.names.reservations], stop)
+    watch = TopicWatch(broker.brokers, broker.names, stop)
     until(lambda: watch.look() or watch.known, "its id", DEADLINE_S)
-    assert watch.look() is None
+    assert not watch.look()
+    assert not watch.is_changed
     made_again()
-    until(lambda: watch.look() == broker.names.reservations, "the other id", DEADLINE_S)
+    until(lambda: watch.look() and watch.is_changed, "the other id", DEADLINE_S)
 
 
 def test_a_broker_that_is_away_is_no_other_topic():
-    watch = TopicWatch("127.0.0.1:1", ["reservations"], Event())
-    assert watch.look() is None
+    watch = TopicWatch("127.0.0.1:1", Names(), Event())
+    assert not watch.look()
     assert not watch.known
 
 
@@ -54,5 +56,4 @@ def test_its_process_ends_by_itself(broker, made_again, worker):
         process.kill()
         process.wait()
     assert process.returncode == 0
-    assert f"topic {broker.names.prefix}" in log
-    assert "is another one than it was" in log
+    assert f"no longer the topic that it was: {broker.names.prefix}" in log
