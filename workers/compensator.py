@@ -112,7 +112,11 @@ def _number(text: bytes | None, most: int) -> int | None:
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(parts=[TURN, OWED, REPLAYS], kafka=True)
+    started = process.start(
+        parts=[TURN, OWED, REPLAYS],
+        kafka=True,
+        topics=["reservations", "order_events", "dead_letters"],
+    )
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers
     settings = kafka.consumer_settings(env.kafka_brokers, names.group(GROUP), env.instance)
@@ -124,6 +128,7 @@ def main() -> None:
         stop=started.stop,
         batch_max=BATCH_MAX,
         readiness=started.readiness,
+        topics=started.topics,
     )
     watch = OwedWatch(started.clock, started.stop, started.readiness)
     producer = kafka.connect_producer(kafka.producer_settings(env.kafka_brokers))

@@ -63,7 +63,7 @@ class WarehouseHandler:
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(parts=[TURN], kafka=True)
+    started = process.start(parts=[TURN], kafka=True, topics=["order_events", "dead_letters"])
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers
     handler = WarehouseHandler(
@@ -82,6 +82,7 @@ def main() -> None:
         batch_max=BATCH_MAX,
         rest_s=REST_S,
         readiness=started.readiness,
+        topics=started.topics,
     ).run()
 
 

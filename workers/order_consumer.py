@@ -201,7 +201,12 @@ def _count(outcomes: list[Landed]) -> None:
 def main() -> None:
     """Run until SIGTERM."""
     sys.setswitchinterval(SWITCH_S)
-    started = process.start(parts=[TURN], kafka=True, work_redis=True)
+    started = process.start(
+        parts=[TURN],
+        kafka=True,
+        topics=["reservations", "order_events", "dead_letters"],
+        work_redis=True,
+    )
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers and env.work_redis_url
     handler = OrderHandler(
@@ -222,6 +227,7 @@ def main() -> None:
         batch_max=BATCH_MAX,
         rest_s=REST_S,
         readiness=started.readiness,
+        topics=started.topics,
         on_idle=handler.idle,
     ).run()
     handler.end(env.instance)

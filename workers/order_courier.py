@@ -207,7 +207,9 @@ def _statuses(events: Sequence[Unsent]) -> list[Landed]:
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(parts=[TURN, OUTBOX], kafka=True, work_redis=True)
+    started = process.start(
+        parts=[TURN, OUTBOX], kafka=True, topics=["order_events", "dead_letters"], work_redis=True
+    )
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers and env.work_redis_url
     producer, own_producer = (
@@ -230,6 +232,7 @@ def main() -> None:
         batch_max=BATCH_MAX,
         rest_s=REST_S,
         readiness=started.readiness,
+        topics=started.topics,
     )
     run_beside(loop.run, [sender], started.stop)
 

@@ -62,7 +62,7 @@ def run(
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(stock_redis=True, kafka=True, parts=[TICK])
+    started = process.start(stock_redis=True, kafka=True, topics=["reservations"], parts=[TICK])
     bound_lock_waits(LOCK_WAIT_MS)
     env, clock = started.env, started.clock
     assert env.kafka_brokers

@@ -113,8 +113,9 @@ class Relay:
 
         Whom a node does not answer in time has it sent when the epoch is closed.
         """
-        left, end = set(shards), self._clock.monotonic() + REWIND_S
+        left, end = self._reader.rewind(shards), self._clock.monotonic() + REWIND_S
         while left and self._clock.monotonic() < end:
+            self._producer.poll(IDLE_MAX_S)
             left = self._reader.rewind(left)
         for shard in left:
             _log.error("outbox %s is not sent again before its epoch's end", shard.outbox)
@@ -267,6 +268,7 @@ def run(
     stop: Event,
     readiness: Readiness,
     topics: TopicWatch,
+    reservations: str,
 ) -> None:
     """Relay until stopped; a failure of any thread ends the process."""
     others = (keeper, database)
@@ -278,7 +280,7 @@ def run(
                 thread.check()
             relay.turn(keeper.shards, keeper.closed)
             readiness.report(TURN)
-        if topics.is_changed:
+        if reservations in topics.changed:
             relay.rewind(keeper.shards)
             # Nobody will take what is under way to the old one.
             relay.finish(0)
@@ -292,7 +294,12 @@ def run(
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(stock_redis=True, kafka=True, parts=[TURN, *KEEPER_PARTS, DATABASE])
+    started = process.start(
+        stock_redis=True,
+        kafka=True,
+        topics=["reservations", "dead_letters"],
+        parts=[TURN, *KEEPER_PARTS, DATABASE],
+    )
     env, clock, stop, readiness = started.env, started.clock, started.stop, started.readiness
     assert env.kafka_brokers
     producer, own_producer = (
@@ -311,7 +318,7 @@ def main() -> None:
     )
     database = DatabaseRelay(own_producer, stop, readiness=readiness, names=names)
     assert started.topics
-    run(relay, keeper, database, stop, readiness, started.topics)
+    run(relay, keeper, database, stop, readiness, started.topics, names.reservations)
 
 
 if __name__ == "__main__":

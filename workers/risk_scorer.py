@@ -151,7 +151,9 @@ def run(
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(stock_redis=True, kafka=True, work_redis=True, parts=[TURN, BANS])
+    started = process.start(
+        stock_redis=True, kafka=True, topics=["gateway_events"], work_redis=True, parts=[TURN, BANS]
+    )
     env, clock, stop, readiness = started.env, started.clock, started.stop, started.readiness
     assert env.kafka_brokers and env.work_redis_url
     names, limits = kafka.Names(env.kafka_prefix), Thresholds()

@@ -60,7 +60,7 @@ def run(
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(stock_redis=True, kafka=True, parts=[ROUND])
+    started = process.start(stock_redis=True, kafka=True, topics=["reservations"], parts=[ROUND])
     bound_lock_waits(LOCK_WAIT_MS)
     env, clock = started.env, started.clock
     assert env.kafka_brokers

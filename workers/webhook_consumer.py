@@ -68,7 +68,7 @@ class WebhookHandler:
 
 def main() -> None:
     """Run until SIGTERM."""
-    started = process.start(parts=[TURN, PART], kafka=True)
+    started = process.start(parts=[TURN, PART], kafka=True, topics=["order_events", "dead_letters"])
     env, names = started.env, kafka.Names(started.env.kafka_prefix)
     assert env.kafka_brokers
     handler = WebhookHandler(
@@ -87,6 +87,7 @@ def main() -> None:
         batch_max=BATCH_MAX,
         rest_s=REST_S,
         readiness=started.readiness,
+        topics=started.topics,
     )
     figures = StandingFigures(started.clock, started.stop, started.readiness)
     run_beside(loop.run, [figures], started.stop)

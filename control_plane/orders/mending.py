@@ -20,6 +20,8 @@ from control_plane.orders.landed import Landed
 WHOLE = "whole"
 # Ids are positive, and the newest comes first.
 FIRST = 2**63 - 1
+# Of its memory, beyond which the least looked at is forgotten anyway.
+NEARLY_FULL = 0.9
 # Before a rejection's name, in the place of those before the orders; no order's id begins so.
 BEHIND = ">"
 
@@ -61,6 +63,9 @@ def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
         return False
     if place == WHOLE:
         return True
+    if _is_nearly_full(work_redis):
+        # Older ones would only drive out those of the sale that runs.
+        return _moved(work_redis, stands, f"{WHOLE} {run}")
     since = now - timedelta(seconds=projection.TTL_S)
     if place.startswith(BEHIND):
         rejected = _rejections(place.removeprefix(BEHIND), most)
@@ -79,6 +84,11 @@ def mend_step(work_redis: "redis.Redis", now: datetime, most: int) -> bool:
     done = len(orders) < most or orders[-1][0].created_at < since
     following = WHOLE if done else orders[-1][0].order_id
     return _moved(work_redis, stands, f"{following} {run}") and done
+
+
+def _is_nearly_full(work_redis: "redis.Redis") -> bool:
+    memory = work_redis.info("memory")
+    return bool(0 < memory["maxmemory"] * NEARLY_FULL < memory["used_memory"])
 
 
 def _moved(work_redis: "redis.Redis", stands: bytes, following: str) -> bool:

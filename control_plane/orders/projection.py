@@ -121,7 +121,7 @@ def end(work_redis: "redis.Redis", name: str) -> None:
     if is_missed():
         return
     try:
-        work_redis.set(_DONE_PREFIX + name, "1")
+        work_redis.set(_DONE_PREFIX + name, "1", ex=TTL_S)
     except redis.RedisError as error:
         log.warning("that all statuses were written was not noted: %s", error)
 

@@ -91,10 +91,15 @@ class _Hoard:
 def _all_connections(ground: Ground) -> Iterator[int]:
     """Nobody gets one; how many that took. The stack's own open and close all the time."""
     with _Hoard(ground.environment["SLUICE_SALE_DSN"]) as hoard:
-        wait_for(lambda: hoard.refused > REFUSED_TIMES, "PostgreSQL to give no more", 30, 0.05)
-        yield len(hoard.held)
+        wait_for(
+            lambda: hoard.refused > REFUSED_TIMES or len(hoard.held) == CONNECTIONS_MAX,
+            "PostgreSQL to give no more",
+            30,
+            0.05,
+        )
         if len(hoard.held) == CONNECTIONS_MAX:
             raise DrillBroken(f"PostgreSQL has more than {CONNECTIONS_MAX} connections to give")
+        yield len(hoard.held)
 
 
 DRILLS = (

@@ -215,7 +215,7 @@ def test_a_past_sale_is_chosen_moved_through_and_left_by_clicking(
         slider.press("ArrowRight")
         return False
 
-    wait_for(is_full, "all its units", 30)
+    wait_for(is_full, "all its units", 90)
     shoot_all(page, "board-replay")
     slider.press("End")
     wait_for(lambda: left.inner_text() == "0", "the last frame", 30)

@@ -53,7 +53,7 @@ def test_a_switch_is_thrown_by_clicking_and_reverts_by_itself(
 def test_a_switch_is_taken_back_by_clicking_with_a_reason(
     site: Site, stack_environment: dict[str, str], create_campaign
 ) -> None:
-    campaign = create_campaign("console-back", units=1, starts_in_s=5, lasts_s=600)
+    campaign = create_campaign("console-back", units=1, starts_in_s=5, lasts_s=150)
     with chromium() as browser:
         page = open_page(browser)
         errors = complaints(page)

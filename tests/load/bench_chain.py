@@ -31,7 +31,8 @@ from tests.load.report import percentile
 from tests.redis.waiting import until
 
 CHAIN = bench_report.FOLDER / "chain.json"
-LASTS_S = 120.0
+# None ends during the ramp: its settlement and reconciliation would be some later one's load.
+LASTS_S = 1800.0
 # Between approval and start: to arm, to sign all tokens, and the calm before.
 LEAD_S = 25.0
 # Of those who want one; so most of the spike is sold to, and the decay hears that it is sold out.

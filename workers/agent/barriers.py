@@ -16,6 +16,8 @@ from workers.runtime.verdicts import Unavailable
 # How long a Kafka that does not answer holds up a round, and how long it is left alone then.
 ASK_S = 0.5
 REST_S = 2.0
+# One that not all have seen is sent once more after so long: it may have been lost with its topic.
+AGAIN_S = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Barriers:
         self._names = names
         self._clock = clock
         self._sent: dict[UUID, _Sent] = {}
+        self._again_at: dict[UUID, float] = {}
         self._rest_until = float("-inf")
 
     def send(self, rearm: Rearm) -> int | None:
@@ -55,9 +58,19 @@ class Barriers:
         del self._sent[rearm.pk]
         return sent.partitions
 
+    def repeat(self, rearm: Rearm) -> None:
+        """Whoever waits for it to be seen calls this; raises as `send` does."""
+        now = self._clock.monotonic()
+        if now < self._again_at.setdefault(rearm.pk, now + AGAIN_S):
+            return
+        if self.send(rearm) is not None:
+            self._again_at[rearm.pk] = now + AGAIN_S
+            _log.warning("barrier of re-arm %s is sent again: not all have seen it", rearm.pk)
+
     def keep_only(self, rearm_ids: set[UUID]) -> None:
         """Of all others somebody else has seen to the rest."""
         self._sent = {pk: sent for pk, sent in self._sent.items() if pk in rearm_ids}
+        self._again_at = {pk: at for pk, at in self._again_at.items() if pk in rearm_ids}
 
     def send_again(self, requests: list[Request]) -> None:
         """As the relay sends them; who cares whether they arrived looks into PostgreSQL."""

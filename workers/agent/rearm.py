@@ -106,6 +106,7 @@ class Ending:
     def _close(self, rearm: Rearm) -> str | None:
         """All that was sold is an order: what is left goes to the pool."""
         if not inventory.all_seen(rearm.pk):
+            self._barriers.repeat(rearm)
             return None
         if not self._undecided.is_none(rearm):
             return None

@@ -23,6 +23,7 @@ from workers.runtime.apart import apply_apart
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.membership import Membership, Offsets, Partitions, next_offsets
 from workers.runtime.readiness import Readiness
+from workers.runtime.topic_watch import TopicWatch
 from workers.runtime.verdicts import (
     DeadLetterCap,
     InvalidMessage,
@@ -121,6 +122,7 @@ class ConsumerLoop(Generic[D, R]):
         readiness: Readiness | None = None,
         halt_s: float = HALT_S,
         rest_s: float = 0.0,
+        topics: TopicWatch | None = None,
         on_idle: Callable[[], None] | None = None,
     ) -> None:
         """`rest_s`: from one batch to the next, unless the first is full.
@@ -148,6 +150,7 @@ class ConsumerLoop(Generic[D, R]):
             stop=stop,
             on_going=self._release,
             on_coming=self._resume,
+            is_another=lambda: topics is not None and topic in topics.changed,
         )
         self._appliers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="apply")
         self._announcers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="announce")

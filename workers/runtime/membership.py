@@ -15,7 +15,9 @@ PAUSED_POLL_S = 0.1
 # Blocks the member, far below max.poll.interval.ms.
 COMMITTED_S = 5.0
 # How long a refused commit rests: while the group is shared out anew, each one is refused.
-COMMIT_AGAIN_S = 1.0
+COMMIT_AGAIN_S = 5.0
+# The topic is gone. Made again it begins at 0, where an offset of the old one would skip messages.
+GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID)
 
 NO_MEMBER = "not a member of the consumer group: Kafka is away or the group has not met yet"
 
@@ -42,13 +44,16 @@ class Membership:
         stop: Event,
         on_going: Callable[[Partitions, bool], None],
         on_coming: Callable[[list[str]], None] = lambda notes: None,
+        is_another: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_another`: the topic has been made again; nothing of the old one is committed then."""
         self._consumer = consumer
         self._topic = topic
         self._clock = clock
         self._stop = stop
         self._on_going = on_going
         self._on_coming = on_coming
+        self._is_another = is_another
         self._paused = False
         # What was to be committed and was refused, and what stands beside it.
         self._refused: Offsets = {}
@@ -105,7 +110,7 @@ class Membership:
         By then the partition may have left us: its messages will be read again by its next owner.
         `note` stands beside the offsets, for whoever has these partitions next.
         """
-        if not offsets:
+        if not offsets or self._is_another():
             return
         offsets = self._refused | offsets
         positions = [
@@ -117,14 +122,18 @@ class Membership:
         except KafkaException as error:
             if is_fatal(error.args[0]):
                 raise
-            self._refused, self._refused_note = offsets, note
+            is_gone = error.args[0].code() in GONE
+            self._refused, self._refused_note = ({} if is_gone else offsets), note
             self._commit_again_at = self._clock.monotonic() + COMMIT_AGAIN_S
             metrics.COMMIT_FAILURES.labels(self._topic).inc()
             _log.warning("offsets not committed: %s", error)
 
     def _commit_again(self) -> None:
         """Else a topic that has come to rest would seem to have a backlog until it goes on."""
-        if self._refused and self._clock.monotonic() >= self._commit_again_at:
+        if not self._refused or self._clock.monotonic() < self._commit_again_at:
+            return
+        # It blocks while there is no coordinator.
+        if self.problem is None and not self._stop.is_set():
             self.commit(self._refused, self._refused_note)
 
     def leave(self) -> None:

@@ -31,16 +31,21 @@ class Process:
     clock: Clock
     stop: threading.Event
     readiness: Readiness
-    # None without Kafka.
+    # None where none are worked with.
     topics: TopicWatch | None
 
 
 def start(
-    environ: Mapping[str, str] = os.environ, *, parts: Sequence[str], **needs: bool
+    environ: Mapping[str, str] = os.environ,
+    *,
+    parts: Sequence[str],
+    topics: Sequence[str] = (),
+    **needs: bool,
 ) -> Process:
     """Read the environment (or exit 2), set the log up, serve metrics, turn SIGTERM into `stop`.
 
-    `parts` are the loops whose reports make the process ready.
+    `parts` are the loops whose reports make the process ready, `topics` the names of `Names` that
+    it works with: when one is made again, the process ends.
     """
     env = environment.read_or_exit(environ, **needs)
     log.configure(env.log_level)
@@ -63,8 +68,10 @@ def start(
     clock = SystemClock()
     readiness = Readiness(clock, parts)
     serve(readiness, env.metrics_address, env.metrics_port)
-    topics = None
-    if env.kafka_brokers:
-        topics = TopicWatch(env.kafka_brokers, Names(env.kafka_prefix), stop)
-        topics.begin()
-    return Process(env, clock, stop, readiness, topics)
+    watch = None
+    if topics:
+        assert env.kafka_brokers, "who works with topics needs Kafka"
+        names = Names(env.kafka_prefix)
+        watch = TopicWatch(env.kafka_brokers, [getattr(names, one) for one in topics], stop)
+        watch.begin()
+    return Process(env, clock, stop, readiness, watch)

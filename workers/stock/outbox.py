@@ -7,7 +7,7 @@ from typing import Any
 from control_plane.orders.services import Request, read_line
 from workers.runtime.clock import Clock
 from workers.runtime.verdicts import InvalidMessage
-from workers.stock.cluster import StockClusters
+from workers.stock.cluster import StockClusters, is_refusal
 from workers.stock.keys import RELAY_GROUP, Shard
 from workers.stock.node_calls import Answer, NodeCalls
 
@@ -145,7 +145,7 @@ class OutboxReader:
         return [entry for entries_left in by_shard.values() for entry in entries_left]
 
     def rewind(self, shards: Iterable[Shard]) -> set[Shard]:
-        """Have the next relay read all that stands in these once more; returns those it will not.
+        """Have the next relay read all that stands in these once more; returns whom to ask again.
 
         What is decided is trimmed, so that is what has no order yet, and a little more.
         """
@@ -153,8 +153,14 @@ class OutboxReader:
         answers = self._calls.ask(
             REWIND, asked, lambda shard: ("XGROUP", "SETID", shard.outbox, RELAY_GROUP, "0")
         )
-        well = {one.shard for one in answers if one.purpose == REWIND and _is_well(one)}
-        return asked - well
+        # One that is refused has no such outbox.
+        done = {
+            one.shard
+            for one in answers
+            if one.purpose == REWIND and (_is_well(one) or is_refusal(one.reply))
+        }
+        self._late += self._entries_of(answers)
+        return asked - done
 
     def unreachable(self, shards: Iterable[Shard]) -> int:
         """How many of these outboxes cannot be read now, because of their node."""

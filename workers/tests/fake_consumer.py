@@ -39,6 +39,7 @@ class FakeConsumer:
         self.notes: list[str] = []
         # How many commits are refused, as they are while the group is shared out anew.
         self.refuse_commits = 0
+        self.refusal = KafkaError.ILLEGAL_GENERATION
         self.paused: set[int] = set()
         self.polls_while_paused = 0
         self.sought: list[TopicPartition] = []
@@ -80,7 +81,7 @@ class FakeConsumer:
         assert not asynchronous
         if self.refuse_commits:
             self.refuse_commits -= 1
-            raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION))
+            raise KafkaException(KafkaError(self.refusal))
         self.commits.append({one.partition: one.offset for one in offsets})
         self.notes += {one.metadata or "" for one in offsets}
 

@@ -11,7 +11,6 @@ from workers import database_relay
 from workers import relay as relay_module
 from workers.database_relay import DATABASE, DatabaseRelay
 from workers.runtime.env import StockRedis
-from workers.runtime.kafka import Names
 from workers.runtime.readiness import Readiness
 from workers.runtime.topic_watch import TopicWatch
 from workers.runtime.verdicts import Unavailable
@@ -133,11 +132,13 @@ def test_an_outage_is_waited_out_and_told(new_database_relay, put, readiness, mo
 def run(keeper, stop, readiness):
     """All threads of a relay, as its main function runs them."""
 
-    topics = TopicWatch("127.0.0.1:1", Names(), stop)
+    topics = TopicWatch("127.0.0.1:1", ["reservations"], stop)
 
     def running(relay, database):
         threads = (relay, keeper, database)
-        return in_thread(lambda: relay_module.run(*threads, stop, readiness, topics), stop)
+        return in_thread(
+            lambda: relay_module.run(*threads, stop, readiness, topics, "reservations"), stop
+        )
 
     return running
 

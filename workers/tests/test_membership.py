@@ -4,7 +4,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError
 
 from tests.redis.waiting import until
 from workers.runtime import kafka
@@ -85,7 +85,13 @@ def test_a_partition_that_left_while_it_stood_still_is_read_when_it_is_back(brok
 
 
 @pytest.fixture
-def fake():
+def changed():
+    """Set when the topic has been made again."""
+    return Event()
+
+
+@pytest.fixture
+def fake(changed):
     """A consumer whose commits are refused when the test says so, and its membership."""
     consumer: Any = FakeConsumer()
     membership = Membership(
@@ -94,8 +100,10 @@ def fake():
         clock=StepClock(),
         stop=Event(),
         on_going=lambda partitions, lost: None,
+        is_another=changed.is_set,
     )
     membership.join()
+    membership.problem = None
     return consumer, membership
 
 
@@ -105,7 +113,7 @@ def test_a_refused_commit_is_made_up_for_when_there_is_nothing_to_read(fake):
     consumer.refuse_commits = 2
     membership.commit({("topic", 0): 7}, "tally")
     assert consumer.commits == []
-    for _ in range(10):
+    for _ in range(20):
         membership.read(100, POLL_S)
     assert consumer.commits == [{0: 7}]
     assert consumer.notes == ["tally"]
@@ -120,6 +128,39 @@ def test_a_refused_commit_goes_with_the_next_one(fake):
     assert consumer.commits == [{0: 9, 1: 3}]
 
 
+def test_an_offset_of_a_topic_that_is_gone_is_not_kept_for_the_next_one(fake):
+    """That one begins at 0: what stands before the offset would never be read."""
+    consumer, membership = fake
+    consumer.refuse_commits, consumer.refusal = 1, KafkaError.UNKNOWN_TOPIC_OR_PART
+    membership.commit({("topic", 0): 7})
+    for _ in range(20):
+        membership.read(100, POLL_S)
+    membership.commit({("topic", 1): 1})
+    assert consumer.commits == [{1: 1}]
+
+
+def test_nothing_is_committed_once_the_topic_is_another_one(fake, changed):
+    consumer, membership = fake
+    consumer.refuse_commits = 1
+    membership.commit({("topic", 0): 7})
+    changed.set()
+    membership.commit({("topic", 0): 9})
+    for _ in range(20):
+        membership.read(100, POLL_S)
+    assert consumer.commits == []
+
+
+def test_while_nothing_is_assigned_no_commit_is_repeated(fake):
+    """It would wait for a coordinator that is away, and the loop with it."""
+    consumer, membership = fake
+    consumer.refuse_commits = 1
+    membership.commit({("topic", 0): 7})
+    membership.problem = "away"
+    for _ in range(20):
+        membership.read(100, POLL_S)
+    assert consumer.commits == []
+
+
 @pytest.mark.parametrize("callback", ["on_revoke", "on_lost"])
 def test_a_refused_commit_is_not_repeated_for_a_partition_that_left(fake, callback):
     """It would set its next owner back."""
@@ -127,6 +168,7 @@ def test_a_refused_commit_is_not_repeated_for_a_partition_that_left(fake, callba
     consumer.refuse_commits = 1
     membership.commit({("topic", 0): 7, ("topic", 1): 3})
     consumer.rebalance(callback, 0)
-    for _ in range(10):
+    membership.problem = None
+    for _ in range(20):
         membership.read(100, POLL_S)
     assert consumer.commits == [{1: 3}]

@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 
 from control_plane.orders import projection
+from tests.gateway.plain_redis import PlainRedis
 from tests.redis.waiting import until
 from workers.tests import running
 
@@ -62,11 +63,19 @@ def test_it_serves_its_metrics_and_stops_on_sigterm(worker, broker):
         assert "_created" not in figures()
 
 
-def test_an_order_consumer_has_the_statuses_mended_that_died_with_the_one_before(
-    broker, work_redis
-):
+def test_an_order_consumer_has_the_statuses_mended_that_died_with_the_one_before(broker, tmp_path):
     """What could not be written is in the memory of the process that could not."""
-    environ = running.environment(broker.names, SLUICE_INSTANCE="dies")
+    plain = PlainRedis(tmp_path / "redis")
+    with plain.running(appendonly="no"):
+        own = f"redis://127.0.0.1:{plain.port}/0"
+        environ = running.environment(
+            broker.names, SLUICE_INSTANCE="dies", SLUICE_WORK_REDIS_URL=own
+        )
+        with projection.connect(own) as work_redis:
+            _die_and_end(environ, work_redis)
+
+
+def _die_and_end(environ, work_redis):
     url = f"http://127.0.0.1:{environ['SLUICE_METRICS_PORT']}/readyz"
 
     def is_ready():
@@ -82,7 +91,6 @@ def test_an_order_consumer_has_the_statuses_mended_that_died_with_the_one_before
     def is_marked():
         return work_redis.get(projection.MARKER)
 
-    work_redis.delete("statuses-written:dies")
     mark_it_whole()
     first = running.start("workers.order_consumer", environ)
     try:

@@ -5,7 +5,6 @@ from threading import Event
 import pytest
 
 from tests.redis.waiting import until
-from workers.runtime.kafka import Names
 from workers.runtime.topic_watch import TopicWatch
 from workers.tests import running
 
@@ -26,18 +25,20 @@ def made_again(broker):
 
 def test_a_topic_is_another_one_when_it_was_made_again(broker, made_again):
     stop = Event()
-    watch = TopicWatch(broker.brokers, broker.names, stop)
+    name = broker.names.reservations
+    watch = TopicWatch(broker.brokers, [name], stop)
     until(lambda: watch.look() or watch.known, "its id", DEADLINE_S)
-    assert not watch.look()
-    assert not watch.is_changed
+    watch.look()
+    assert not watch.changed
     made_again()
-    until(lambda: watch.look() and watch.is_changed, "the other id", DEADLINE_S)
+    until(lambda: watch.look() == {name}, "the other id", DEADLINE_S)
 
 
 def test_a_broker_that_is_away_is_no_other_topic():
-    watch = TopicWatch("127.0.0.1:1", Names(), Event())
-    assert not watch.look()
+    watch = TopicWatch("127.0.0.1:1", ["reservations"], Event())
+    watch.look()
     assert not watch.known
+    assert not watch.changed
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "inventory"])

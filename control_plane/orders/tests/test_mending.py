@@ -73,6 +73,17 @@ def test_a_server_that_came_up_again_with_an_older_disk_is_not_believed(work_red
     assert _states(work_redis, landed)[0] == "confirmed"
 
 
+def test_a_server_that_is_nearly_full_is_not_filled_with_old_ones(work_redis, landed, monkeypatch):
+    monkeypatch.setattr(mending, "NEARLY_FULL", 0.01)
+    work_redis.config_set("maxmemory", "50mb")
+    try:
+        tasks.mend_statuses()
+        assert _states(work_redis, landed) == [None] * 11
+        assert work_redis.get(projection.MARKER).startswith(b"whole"), "and it is not tried again"
+    finally:
+        work_redis.config_set("maxmemory", 0)
+
+
 def test_a_step_takes_so_many_and_the_newest_first(work_redis, landed, now):
     assert not mending.mend_step(work_redis, now, 4)
     assert not mending.mend_step(work_redis, now, 4)

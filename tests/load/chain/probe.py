@@ -81,7 +81,11 @@ def beside(
             return [json.loads(line) for line in told]
 
         try:
-            until(lambda: os.fstat(told.fileno()).st_size > 0, "the probe's first look", 60)
+            until(
+                lambda: os.fstat(told.fileno()).st_size > 0 or probe.poll() is not None,
+                "the probe's first look",
+                60,
+            )
             yield looks
         finally:
             probe.kill()

@@ -159,6 +159,31 @@ def test_the_barrier_goes_to_every_partition(sold, new_agent, broker):
     assert Rearm.objects.get(pk=rearm.pk).partitions == 8
 
 
+def test_a_barrier_that_not_all_have_seen_is_sent_again(sold, agent, clock, broker):
+    """It may have gone with its topic, and nothing would ever close the epoch."""
+    sold.relay()
+    row = sold.rearm(0)
+    _turn_until("barrier_sent", agent)
+    of = row.allocation
+    value = barrier.encode(row.pk, of.item_id, of.shard, of.epoch)
+
+    def in_kafka():
+        agent._ending._barriers._producer.flush(10)
+        return [one.value() for one in broker.read(broker.names.reservations)].count(value)
+
+    for _ in range(3):
+        agent.round()
+    assert in_kafka() == 8
+    clock.skip(31)
+    for _ in range(3):
+        agent.round()
+    assert in_kafka() == 16
+    agent.round()
+    assert in_kafka() == 16, "and then it has some time"
+    sold.consume()
+    _turn_until("closed", agent)
+
+
 def test_nothing_is_advanced_before_kafka_has_the_barriers(agent, sale):
     """No broker: the other shards go on meanwhile."""
     sale.open(agent)
