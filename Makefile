@@ -59,10 +59,14 @@ bench-gateway: setup
 	@$(MAKE) --no-print-directory up
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_switches --profile $(PROFILE)
 
-# What watches costs a few hundredths of a core, which would be some of the other side's.
-bench-orders: up
-	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
+# A relay and an order consumer first, with the servers that they need and nothing else: the idle stack
+# would be a sixth of two cores. Then all of it, but for what watches.
+bench-orders: setup
+	@$(STACK) down --profile $(PROFILE)
+	@$(STACK) up --profile $(PROFILE) --only postgres,redis-stock,redis-work,kafka
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_orders
+	@$(MAKE) --no-print-directory up
+	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
 
 # Empty ones too: what is missing is named by the program, as the names are here.

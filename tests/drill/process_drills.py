@@ -272,6 +272,7 @@ AFTER_THE_BARRIER = Control(
     guard="leftover only after the barrier",
     file="workers/agent/rearm.py",
     old="""        if not inventory.all_seen(rearm.pk):
+            self._barriers.repeat(rearm)
             return None
         if not self._undecided.is_none(rearm):
             return None
