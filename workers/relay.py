@@ -113,10 +113,9 @@ class Relay:
 
         Whom a node does not answer in time has it sent when the epoch is closed.
         """
-        left, end = self._reader.rewind(shards), self._clock.monotonic() + REWIND_S
-        while left and self._clock.monotonic() < end:
+        left, end = set(shards), self._clock.monotonic() + REWIND_S
+        while (left := self._reader.rewind(left)) and self._clock.monotonic() < end:
             self._producer.poll(IDLE_MAX_S)
-            left = self._reader.rewind(left)
         for shard in left:
             _log.error("outbox %s is not sent again before its epoch's end", shard.outbox)
         _log.warning("what the topic took with it is sent again by the next relay")

@@ -60,7 +60,7 @@ def begin_rearm(allocation_id: int, mode: str, reason: str, by: "User | None" = 
         rearms = fence(ours, mode, reason, by)
         if not rearms:
             raise AllocationNotSelling(allocation_id)
-        snapshots.publish(f"allocation {allocation_id} fenced: {reason}"[:200])
+        snapshots.publish(f"allocation {allocation_id} fenced: {reason}")
     return rearms[0]
 
 

@@ -57,7 +57,7 @@ def pass_over_lost_epochs(reason: str, numbers: int = NUMBERS) -> list[Passed]:
             for item in items.order_by("pk")
             for shard in range(item.shards)
         ]
-        snapshots.publish(f"restored: {reason}"[:200])
+        snapshots.publish(f"restored: {reason}")
     return passed
 
 

@@ -76,7 +76,7 @@ def switch_source(
         selling = Allocation.objects.filter(state=AllocationState.SELLING)
         lock_pools(selling.values_list("item_id", flat=True).distinct())
         fenced = rearms.fence(selling, mode, f"stock source: {source}", by)
-        snapshots.publish(f"stock source {source}: {reason}"[:200])
+        snapshots.publish(f"stock source {source}: {reason}")
         if forced:
             # Last, since the lease counts from what gateways could hear before we commit. Rows of
             # our own: nobody waits for them.

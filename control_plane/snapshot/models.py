@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+REASON_LENGTH_MAX = 200
+
 
 class Snapshot(models.Model):
     """One version: the document, and the SHA-256 of it without version and build time."""
@@ -11,7 +13,7 @@ class Snapshot(models.Model):
     version = models.BigIntegerField(_("version"), primary_key=True)
     hash = models.CharField(_("hash"), max_length=64)
     document = models.JSONField(_("document"))
-    reason = models.CharField(_("reason"), max_length=200)
+    reason = models.CharField(_("reason"), max_length=REASON_LENGTH_MAX)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -46,7 +48,7 @@ class EntryKey(models.Model):
         verbose_name=_("by"),
         help_text=_("Empty: the command line."),
     )
-    reason = models.CharField(_("reason"), max_length=200, blank=True, default="")
+    reason = models.CharField(_("reason"), max_length=REASON_LENGTH_MAX, blank=True, default="")
 
     class Meta:
         verbose_name = _("entry key")

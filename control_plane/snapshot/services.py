@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from control_plane.snapshot import document
-from control_plane.snapshot.models import EntryKey, Heartbeat, Snapshot
+from control_plane.snapshot.models import REASON_LENGTH_MAX, EntryKey, Heartbeat, Snapshot
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -39,6 +39,8 @@ class Audience(enum.StrEnum):
 def publish(reason: str, now: datetime | None = None) -> Snapshot | None:
     """Write a new version unless nothing changed; readers are woken when the caller commits.
 
+    `reason` is cut to what the table holds.
+
     Call it **last** in the transaction that made the change: it holds a lock until the commit, and
     a row lock taken after it could wait for somebody who waits for this one. The lock makes
     versions commit in their order, and a document shows every change that was published before it.
@@ -56,7 +58,7 @@ def publish(reason: str, now: datetime | None = None) -> Snapshot | None:
         snapshot = Snapshot.objects.create(
             version=version,
             hash=digest,
-            reason=reason,
+            reason=reason[:REASON_LENGTH_MAX],
             document={"version": version, "built_at_ms": document.epoch_ms(now), **content},
         )
         with connection.cursor() as cursor:

@@ -105,7 +105,7 @@ def write_down(
 
 def publish(thrown: Sequence[SwitchThrow], reason: str, now: datetime) -> None:
     """Last in the transaction of the throws; notes the version that has them first."""
-    made = snapshots.publish(reason[:200], now)
+    made = snapshots.publish(reason, now)
     # None: they say what held anyway, so that the newest version has them already.
     version = made.version if made is not None else snapshots.newest_version()
     SwitchPublished.objects.bulk_create(
@@ -124,7 +124,7 @@ def end_batch(batch: uuid.UUID, *, reason: str, by: "User | None", now: datetime
         ended = _end(together.values_list("pk", flat=True), reason, by, now)
         if not ended:
             raise NotInForce
-        snapshots.publish(f"{ended} switches reverted together: {reason}"[:200], now)
+        snapshots.publish(f"{ended} switches reverted together: {reason}", now)
     return ended
 
 
@@ -138,7 +138,7 @@ def revert(throw_id: int, *, reason: str, by: "User | None", now: datetime) -> S
         thrown = in_force(now).filter(pk=throw_id).first()
         if thrown is None or not _end([throw_id], reason, by, now):
             raise NotInForce
-        snapshots.publish(f"switch {thrown.name} reverted: {reason}"[:200], now)
+        snapshots.publish(f"switch {thrown.name} reverted: {reason}", now)
     return thrown
 
 

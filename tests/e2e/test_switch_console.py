@@ -2,12 +2,12 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from deploy.local.site import Site
 from tests.e2e.accounts import administrator, console_of, log_in
 from tests.e2e.chromium import DEADLINE_MS, chromium, complaints, open_page, shoot_all
-from tests.e2e.conftest import wait_for
+from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.test_campaign_on_time import query
 
 CONSOLE = "/admin/switches/console/"
@@ -16,6 +16,21 @@ SELECT revert.by_clock, revert.reason FROM switches_switchrevert revert
   JOIN switches_switchthrow throw ON throw.id = revert.throw_id
  WHERE throw.campaign_id = %s
 """
+
+
+def _throw(
+    page: Page, name: str, campaign: JsonObject, lasts: str, reason: str, value: str | None = None
+) -> tuple[Locator, Locator]:
+    """Fill the dialog in for this campaign and press its button; the switch's row, the dialog."""
+    row, dialog = page.locator(f".console-switch.switch-{name}"), page.locator(f"#throw-{name}")
+    row.get_by_role("button", name="Throw").click()
+    if value is not None:
+        dialog.locator("[name=value]").select_option(value)
+    dialog.locator("[name=where]").select_option(f"campaign:{campaign['id']}")
+    dialog.locator("[name=lasts]").select_option(lasts)
+    dialog.locator("[name=reason]").fill(reason)
+    dialog.get_by_role("button", name="Throw").click()
+    return row, dialog
 
 
 def test_a_switch_is_thrown_by_clicking_and_reverts_by_itself(
@@ -27,14 +42,7 @@ def test_a_switch_is_thrown_by_clicking_and_reverts_by_itself(
         page = open_page(browser)
         errors = complaints(page)
         log_in(page, console_of(site), administrator(site), CONSOLE)
-        selling = page.locator(".console-switch.switch-sale_enabled")
-        selling.get_by_role("button", name="Throw").click()
-        dialog = page.locator("#throw-sale_enabled")
-        place = f"campaign:{campaign['id']}"
-        dialog.locator("[name=where]").select_option(place)
-        dialog.locator("[name=lasts]").select_option("end")
-        dialog.locator("[name=reason]").fill("only a test")
-        dialog.get_by_role("button", name="Throw").click()
+        selling, dialog = _throw(page, "sale_enabled", campaign, "end", "only a test")
         expect(dialog.locator("[data-field=confirm]")).to_have_text(
             f"Type {campaign['slug']} to confirm."
         )
@@ -63,14 +71,7 @@ def test_a_switch_is_taken_back_by_clicking_with_a_reason(
         page = open_page(browser)
         errors = complaints(page)
         log_in(page, console_of(site), administrator(site), CONSOLE)
-        risk = page.locator(".console-switch.switch-risk_mode")
-        risk.get_by_role("button", name="Throw").click()
-        dialog = page.locator("#throw-risk_mode")
-        dialog.locator("[name=value]").select_option("shadow")
-        dialog.locator("[name=where]").select_option(f"campaign:{campaign['id']}")
-        dialog.locator("[name=lasts]").select_option("reverted")
-        dialog.locator("[name=reason]").fill("a rule is wrong")
-        dialog.get_by_role("button", name="Throw").click()
+        risk, _ = _throw(page, "risk_mode", campaign, "reverted", "a rule is wrong", "shadow")
         throw = risk.locator(".throw", has_text="a rule is wrong")
         throw.get_by_role("button", name="Revert").click()
         back = page.locator("dialog#revert")

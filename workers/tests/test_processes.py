@@ -76,15 +76,6 @@ def test_an_order_consumer_has_the_statuses_mended_that_died_with_the_one_before
 
 
 def _die_and_end(environ, work_redis):
-    url = f"http://127.0.0.1:{environ['SLUICE_METRICS_PORT']}/readyz"
-
-    def is_ready():
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
-
     def mark_it_whole():
         work_redis.set(projection.MARKER, "whole")
 
@@ -103,7 +94,7 @@ def _die_and_end(environ, work_redis):
         until(lambda: not is_marked(), "and after one that was killed", 60)
     mark_it_whole()
     with running.as_process("workers.order_consumer", environ):
-        until(is_ready, "the next one works", 60)
+        until(lambda: _readiness(environ) == (200, "ready\n"), "the next one works", 60)
     assert is_marked() == b"whole", "one that has stopped as asked has left nothing"
 
 

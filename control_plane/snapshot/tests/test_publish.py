@@ -127,3 +127,12 @@ def test_listeners_hear_of_a_version_when_it_commits_and_not_before(draft, now, 
     # The server sends it after the commit's answer.
     until(lambda: listening.poll() or listening.notifies, "a notification")
     assert [notice.payload for notice in listening.notifies] == [str(snapshot.version)]
+
+
+def test_a_reason_is_cut_to_what_the_table_holds(approved, now):
+    """Callers put words in front of what a person typed."""
+    Snapshot.objects.all().delete()
+    made = services.publish("r" * 300, now)
+    assert made is not None
+    made.refresh_from_db()
+    assert made.reason == "r" * 200

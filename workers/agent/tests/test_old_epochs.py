@@ -12,6 +12,7 @@ from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, Pool, Rearm
 from tests.redis.waiting import until
 from workers import barrier
+from workers.agent.barriers import AGAIN_S
 from workers.stock import shard as shards
 from workers.stock.keys import RELAY_GROUP
 from workers.stock.sale_items import shard_of
@@ -174,7 +175,7 @@ def test_a_barrier_that_not_all_have_seen_is_sent_again(sold, agent, clock, brok
     for _ in range(3):
         agent.round()
     assert in_kafka() == 8
-    clock.skip(31)
+    clock.skip(AGAIN_S + 1)
     for _ in range(3):
         agent.round()
     assert in_kafka() == 16

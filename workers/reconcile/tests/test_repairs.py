@@ -41,6 +41,19 @@ def outcomes(done):
     return [(one.action, str(one.outcome)) for one in done]
 
 
+def decide(monkeypatch, *answers):
+    """What is said of decisions, one answer after the other; an exception is raised."""
+    left = iter(answers)
+
+    def decisions(wanted):
+        answer = next(left)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(repairs_module, "_decisions", decisions)
+
+
 def test_an_order_nobody_announced_is_announced_once(order, sale, at_once):
     finding = Finding(kind="missing_in_pg", what="deduct", order_number=order.pk)
     assert outcomes(at_once.make("tell", [finding])) == [("tell", "tried")]
@@ -134,15 +147,7 @@ def test_a_reservation_that_ends_rejected_is_not_repaired(sale, at_once, broker,
 def test_a_batch_that_breaks_hides_neither_itself_nor_the_others(at_once, monkeypatch):
     monkeypatch.setattr(repairs_module, "BATCH", 1)
     findings = [Finding(what="relayed", reservation_id=str(n)) for n in range(3)]
-    answers = iter([OperationalError("gone"), redis.ConnectionError("away"), {"2": ""}])
-
-    def decisions(wanted):
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(repairs_module, "_decisions", decisions)
+    decide(monkeypatch, OperationalError("gone"), redis.ConnectionError("away"), {"2": ""})
     made = at_once.make("relay", findings)
     first = next(made)
     assert (first.outcome, first.text) == ("failed", "OperationalError: gone")
@@ -153,15 +158,7 @@ def test_a_batch_that_breaks_hides_neither_itself_nor_the_others(at_once, monkey
 
 def test_a_database_that_is_away_when_looking_leaves_it_tried(sale, at_once, broker, monkeypatch):
     (finding,) = put(sale, broker, "ann")
-    answers = iter([{}, OperationalError("gone")])
-
-    def decisions(wanted):
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(repairs_module, "_decisions", decisions)
+    decide(monkeypatch, {}, OperationalError("gone"))
     (done,) = at_once.make("relay", [finding])
     assert (done.outcome, done.text) == ("tried", "OperationalError: gone")
     assert len(broker.read(broker.names.reservations)) == 2

@@ -7,6 +7,8 @@ what is in force as JSON, `--revert ID --reason WHY` takes one back,
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -59,15 +61,22 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(_describe(_throw(options))))
 
 
-def _reverted(options: dict[str, Any]) -> SwitchThrow:
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What a service refuses, as a command says it."""
     try:
+        yield
+    except ValidationError as error:
+        raise CommandError(str(error.message_dict)) from error
+    except (services.NotInForce, InventoryError) as error:
+        raise CommandError(str(error.message)) from error
+
+
+def _reverted(options: dict[str, Any]) -> SwitchThrow:
+    with _refused():
         return services.revert(
             options["revert"], reason=options["reason"], by=None, now=timezone.now()
         )
-    except ValidationError as error:
-        raise CommandError(str(error.message_dict)) from error
-    except services.NotInForce as error:
-        raise CommandError(str(error.message)) from error
 
 
 def _preset(options: dict[str, Any]) -> Any:
@@ -78,17 +87,14 @@ def _preset(options: dict[str, Any]) -> Any:
     if not reason.strip():
         raise CommandError("--reason is required")
     try:
-        if options["revert_preset"]:
-            preset = PRESETS[options["revert_preset"]]
-            presets.revert_preset(preset, reason=reason, by=None, now=now)
-            return {"reverted": preset.name}
-        preset = PRESETS[options["preset"]]
-        until = None if lasts is None else now + lasts
-        done = presets.throw_preset(preset, reason=reason, by=None, now=now, until=until)
-    except ValidationError as error:
-        raise CommandError(str(error.message_dict)) from error
-    except (services.NotInForce, InventoryError) as error:
-        raise CommandError(str(error.message)) from error
+        with _refused():
+            if options["revert_preset"]:
+                preset = PRESETS[options["revert_preset"]]
+                presets.revert_preset(preset, reason=reason, by=None, now=now)
+                return {"reverted": preset.name}
+            preset = PRESETS[options["preset"]]
+            until = None if lasts is None else now + lasts
+            done = presets.throw_preset(preset, reason=reason, by=None, now=now, until=until)
     except ValueError as error:
         raise CommandError(str(error)) from error
     if isinstance(done, StockSource):
@@ -100,7 +106,7 @@ def _throw(options: dict[str, Any]) -> SwitchThrow:
     if options["name"] is None or options["value"] is None:
         raise CommandError("NAME and VALUE are required, or --list, or --revert")
     now, lasts = timezone.now(), options["lasts"]
-    try:
+    with _refused():
         return services.throw(
             options["name"],
             _value(options["name"], options["value"]),
@@ -111,8 +117,6 @@ def _throw(options: dict[str, Any]) -> SwitchThrow:
             item=_one(Item, pk=options["item"]),
             until=None if lasts is None else now + lasts,
         )
-    except ValidationError as error:
-        raise CommandError(str(error.message_dict)) from error
 
 
 def _value(name: str, text: str) -> Any:
