@@ -96,7 +96,10 @@ class OrderHandler:
         return followed.Decided(outcomes, spans) if spans else outcomes
 
     def announce(self, applied: list[Landed] | None, dead: Sequence[DeadLetter]) -> None:
-        """Events and dead letters until Kafka has them, then the status; raises Unavailable."""
+        """Events and dead letters until Kafka has them, and the status; raises Unavailable.
+
+        What is announced is committed: a status need not wait for Kafka's answer.
+        """
         topic = self._names.order_events
         outgoing = [
             kafka.Outgoing(topic, one.shopper.encode(), order_events.decided(one))
@@ -106,10 +109,11 @@ class OrderHandler:
         if applied and spans:
             outgoing = _followed_events(applied, outgoing, spans)
         outgoing += dead_letters.outgoing(dead, self._names.dead_letters, GROUP)
-        kafka.deliver(self._producer, outgoing, self._stop)
+        kafka.deliver(
+            self._producer, outgoing, self._stop, lambda: self._write_statuses(applied or [])
+        )
         for span in spans.values():
             span.end()
-        self._write_statuses(applied or [])
         if isinstance(applied, followed.Decided):
             followed.end(applied)
 

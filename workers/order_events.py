@@ -1,6 +1,7 @@
 """The messages of topic `order-events`, written and read."""
 
 import json
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +34,8 @@ AMOUNT_MAX = 2**63 - 1
 
 # Strings that may hold anything are encoded once each; there are as many as items and currencies.
 _text_of = lru_cache(maxsize=10_000)(json.JSONEncoder(ensure_ascii=False).encode)
+# A batch has one time.
+_ms_of = lru_cache(maxsize=16)(to_ms)
 
 
 def decided(landed: Landed) -> bytes:
@@ -49,23 +52,25 @@ def decided(landed: Landed) -> bytes:
             f'"shopper":"{landed.shopper}","qty":{landed.qty},"reason":"{landed.reason}",'
             f'"at_ms":{at_ms}}}'
         ).encode()
-    return _about_order(ORDER_CREATED, landed, to_ms(landed.created_at))
+    return _about_order(ORDER_CREATED, landed, landed.created_at)
 
 
 def changed(event: Unsent) -> bytes:
     """An event of the outbox; the same bytes for every repeat."""
     if event.order.order_id is None:
         return decided(event.order)
-    return _about_order(event.type, event.order, to_ms(event.at))
+    return _about_order(event.type, event.order, event.at)
 
 
-def _about_order(kind: str, landed: Landed, at_ms: int) -> bytes:
+def _about_order(kind: str, landed: Landed, at: datetime) -> bytes:
+    # Unpacked, since a name of a tuple costs more than its place; the number is `Landed.number`.
+    reservation_id, item, shopper, qty, order_id, _, _, sku, amount_minor, currency, *_ = landed
     return (
-        f'{{"v":{VERSION},"type":"{kind}","order_id":{landed.order_id},'
-        f'"number":"{landed.number}","reservation_id":"{landed.reservation_id}",'
-        f'"item":{landed.item},"sku":{_text_of(landed.sku)},"shopper":"{landed.shopper}",'
-        f'"qty":{landed.qty},"amount_minor":{landed.amount_minor},'
-        f'"currency":{_text_of(landed.currency)},"at_ms":{at_ms}}}'
+        f'{{"v":{VERSION},"type":"{kind}","order_id":{order_id},'
+        f'"number":"S{order_id:010d}","reservation_id":"{reservation_id}",'
+        f'"item":{item},"sku":{_text_of(sku)},"shopper":"{shopper}",'
+        f'"qty":{qty},"amount_minor":{amount_minor},'
+        f'"currency":{_text_of(currency)},"at_ms":{_ms_of(at)}}}'
     ).encode()
 
 

@@ -7,9 +7,9 @@ judged by itself. The rest is left to the rounds of `landing.py`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from io import StringIO
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from django.db import connection
 
 from control_plane.orders.landed import Intent, Landed, Lease, Tag, read_lease
 
-# A batch's rows in one piece: between pieces psycopg2 asks for the GIL again, for which it may wait
-# 5 ms each time while the thread that announces is busy. Its default of 8 kB makes 27 pieces of
-# 2000 rows.
+# A batch's rows in few pieces: between pieces psycopg2 asks for the GIL again, for which it waits
+# while the thread that announces is busy. Its default of 8 kB makes 27 pieces of 2000 rows.
 COPY_PIECE_BYTES = 1 << 20
+# PostgreSQL takes one piece while the next one is written.
+_ROWS_A_PIECE = 500
 
 _LOOK = (Path(__file__).parent / "undisputed.sql").read_text()
 _REJECTED = """
@@ -132,26 +133,11 @@ def _make(
 ) -> dict[str, Landed]:
     """Orders of one allocation, their ledger and its count."""
     item, shard, epoch = tag
-    sku, price_minor, currency, pay_by, *_ = lease
-    place = f"{item}\t{shard}\t{epoch}"
-    times = f"{now.isoformat()}\t{pay_by.isoformat()}\n"
-    seconds = _Seconds()
-    lines, decided = [], {}
-    for order_id, (reservation_id, _, _, _, shopper, qty, at_ms) in zip(
-        order_ids, group, strict=False
-    ):
-        amount_minor = qty * price_minor
-        lines.append(
-            f"{order_id}\t{reservation_id}\t{place}\t{shopper}\t{qty}\t{amount_minor}\t{currency}"
-            f"\tunpaid\t{seconds[at_ms // 1000]}.{at_ms % 1000:03d}Z\t{times}"
-        )
-        decided[reservation_id] = Landed(
-            *(reservation_id, item, shopper, qty, int(order_id), "unpaid", "", sku, amount_minor),
-            *(currency, now, pay_by, True, False),
-        )
+    decided: dict[str, Landed] = {}
     # Django does not translate the errors of this one call by itself.
     with connection.wrap_database_errors:
-        cursor.copy_expert(_COPY, StringIO("".join(lines)), COPY_PIECE_BYTES)
+        rows = _Pieces(_written(tag, lease, group, order_ids, now, decided))
+        cursor.copy_expert(_COPY, rows, COPY_PIECE_BYTES)
     quantities = list(map(_qty_of, group))
     cursor.execute(
         _BOOK,
@@ -166,6 +152,46 @@ def _make(
         },
     )
     return decided
+
+
+def _written(
+    tag: Tag,
+    lease: Lease,
+    group: list[Intent],
+    order_ids: list[str],
+    now: datetime,
+    decided: dict[str, Landed],
+) -> Iterator[str]:
+    """Rows for COPY, a piece at a time; `decided` has what they say."""
+    item, shard, epoch = tag
+    sku, price_minor, currency, pay_by, *_ = lease
+    place = f"{item}\t{shard}\t{epoch}"
+    times = f"{now.isoformat()}\t{pay_by.isoformat()}\n"
+    seconds = _Seconds()
+    made = zip(order_ids, group, strict=False)
+    while piece := list(islice(made, _ROWS_A_PIECE)):
+        lines = []
+        for order_id, (reservation_id, _, _, _, shopper, qty, at_ms) in piece:
+            amount_minor = qty * price_minor
+            lines.append(
+                f"{order_id}\t{reservation_id}\t{place}\t{shopper}\t{qty}\t{amount_minor}"
+                f"\t{currency}\tunpaid\t{seconds[at_ms // 1000]}.{at_ms % 1000:03d}Z\t{times}"
+            )
+            decided[reservation_id] = Landed(
+                *(reservation_id, item, shopper, qty, int(order_id), "unpaid", "", sku),
+                *(amount_minor, currency, now, pay_by, True, False),
+            )
+        yield "".join(lines)
+
+
+class _Pieces:
+    """A file for COPY that is written while it is read."""
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self._pieces = pieces
+
+    def read(self, _size: int) -> str:
+        return next(self._pieces, "")
 
 
 class _Seconds(dict[int, str]):

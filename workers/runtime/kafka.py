@@ -5,7 +5,7 @@ leave unflushed messages behind.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, NamedTuple
@@ -157,10 +157,15 @@ def delivery_fault(error: KafkaError | None, message: Message) -> KafkaError | N
     return error
 
 
-def deliver(producer: Producer, messages: Iterable[Outgoing], stop: Event) -> None:
+def deliver(
+    producer: Producer,
+    messages: Iterable[Outgoing],
+    stop: Event,
+    meanwhile: Callable[[], None] | None = None,
+) -> None:
     """Produce all and wait until the brokers have acknowledged each; blocking, may be repeated.
 
-    Waits as long as Kafka is down. Raises Unavailable when asked to stop meanwhile or when a
+    `meanwhile` runs while they are on their way. Waits as long as Kafka is down. Raises Unavailable when asked to stop meanwhile or when a
     message was refused for a passing reason, KafkaException when the producer is broken for good.
     """
     failures: list[KafkaError] = []
@@ -175,6 +180,8 @@ def deliver(producer: Producer, messages: Iterable[Outgoing], stop: Event) -> No
 
     for message in messages:
         _produce(producer, message, note, stop)
+    if meanwhile is not None:
+        meanwhile()
     while producer.flush(FLUSH_SLICE_S) > 0:
         if stop.is_set():
             raise Unavailable("Kafka did not acknowledge before the stop")

@@ -47,3 +47,21 @@ def test_a_refusal_is_tried_again_and_a_broken_producer_is_not():
         _deliver(REFUSED, None)
     with pytest.raises(KafkaException):
         _deliver(FATAL, None)
+
+
+def test_what_is_done_meanwhile_waits_for_no_answer_and_nothing_is_sent_after_it():
+    seen: list[str] = []
+
+    class Waiting(_Reporter):
+        def produce(self, topic, value, key, *, on_delivery):
+            seen.append("produced")
+            super().produce(topic, value, key, on_delivery=on_delivery)
+
+        def flush(self, wait_s):
+            seen.append("waited")
+            return super().flush(wait_s)
+
+    producer = cast(Any, Waiting(None, 0))
+    messages = [MESSAGE, MESSAGE]
+    deliver(producer, messages, threading.Event(), lambda: seen.append("meanwhile"))
+    assert seen == ["produced", "produced", "meanwhile", "waited"]

@@ -52,6 +52,18 @@ def test_a_rejection_has_its_reason_and_no_order(work_redis, landed):
     assert "order" not in stored
 
 
+def test_a_batch_of_several_calls_is_written_whole(work_redis, landed, monkeypatch):
+    monkeypatch.setattr(projection, "_STATUSES_A_CALL", 2)
+    batch = [landed._replace(reservation_id=f"{landed.reservation_id}-{n}") for n in range(5)]
+    try:
+        projection.write(work_redis, (one for one in batch))
+        assert [_stored(work_redis, one)["reservation_id"] for one in batch] == [
+            one.reservation_id for one in batch
+        ]
+    finally:
+        work_redis.delete(*(projection.KEY_PREFIX + one.reservation_id for one in batch))
+
+
 @pytest.mark.parametrize(
     ("states", "stays"),
     [

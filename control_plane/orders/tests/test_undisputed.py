@@ -46,6 +46,24 @@ def test_who_asks_twice_within_the_limit_is_not_judged(allocation, intent, now, 
     assert sorted(LedgerEntry.objects.values_list("qty", flat=True)) == [1, 2]
 
 
+def test_rows_that_are_written_while_postgresql_takes_them_are_whole(
+    allocation, intent, now, limit, judged, monkeypatch
+):
+    monkeypatch.setattr(undisputed, "_ROWS_A_PIECE", 2)
+    limit(2)
+    landed = land([intent(f"shopper-{n}", qty=1 + n % 2) for n in range(5)], now)
+    assert [(one.shopper, one.qty) for one in landed] == [
+        (f"shopper-{n}", 1 + n % 2) for n in range(5)
+    ]
+    fields = ("reservation_id", "shopper", "qty", "id", "amount_minor")
+    made = list(Order.objects.order_by("id").values_list(*fields))
+    assert made == [
+        (one.reservation_id, one.shopper, one.qty, one.order_id, one.amount_minor)
+        for one in landed
+    ]
+    assert judged == set()
+
+
 def test_only_who_has_an_order_or_asks_too_much_is_judged(allocation, intent, now, judged):
     land([intent("ann")], now)
     batch = [intent("bob"), intent("ann", key="2"), intent("cid"), intent("cid", key="2")]
