@@ -38,9 +38,9 @@ STATES = {
 RANKS = {"rejected": 1, "confirmed": 1, "expired": 2, "cancelled": 2, "paid": 3}
 assert RANKS.keys() == set(STATES.values())
 
-# One text a call, key and status on each line: thousands of arguments cost the client three times as
-# much, and a pipeline of SETs ten times. Nearly all keys are new and cost one SET; only what stood
-# already is compared. What cannot be read has no rank and is written over.
+# One text a call, key and status on each line: thousands of arguments cost the client three times
+# as much, and a pipeline of SETs ten times. Nearly all keys are new and cost one SET; only what
+# stood already is compared. What cannot be read has no rank and is written over.
 _WRITE = (
     "local ranks = {"
     + ", ".join(f"{state} = {rank}" for state, rank in RANKS.items())

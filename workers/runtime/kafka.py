@@ -165,8 +165,9 @@ def deliver(
 ) -> None:
     """Produce all and wait until the brokers have acknowledged each; blocking, may be repeated.
 
-    `meanwhile` runs while they are on their way. Waits as long as Kafka is down. Raises Unavailable when asked to stop meanwhile or when a
-    message was refused for a passing reason, KafkaException when the producer is broken for good.
+    `meanwhile` runs while they are on their way. Waits as long as Kafka is down. Raises Unavailable
+    when asked to stop meanwhile or when a message was refused for a passing reason, KafkaException
+    when the producer is broken for good.
     """
     failures: list[KafkaError] = []
 

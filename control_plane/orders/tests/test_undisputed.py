@@ -58,8 +58,7 @@ def test_rows_that_are_written_while_postgresql_takes_them_are_whole(
     fields = ("reservation_id", "shopper", "qty", "id", "amount_minor")
     made = list(Order.objects.order_by("id").values_list(*fields))
     assert made == [
-        (one.reservation_id, one.shopper, one.qty, one.order_id, one.amount_minor)
-        for one in landed
+        (one.reservation_id, one.shopper, one.qty, one.order_id, one.amount_minor) for one in landed
     ]
     assert judged == set()
 
