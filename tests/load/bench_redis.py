@@ -10,7 +10,9 @@ client in Python does not count; rounds alternate, so that a slow minute hits bo
 counted. Every answer is compared with `R`, and every R must be a winner in Redis.
 
 Memory is what Redis says of its keys (MEMORY USAGE, every field): `buyers` stays as long as the
-epoch; the outbox holds an intent until PostgreSQL has decided it, a matter of seconds.
+epoch; the outbox holds an intent until PostgreSQL has decided it, a matter of seconds. Of the
+queue: what a million visitors who take their numbers add to its keys, and what is there once each
+of them was called and came.
 """
 
 import argparse
@@ -34,7 +36,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.local.tool_settings")
 
 from tests.load import bench_report
 from tests.redis.armed_shard import ArmedShard
+from tests.redis.queue_keys import Queue
 from tests.redis.server import PASSWORDS, Client, StockServer
+from workers.queue.line import Called
 from workers.stock import scripts
 from workers.stock.keys import RELAY_GROUP, Shard
 
@@ -43,6 +47,7 @@ UNITS = 2_000_000_000  # never the limit
 # Reservations a round: about half a second of processor time each.
 BATCHED, SINGLE = 131_072, 16_384
 PER_CORE_SECOND_TARGET, RATIO_TARGET, BYTES_TARGET = 300_000, 4.0, 250
+VISITORS, BUCKETS, VISITORS_A_CALL = 1_000_000, 8, 500
 _items = count(1)
 
 
@@ -78,9 +83,11 @@ def main() -> int:
             stock.operator.config_set("auto-aof-rewrite-percentage", 0)
             rounds = [_round(stock, arguments, number) for number in range(arguments.rounds + 1)]
             memory = _memory(stock, arguments)
+            waiting, came = _queue_memory(stock)
         finally:
             stock.stop()
-    bench_report.record({"P3": _p3(rounds[1:], arguments), "P9": _p9(memory)})
+    p9 = {"P9": _p9(memory), "P9 in the queue": _p9_in_the_queue(waiting, came)}
+    bench_report.record({"P3": _p3(rounds[1:], arguments)} | p9)
     return 0
 
 
@@ -231,6 +238,32 @@ def _memory(stock: StockServer, arguments: argparse.Namespace) -> dict[str, floa
     }
 
 
+def _queue_memory(stock: StockServer) -> tuple[float, float]:
+    """Bytes a visitor of one queue: while all wait for their number, and when all have come."""
+    queue = Queue(stock, next(_items), BUCKETS)
+    queue.open()
+    empty = queue.memory()
+    share = VISITORS_A_CALL // BUCKETS
+    calls = VISITORS // (share * BUCKETS)
+    for number in range(calls):
+        firsts = queue.take(*[share] * BUCKETS)[4]
+        if firsts != ",".join([str(number * share)] * BUCKETS):
+            raise SystemExit(f"bench: not every visitor has his own number: {firsts}")
+    taken = queue.look().numbers
+    if taken != [calls * share] * BUCKETS:
+        raise SystemExit(f"bench: numbers were taken and Redis says {taken}")
+    waiting = queue.memory()
+    queue.move(*[Called(calls * share, 0)] * BUCKETS)
+    for first in range(0, calls * share, share):
+        places = range(first, first + share)
+        queue.take(came=" ".join(f"{b}:{at}" for b in range(BUCKETS) for at in places))
+    came = queue.look().came
+    if came != [calls * share] * BUCKETS:
+        raise SystemExit(f"bench: all have come and Redis says {came}")
+    visitors = calls * share * BUCKETS
+    return (waiting - empty) / visitors, (queue.memory() - empty) / visitors
+
+
 def _bytes_of(client: Client, shard: ArmedShard) -> tuple[int, int]:
     keys = (shard.shard.buyers, shard.shard.outbox)
     buyers, outbox = (int(client.memory_usage(key, samples=0)) for key in keys)
@@ -301,6 +334,26 @@ def _p9(memory: dict[str, float]) -> dict[str, Any]:
         "landed": BATCHED,
         "before_trim": round(before, 1),
         **{name: round(one, 1) for name, one in memory.items()},
+    }
+
+
+def _p9_in_the_queue(waiting: float, came: float) -> dict[str, Any]:
+    value = round(waiting, 2) + 0.0  # no minus before nothing
+    print(
+        f"\nP9 in the queue, bytes per visitor of {VISITORS:,}\n"
+        f"  with a number, waiting {value:>7.2f}   (target 0)\n"
+        f"  called and come        {came:>7.2f}"
+    )
+    return {
+        "value": value,
+        "unit": "bytes per visitor",
+        "target": 0,
+        "met": value == 0,
+        "product": value,
+        "limit": None,
+        "rounds": [value],
+        "spread": 0,
+        "came": round(came, 2),
     }
 
 

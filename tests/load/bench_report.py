@@ -90,12 +90,18 @@ def show() -> None:
         if not (seen := measures.get(name)):
             print(f"{name:<4}{title:<44}{'not measured':>12}")
             continue
-        counts = " / ".join("–" if seen.get(one) is None else f"{seen[one]:,}" for one in COUNTS)
-        print(
-            f"{name:<4}{title:<44}{seen['value']:>12,}{seen['target']:>12,}  "
-            f"{distance(name, seen):<22}{counts}"
-        )
+        _line(name, title, seen)
+        for variant in (one for one in measures if one.startswith(f"{name} ")):
+            _line("", variant.removeprefix(f"{name} "), measures[variant], name)
     print(f"report in {REPORT} and {PAGE}")
+
+
+def _line(name: str, title: str, seen: Json, of: str = "") -> None:
+    counts = " / ".join("–" if seen.get(one) is None else f"{seen[one]:,}" for one in COUNTS)
+    print(
+        f"{name:<4}{title:<44}{seen['value']:>12,}{seen['target']:>12,}  "
+        f"{distance(name or of, seen):<22}{counts}"
+    )
 
 
 def _order(name: str) -> tuple[int, str]:

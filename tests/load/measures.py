@@ -16,25 +16,29 @@ MEASURES = {
     "P6": ("click → CONFIRMED p99 at half load", "半载时点击→确认 p99", LESS),
     "P7": ("switch → every gateway worker, p99", "开关→所有网关进程生效 p99", LESS),
     "P8": ("shard sells again after promotion", "副本升主后分片恢复售卖", LESS),
-    "P9": ("memory per winner in Redis", "Redis 中每位中签者内存", LESS),
+    "P9": ("memory in Redis for each person", "Redis 中每人占用的内存", LESS),
     "P10": ("fresh clone: make demo, first answer", "全新克隆:make demo 首个应答", LESS),
 }
 
 
-def is_missed_by(name: str, measure: Mapping[str, Any]) -> float:
-    """How far the value is on the wrong side of the target, as a share of it; 0 when it is met."""
+def shortfall(name: str, measure: Mapping[str, Any]) -> str:
+    """How far the value is on the wrong side of the target, as a share of it; "" when it is not."""
     value, target = float(measure["value"]), float(measure["target"])
     behind = target - value if side(name) == MORE else value - target
-    return max(0.0, behind / target)
+    if behind <= 0:
+        return ""
+    if not target:
+        return f"{behind:g}"
+    share = behind / target
+    return f"{share:.0%}" if share >= 0.01 else "< 1%"
 
 
 def distance(name: str, measure: Mapping[str, Any]) -> str:
     """In words: met, or how far from it. A value may be good and its condition not."""
     if measure["met"]:
         return "met"
-    if missed := is_missed_by(name, measure):
-        return f"missed by {missed:.0%}" if missed >= 0.01 else "missed by < 1 %"
-    return "missed by a condition"
+    missed = shortfall(name, measure)
+    return f"missed by {missed}" if missed else "missed by a condition"
 
 
 def side(name: str) -> str:

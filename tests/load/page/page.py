@@ -4,7 +4,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from tests.load.measures import COUNTS, MEASURES, MORE, is_missed_by, side
+from tests.load.measures import COUNTS, MEASURES, MORE, shortfall, side
 from tests.load.page import chain, charts
 from tests.load.page.words import TEXT, UNITS, VARIANTS, both, said, say
 
@@ -127,11 +127,9 @@ def _more(seen: Json) -> str:
 def _badge(name: str, seen: Json) -> str:
     if seen["met"]:
         return f'<span class="badge good">{say("met")}</span>'
-    missed = is_missed_by(name, seen)
-    if not missed:
-        return f'<span class="badge bad">{say("missed by a condition")}</span>'
-    share = f"{missed:.0%}" if missed >= 0.01 else "< 1%"
-    return f'<span class="badge bad">{say("missed by")} {share}</span>'
+    missed = shortfall(name, seen)
+    told = f"{say('missed by')} {escape(missed)}" if missed else say("missed by a condition")
+    return f'<span class="badge bad">{told}</span>'
 
 
 def _unit(seen: Json) -> str:

@@ -82,10 +82,11 @@ UNITS = {
     "ms": "毫秒",
     "ms, p99": "毫秒,p99",
     "bytes per winner": "字节/中签者",
+    "bytes per visitor": "字节/访客",
     "s after promotion": "秒(升主之后)",
     "s": "秒",
 }
-VARIANTS = {"behind a queue": "(排队之后)"}
+VARIANTS = {"behind a queue": "(排队之后)", "in the queue": "(排队中)"}
 # What parts of the bench say in their own words.
 SAID = {
     "what hello takes too: nginx, the kernel": "hello 同样要付出的:nginx 与内核",
