@@ -14,6 +14,7 @@ import redis
 
 from control_plane.orders.services import forget_decided_intents
 from workers.outbox_entries import decided_prefix, first_without_letter, ms
+from workers.relayed_topic import RelayedTopic
 from workers.runtime import metrics
 from workers.runtime.clock import Clock, to_ms
 from workers.runtime.database import DatabaseUnavailable, unavailable_when_down
@@ -58,12 +59,14 @@ class OutboxKeeper(SideThread):
         stop: Event,
         *,
         readiness: Readiness,
+        topic: RelayedTopic,
         ask_kafka: Callable[[], None],
     ) -> None:
         super().__init__("outbox-keeper", stop)
         self._clusters = clusters
         self._clock = clock
         self._readiness = readiness
+        self._topic = topic
         self._ask_kafka = ask_kafka
         self._asked_at = float("-inf")
         self._trimmed_at = float("-inf")
@@ -88,10 +91,11 @@ class OutboxKeeper(SideThread):
         try:
             found = self._list()
             self._forget_intents()
+            problem = self._settle_topic()
             if self._clock.monotonic() - self._trimmed_at >= TRIM_EVERY_S:
                 self._trimmed_at = self._clock.monotonic()
                 self._silent = self._tidy_all(found)
-            problem = self._silent
+            problem = problem or self._silent
         except DatabaseUnavailable as error:
             problem = str(error)
         if problem:
@@ -110,6 +114,16 @@ class OutboxKeeper(SideThread):
         self.shards = tuple(one.shard for one in readable)
         metrics.RELAY_OUTBOXES.set(len(self.shards))
         return found
+
+    def _settle_topic(self) -> str | None:
+        """Why it could not be seen to yet, if so."""
+        try:
+            self._topic.settle(self.shards)
+        except DatabaseUnavailable:
+            raise
+        except Unavailable as error:
+            return str(error)
+        return None
 
     def _forget_intents(self) -> None:
         if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_S:

@@ -18,6 +18,7 @@ from control_plane.config import tracing
 from workers import followed
 from workers.database_relay import DATABASE, DatabaseRelay
 from workers.outbox_keeper import KEEPER_PARTS, OutboxKeeper
+from workers.relayed_topic import RelayedTopic
 from workers.runtime import kafka, metrics, process
 from workers.runtime.clock import Clock
 from workers.runtime.readiness import Readiness
@@ -40,7 +41,6 @@ IDLE_MAX_S = 0.02
 CLAIM_EVERY_S = 1.0
 SEND_AGAIN_S = 1.0
 STOP_WAIT_S = 10.0
-REWIND_S = 5.0
 LAST_ACKNOWLEDGEMENT_S = 1.0
 TURN = "turn"
 
@@ -107,18 +107,6 @@ class Relay:
         metrics.RELAY_IN_FLIGHT.set(self._in_flight)
         metrics.RELAY_UNREACHABLE.set(self._reader.unreachable(shards))
         return new
-
-    def rewind(self, shards: Iterable[Shard]) -> None:
-        """The topic is another one, and what stood there is gone: the next relay sends it again.
-
-        Whom a node does not answer in time has it sent when the epoch is closed.
-        """
-        left, end = set(shards), self._clock.monotonic() + REWIND_S
-        while (left := self._reader.rewind(left)) and self._clock.monotonic() < end:
-            self._producer.poll(IDLE_MAX_S)
-        for shard in left:
-            _log.error("outbox %s is not sent again before its epoch's end", shard.outbox)
-        _log.warning("what the topic took with it is sent again by the next relay")
 
     def finish(self, wait_s: float = STOP_WAIT_S) -> None:
         """Wait for what is in flight and acknowledge it; the rest stays pending for a restart."""
@@ -209,6 +197,12 @@ class Relay:
                 # Its queue is also bounded in bytes. The next turn polls and goes on from here.
                 self._unqueued.append(delivery)
                 return
+            except KafkaException as error:
+                if not kafka.is_missing(error.args[0]):
+                    raise
+                # Or there is no such topic now. When it comes again the process ends.
+                self._unqueued.append(delivery)
+                return
             delivery.queued += 1
 
     def _explain(self, entry: Entry, error: InvalidMessage) -> list[tuple[str, str | bytes | None]]:
@@ -279,12 +273,8 @@ def run(
                 thread.check()
             relay.turn(keeper.shards, keeper.closed)
             readiness.report(TURN)
-        if reservations in topics.changed:
-            relay.rewind(keeper.shards)
-            # Nobody will take what is under way to the old one.
-            relay.finish(0)
-        else:
-            relay.finish()
+        # Nobody will take what is under way to a topic that is gone (relayed_topic.py).
+        relay.finish(0 if reservations in topics.changed else STOP_WAIT_S)
     finally:
         stop.set()
         for thread in others:
@@ -308,15 +298,16 @@ def main() -> None:
     # Each of the two threads has connections of its own.
     reader, keepers = (StockClusters.connect(env.stock_sources, "relay") for _ in range(2))
     relay = Relay(OutboxReader(reader, env.instance, clock), producer, clock, names)
+    assert started.topics
     keeper = OutboxKeeper(
         keepers,
         clock,
         stop,
         readiness=readiness,
+        topic=RelayedTopic(keepers, names.reservations, started.topics.known),
         ask_kafka=lambda: kafka.ask(producer, names.reservations),
     )
     database = DatabaseRelay(own_producer, stop, readiness=readiness, names=names)
-    assert started.topics
     run(relay, keeper, database, stop, readiness, started.topics, names.reservations)
 
 

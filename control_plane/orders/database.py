@@ -15,7 +15,13 @@ from django.utils import timezone
 from control_plane.campaigns.models import CampaignState, Item
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation, AllocationState, Pool, Source
-from control_plane.orders.models import LIVE_STATES, DatabaseIntent, Order, Rejection
+from control_plane.orders.models import (
+    LIVE_STATES,
+    DatabaseIntent,
+    Order,
+    Rejection,
+    RelayedTopic,
+)
 
 REQUESTS_MAX = 256
 # A shopper waits for this.
@@ -151,6 +157,23 @@ def mark_relayed(ids: Iterable[int]) -> int:
     """Kafka has them; returns how many it had not before. Idempotent."""
     waiting = DatabaseIntent.objects.filter(pk__in=list(ids), relayed_at=None)
     return waiting.update(relayed_at=timezone.now())
+
+
+def relay_again() -> int:
+    """Kafka has lost them: all that it had and that are not decided; returns how many."""
+    forget_decided_intents()
+    return DatabaseIntent.objects.exclude(relayed_at=None).update(relayed_at=None)
+
+
+def relayed_topic(name: str) -> str | None:
+    """The id of the topic that the relays have filled under this name, None for none yet."""
+    return RelayedTopic.objects.filter(pk=name).values_list("topic_id", flat=True).first()
+
+
+def note_relayed_topic(name: str, topic_id: str) -> None:
+    """From now on it is this one."""
+    values = {"topic_id": topic_id, "since": timezone.now()}
+    RelayedTopic.objects.update_or_create(pk=name, defaults=values)
 
 
 def is_database_drained(allocation_id: int) -> bool:

@@ -309,6 +309,21 @@ class FollowedReservation(models.Model):
         return self.reservation_id
 
 
+class RelayedTopic(models.Model):
+    """A topic that the relays fill: by its id it is told from another one of the same name."""
+
+    name = models.CharField(_("topic"), max_length=255, primary_key=True)
+    topic_id = models.CharField(_("topic id"), max_length=64)
+    since = models.DateTimeField(_("since"))
+
+    class Meta:
+        verbose_name = _("relayed topic")
+        verbose_name_plural = _("relayed topics")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class DatabaseIntent(models.Model):
     """A reservation that PostgreSQL itself took while it was the stock source: the outbox.
 

@@ -15,6 +15,9 @@ from control_plane.orders.database import (
     held_quantity,
     is_database_drained,
     mark_relayed,
+    note_relayed_topic,
+    relay_again,
+    relayed_topic,
     reserve,
 )
 from control_plane.orders.ends import (
@@ -90,6 +93,7 @@ __all__ = [
     "mark_released",
     "mark_sent",
     "note_followed",
+    "note_relayed_topic",
     "order_again",
     "overdue",
     "pass_over_order_numbers",
@@ -102,6 +106,8 @@ __all__ = [
     "read_line",
     "record_answers",
     "reject",
+    "relay_again",
+    "relayed_topic",
     "reserve",
     "retry_event",
     "tell_landed",

@@ -20,6 +20,12 @@ MAX_POLL_INTERVAL_MS = 120_000
 # after five minutes, in which no order is made and nobody complains.
 METADATA_MS = 10_000
 FLUSH_SLICE_S = 0.25
+# As the client knows it, and as a broker says it.
+MISSING = (
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 ASK_S = 2.0
 assert SESSION_TIMEOUT_MS < MAX_POLL_INTERVAL_MS
 
@@ -204,6 +210,10 @@ def _produce(producer: Producer, message: Outgoing, note: Any, stop: Event) -> N
             producer.poll(FLUSH_SLICE_S)
             if stop.is_set():
                 raise Unavailable("Kafka took no more messages before the stop") from None
+        except KafkaException as error:
+            if is_missing(error.args[0]):
+                raise Unavailable(f"Kafka: topic {topic}: {error}") from error
+            raise
 
 
 def raise_for(error: KafkaError) -> None:
@@ -216,6 +226,11 @@ def raise_for(error: KafkaError) -> None:
 def is_fatal(error: KafkaError) -> bool:
     """True when the client will never work again; it says so by a flag here, by a code there."""
     return bool(error.fatal()) or error.code() == KafkaError._FATAL
+
+
+def is_missing(error: KafkaError) -> bool:
+    """True when there is no such topic, or partition of it; it may come, or come again."""
+    return error.code() in MISSING
 
 
 def _log_error(error: KafkaError) -> None:

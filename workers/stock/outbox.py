@@ -7,7 +7,7 @@ from typing import Any
 from control_plane.orders.services import Request, read_line
 from workers.runtime.clock import Clock
 from workers.runtime.verdicts import InvalidMessage
-from workers.stock.cluster import StockClusters, is_refusal
+from workers.stock.cluster import StockClusters
 from workers.stock.keys import RELAY_GROUP, Shard
 from workers.stock.node_calls import Answer, NodeCalls
 
@@ -22,7 +22,7 @@ LOOK_BACK_S = 0.5
 # Another relay's entries are taken over when nobody has touched them for this long. Sooner means
 # more duplicates while Kafka is slow, later that a re-armed epoch's units are back later.
 CLAIM_IDLE_MS = 5_000
-READ, CLAIM, ACKNOWLEDGE, REWIND = "read", "claim", "acknowledge", "rewind"
+READ, CLAIM, ACKNOWLEDGE = "read", "claim", "acknowledge"
 FROM_THE_FIRST, NEW = b"0", b">"
 
 
@@ -144,24 +144,6 @@ class OutboxReader:
         self._late += self._entries_of(answers)
         return [entry for entries_left in by_shard.values() for entry in entries_left]
 
-    def rewind(self, shards: Iterable[Shard]) -> set[Shard]:
-        """Have the next relay read all that stands in these once more; returns whom to ask again.
-
-        What is decided is trimmed, so that is what has no order yet, and a little more.
-        """
-        asked = set(shards)
-        answers = self._calls.ask(
-            REWIND, asked, lambda shard: ("XGROUP", "SETID", shard.outbox, RELAY_GROUP, "0")
-        )
-        # One that is refused has no such outbox.
-        done = {
-            one.shard
-            for one in answers
-            if one.purpose == REWIND and (_is_well(one) or is_refusal(one.reply))
-        }
-        self._late += self._entries_of(answers)
-        return asked - done
-
     def unreachable(self, shards: Iterable[Shard]) -> int:
         """How many of these outboxes cannot be read now, because of their node."""
         return self._calls.unreachable(shards)
@@ -192,7 +174,7 @@ class OutboxReader:
         """Entries in time; the late ones are kept for `late`."""
         found: list[Entry] = []
         for answer in answers:
-            if answer.purpose in (ACKNOWLEDGE, REWIND):
+            if answer.purpose == ACKNOWLEDGE:
                 continue
             entries = self._take(answer)
             (self._late if answer.late else found).extend(entries)

@@ -32,6 +32,7 @@ from workers.order_consumer import OrderHandler
 from workers.outbox_keeper import OutboxKeeper
 from workers.queue import line
 from workers.relay import Relay
+from workers.relayed_topic import RelayedTopic
 from workers.runtime import env as environment
 from workers.runtime import kafka
 from workers.runtime.clock import SystemClock
@@ -259,6 +260,7 @@ def keeper(clusters: StockClusters, clock: SystemClock, stop: threading.Event) -
         clock,
         stop,
         readiness=Readiness(clock, []),
+        topic=RelayedTopic(clusters, "reservations", {}),
         ask_kafka=lambda: None,
     )
 

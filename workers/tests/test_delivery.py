@@ -65,3 +65,13 @@ def test_what_is_done_meanwhile_waits_for_no_answer_and_nothing_is_sent_after_it
     messages = [MESSAGE, MESSAGE]
     deliver(producer, messages, threading.Event(), lambda: seen.append("meanwhile"))
     assert seen == ["produced", "produced", "meanwhile", "waited"]
+
+
+def test_a_topic_that_is_missing_is_worth_another_try():
+    class Missing(_Reporter):
+        def produce(self, *_args, **_options):
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+
+    producer = cast(Any, Missing(None, 0))
+    with pytest.raises(Unavailable, match="topic"):
+        deliver(producer, [MESSAGE], threading.Event())

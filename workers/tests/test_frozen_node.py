@@ -13,6 +13,7 @@ from deploy.local.servers.redis import SLOTS
 from tests.redis.server import PASSWORDS, StockServer
 from tests.redis.waiting import until
 from workers.outbox_keeper import OutboxKeeper
+from workers.relayed_topic import RelayedTopic
 from workers.runtime.clock import SystemClock
 from workers.runtime.env import StockRedis
 from workers.runtime.readiness import Readiness
@@ -306,11 +307,13 @@ def test_the_keeper_trims_the_others_outboxes(sources, stock, pair, freeze, monk
     _, healthy = pair
     monkeypatch.setattr("workers.outbox_entries.decided", set)
     monkeypatch.setattr("workers.outbox_entries._reservation_ids", lambda *_: [])
+    clusters = StockClusters.connect(sources, "test")
     keeper = OutboxKeeper(
-        StockClusters.connect(sources, "test"),
+        clusters,
         SystemClock(),
         threading.Event(),
         readiness=Readiness(SystemClock(), []),
+        topic=RelayedTopic(clusters, "reservations", {}),
         ask_kafka=lambda: None,
     )
     put_lines(stock, healthy, b"line")
