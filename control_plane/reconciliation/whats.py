@@ -1,9 +1,11 @@
 """What each finding means, in a sentence for whoever has to do something about it."""
 
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from control_plane.reconciliation.models import Finding
+from control_plane.orders.models import RejectionReason
+from control_plane.reconciliation.models import Finding, Repair
 
 WORDS: dict[tuple[str, str], Promise] = {
     ("missing_in_kafka", "relayed"): _("the relay handed it over, and Kafka has it no more"),
@@ -49,7 +51,38 @@ WORDS: dict[tuple[str, str], Promise] = {
     ("lost_on_failover", "earlier"): _("an earlier run has seen it, and now it is nowhere"),
 }
 
+# The actions of `rules`, which cannot be imported here: it needs ibis (a test compares).
+ACTIONS: dict[str, Promise] = {
+    "relay": _("sent to Kafka again"),
+    "tell": _("announced again"),
+    "expire": _("expired"),
+    "grant": _("given to its shard again"),
+    "reclaim": _("asked back again"),
+}
+# What `workers/reconcile/repairs.py` says of a repair, beside the messages of errors.
+REPAIRS: dict[str, Promise] = {
+    "paid or ended meanwhile": _("paid or ended meanwhile"),
+    "the courier has sent it before; somebody must look at order-events": _(
+        "the courier has sent it before; somebody must look at order-events"
+    ),
+    "another reservation stands there": _("another reservation stands there"),
+    "its epoch is unknown": _("its epoch is unknown"),
+}
+_REJECTED = "rejected: "
+
 
 def words(finding: Finding) -> str | Promise:
     """For a page; a rule that is no more is named as it was."""
     return WORDS.get((finding.kind, finding.what), finding.what)
+
+
+def repair_words(repair: Repair) -> str | Promise:
+    """What was done, and what became of it; an error in its own words."""
+    text = repair.text
+    said: str | Promise = REPAIRS.get(text, text)
+    if text.startswith(_REJECTED):
+        reason = text.removeprefix(_REJECTED)
+        label = dict(RejectionReason.choices).get(reason, reason)
+        said = format_lazy(_("rejected: {reason}"), reason=label)
+    action = ACTIONS.get(repair.action, repair.action)
+    return format_lazy("{} · {}", action, said) if text else action

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,8 @@ from control_plane.campaigns.models import Campaign
 from control_plane.reconciliation import child, services, tasks
 from control_plane.reconciliation.models import Finding, Run
 from control_plane.reconciliation.rules import RULES
-from control_plane.reconciliation.whats import WORDS
+from control_plane.reconciliation.whats import ACTIONS, REPAIRS, WORDS
+from workers.reconcile import repairs
 
 pytestmark = pytest.mark.django_db(databases=["default", "inventory"])
 HOURS = timedelta(hours=24)
@@ -172,15 +174,27 @@ def run(ended, now):
     findings = [a_finding(), a_finding(kind="amount_diff", what="price", expected=2, found=1)]
     counts = {"ghost": 1, "amount_diff": 1}
     stored = services.store(looked(ended, now, counts=counts), findings, 2, now)
-    services.note_repair(findings[0], "relay", "failed", "no", now)
+    services.note_repair(findings[0], "relay", "failed", "rejected: over_limit", now)
     return stored
 
 
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ("Findings by kind", "an order that nobody reserved", "for a person", "10")),
-        ("zh-hans", ("按种类的发现", "没有人预订过的订单", "待人工处理", "10")),
+        (
+            "en",
+            (
+                *("Findings by kind", "an order that nobody reserved", "for a person", "10"),
+                "sent to Kafka again · rejected: over limit",
+            ),
+        ),
+        (
+            "zh-hans",
+            (
+                *("按种类的发现", "没有人预订过的订单", "待人工处理", "10"),
+                "已重新发送到 Kafka · 被拒绝：超出限购",
+            ),
+        ),
     ],
 )
 def test_the_report_has_equation_findings_and_what_was_done(admin_client, run, language, said):
@@ -201,6 +215,18 @@ def test_campaign_and_books_lead_to_it(admin_client, run):
     )
     listed = admin_client.get(link).content.decode()
     assert f"/admin/reconciliation/run/{run.pk}/change/" in listed
+
+
+def test_the_list_says_how_many_wait_for_a_person(admin_client, run, ended, now):
+    """Of each run its own: notices and what was mended wait for nobody."""
+    findings = [a_finding() for _ in range(4)]
+    findings[3].is_notice = True
+    other = services.store(looked(ended, now), findings, 3, now)
+    services.note_repair(findings[0], "relay", "done", "", now)
+    services.store(looked(ended, now), [], 0, now)
+    page = admin_client.get("/admin/reconciliation/run/")
+    waiting = [one.waiting for one in page.context["cl"].result_list]
+    assert (waiting, other.outcome) == ([0, 2, 2], "findings")
 
 
 def _names(run):
@@ -248,3 +274,9 @@ def test_the_api_gives_runs_and_findings(admin_client, run):
 
 def test_every_rule_has_its_sentence():
     assert {(one.kind.value, one.what) for one in RULES} == WORDS.keys()
+
+
+def test_every_action_has_its_words_and_no_words_are_left_over():
+    assert {one.repair for one in RULES if one.repair} == ACTIONS.keys()
+    said = Path(repairs.__file__).read_text()
+    assert [text for text in REPAIRS if f'"{text}"' not in said] == []
