@@ -25,6 +25,10 @@ LONGEST_WAIT_S = 0.7
 # Of the winners: who clicks again with the same key, who tries to buy more with another one.
 REPEAT_SHARE, GREEDY_SHARE = 0.15, 0.10
 TWO_UNITS_SHARE = 0.25
+# What may have been a yes. Who asks again then says so, as the SDK does: "sold out" from a worker's
+# memory is not for him (openresty/gateway/sold_out.lua).
+UNKNOWN = ("busy", "pending", "connection")
+AGAIN = {"Purchase-Retry": "1"}
 # Of those who want more: who comes back for it later.
 LATER_SHARE = 0.7
 CROWD_MAX_S = 40.0
@@ -189,11 +193,15 @@ class _Visit:
         """Click, wait and click again with the same key; True when it is reserved."""
         give_up = time.monotonic() + PATIENCE_S
         headers = self._headers | {"Idempotency-Key": key}
+        if what == "repeat":
+            headers |= AGAIN
         while time.monotonic() < give_up:
             ticket = {"ticket": self._ticket} if self._ticket else {}
             body = json.dumps({"qty": qty} | ticket, separators=(",", ":")).encode()
             answer = await self._call("POST", self._path, headers, body, what)
             outcome = answer.outcome
+            if outcome in UNKNOWN:
+                headers |= AGAIN
             if outcome == "queued":
                 self._ticket = str(answer.body["ticket"])
                 self._crowd.recorder.note_ticket(self._name, self._ticket)

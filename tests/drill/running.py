@@ -111,7 +111,11 @@ def _of_the_way_there(sale: "Sale", name: str, allowed: Promises) -> list[str]:
     with (HISTORIES / f"{name}.jsonl").open("w") as file:
         file.writelines(json.dumps(row) + "\n" for row in history.rows(heard, began))
     return history.check(
-        heard, sale.books.read(), may_end=allowed.failover or allowed.returns, lost=sale.lost_shards
+        heard,
+        sale.books.read(),
+        may_end=allowed.failover or allowed.returns,
+        spoilt=allowed.spoilt,
+        lost=sale.lost_shards,
     )
 
 

@@ -88,6 +88,13 @@ def test_where_orders_end_a_unit_may_be_lost_again_and_sold_twice() -> None:
     assert "another reservation" in said(other, may_end=True)
 
 
+def test_where_units_were_added_by_hand_more_may_be_promised_and_held_stays_held() -> None:
+    more = heard(6.0, "dan", "buy", "reserved", "r-dan", 2)
+    assert check([*GOOD, more], TRUTH, spoilt=True) == []
+    told = check([*GOOD, heard(6.0, "ann", "repeat", "sold_out")], TRUTH, spoilt=True)
+    assert "told no after RESERVED" in "; ".join(told)
+
+
 def test_a_history_is_written_in_seconds_since_its_beginning() -> None:
     row = rows(GOOD[1:2], began=0.5)[0]
     assert (row["asked"], row["answered"]) == (1.5, 1.6)
