@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from tests.drill.drill import PATIENT, Drill, DrillBroken, Figures
+from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
 from tests.drill.ground import Ground, children, wait_for
 from tests.drill.sale import Sale
 
@@ -46,12 +46,13 @@ def control_plane_down(ground: Ground, sale: Sale) -> Figures:
             for one in sale.crowd.recorder.reserved(range(sale.shards), died + LEASE_S + 1.0)
             if one.answered < died + GONE_S + 1.0
         ]
+        if not after_lease:
+            sale.complain("without a lease nothing was sold, although the gateway is to sell on")
+            return {"sold_without_lease": 0}
         killed = ground.kill(GATEWAY)
         sold = max(sale.until_sells(shard, killed + 0.05) for shard in range(sale.shards))
         if ground.pid("control-plane"):
             raise DrillBroken("the control plane did not stay down")
-    if not after_lease:
-        sale.complain("without a lease nothing was sold, although the gateway is to sell on")
     sale.run_for(1.0)
     return {
         "sold_without_lease": len(after_lease),
@@ -87,12 +88,29 @@ def _wait_for_workers(ground: Ground) -> None:
     wait_for(lambda: _workers(ground), "nginx's master to start others")
 
 
+SAME_AGAIN = Control(
+    guard="a retry is the same reservation",
+    file="lua/reserve.lua",
+    old="""  if known then
+    codes[i] = "A\"""",
+    new="""  if false then
+    codes[i] = "A\"""",
+    told="told no after RESERVED",
+)
+SELLS_ON = Control(
+    guard="without a lease it sells on",
+    file="openresty/gateway/lease.lua",
+    old='refuses_without = config.without_lease == "refuse"',
+    new="refuses_without = true",
+    told="without a lease nothing was sold",
+)
 DRILLS = (
     Drill(
         name="gateway-killed",
         fault="gateway's workers killed -9, reloaded, its master killed -9, all mid-sale",
         act=gateway_killed,
         plan=PATIENT,
+        controls=(SAME_AGAIN,),
         group="gateway",
     ),
     Drill(
@@ -100,6 +118,7 @@ DRILLS = (
         fault="control plane killed and kept down beyond the lease; the gateway starts anew",
         act=control_plane_down,
         plan=PATIENT,
+        controls=(SELLS_ON,),
         group="gateway",
     ),
 )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from tests.drill import topics
 from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
 from tests.drill.ground import SECOND_PORT, Ground, memory_mb, wait_for
+from tests.drill.process_drills import LANDED_ONCE
 from tests.drill.sale import Sale
 
 CONSUMER = "order-consumer"
@@ -185,6 +186,15 @@ NOT_DRAINED = Control(
 """,
     told="drained|stop by itself",
 )
+FILLED_AGAIN = Control(
+    guard="another topic is filled again",
+    file="workers/relayed_topic.py",
+    old="""        if before not in (None, now):
+            self._send_again(shards)
+""",
+    new="",
+    told="to be decided",
+)
 DRILLS = (
     Drill(
         "kafka-killed", "Kafka killed -9, then kept down", kafka_killed, plan=PATIENT, group="kafka"
@@ -195,6 +205,7 @@ DRILLS = (
         topic_lost,
         plan=PATIENT,
         group="kafka",
+        controls=(FILLED_AGAIN,),
     ),
     Drill(
         "consumer-paused",
@@ -202,6 +213,7 @@ DRILLS = (
         consumer_paused,
         plan=PATIENT,
         group="kafka",
+        controls=(LANDED_ONCE,),
     ),
     Drill(
         "poison",

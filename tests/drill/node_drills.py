@@ -240,6 +240,23 @@ ARMED_ANEW = Control(
 """,
     told="state that was rolled back|over_granted",
 )
+ON_DISK = Control(
+    guard="on disk before the answer",
+    file="deploy/local/servers/redis.py",
+    old="appendonly yes\n# RESERVED",
+    new="appendonly no\n# RESERVED",
+    told="lost without a failover",
+)
+AT_ONCE = Control(
+    guard="armed anew at once",
+    file="workers/agent/rounds.py",
+    old="""            inventory.begin_rearm(allocation_id, RearmMode.FAST, fault[:200])
+""",
+    new="""            __import__("time").sleep(3)
+            inventory.begin_rearm(allocation_id, RearmMode.FAST, fault[:200])
+""",
+    told="P8",
+)
 CAP = Control(
     guard="cap in PostgreSQL",
     file="control_plane/orders/landing.sql",
@@ -254,6 +271,7 @@ DRILLS = (
         fault="stock master killed -9, restarted; twice",
         act=master_killed,
         promises=_FENCED,
+        controls=(ON_DISK,),
     ),
     Drill(
         name="disk-rolled-back",
@@ -267,6 +285,7 @@ DRILLS = (
         fault="stock master replaced by a replica that had taken nothing over",
         act=stale_replica,
         promises=_LOST,
+        controls=(ARMED_ANEW,),
     ),
     Drill(
         name="there-and-back",
@@ -281,12 +300,14 @@ DRILLS = (
         fault="stock master frozen beyond the node timeout, then awake again",
         act=frozen_master,
         promises=_LOST,
+        controls=(AT_ONCE,),
     ),
     Drill(
         name="master-held-down",
         fault="stock master killed -9 and held down",
         act=master_held_down,
         promises=_LOST,
+        controls=(AT_ONCE,),
     ),
     Drill(
         name="counter-changed",

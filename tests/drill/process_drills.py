@@ -240,6 +240,16 @@ LANDED_ONCE = Control(
     # The unique key refuses the second order, and with it the whole batch, again and again.
     told="to be decided|lost",
 )
+OFFSETS_LAST = Control(
+    guard="offsets after the database",
+    file="workers/runtime/consumer.py",
+    old="""            is_small = self._rest_s and len(messages) < self._batch_max
+""",
+    new="""            is_small = self._rest_s and len(messages) < self._batch_max
+            self._member.commit(next_offsets(messages))
+""",
+    told="to be decided|lost",
+)
 GRANT_ONCE = Control(
     guard="grant once",
     file="lua/grant.lua",
@@ -298,11 +308,13 @@ DRILLS = (
         name="two-relays",
         fault="two relays at once, one of them a zombie",
         act=two_relays,
+        controls=(LANDED_ONCE,),
     ),
     Drill(
         name="consumer-killed",
         fault="order consumer frozen and killed -9; three times",
         act=consumer_killed,
+        controls=(OFFSETS_LAST,),
     ),
     Drill(
         name="agent-killed",

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from tests.drill.drill import PATIENT, Drill, DrillBroken, Figures
+from tests.drill.database_drills import ASKED_AGAIN
+from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
+from tests.drill.gateway_drills import SAME_AGAIN
 from tests.drill.ground import Ground, memory_mb
 from tests.drill.recorder import Heard
 from tests.drill.sale import Sale
@@ -119,17 +121,41 @@ THIN = WireFault(bytes_per_s=64_000, latency_ms=20, slice_bytes=1024, client=WOR
 GONE = WireFault(cut=True, client=WORKERS)
 
 
-def _drill(name: str, fault: str, act: Callable[[Ground, Sale], Figures]) -> Drill:
-    return Drill(name, fault, act, plan=PATIENT, group="wires", profile=PROFILE)
+NOT_SENT = Control(
+    guard="not sent is busy",
+    file="openresty/gateway/steps/reserve.lua",
+    old='  refused = "busy",',
+    new='  refused = "sold_out",',
+    told="cannot be reached answered",
+)
+NOT_HEARD = Control(
+    guard="not heard is pending",
+    file="openresty/gateway/steps/reserve.lua",
+    old='  unknown = "pending",',
+    new='  unknown = "sold_out",',
+    told="cannot be reached answered",
+)
+
+
+def _drill(
+    name: str, fault: str, act: Callable[[Ground, Sale], Figures], *controls: Control
+) -> Drill:
+    return Drill(name, fault, act, plan=PATIENT, controls=controls, group="wires", profile=PROFILE)
 
 
 DRILLS = (
-    _drill("shard-cut", "gateway and one shard: reset", partial(shard_away, fault=CUT)),
-    _drill("shard-hole", "gateway and one shard: no answer", partial(shard_away, fault=HOLE)),
+    _drill("shard-cut", "gateway and one shard: reset", partial(shard_away, fault=CUT), NOT_SENT),
+    _drill(
+        "shard-hole",
+        "gateway and one shard: no answer",
+        partial(shard_away, fault=HOLE),
+        NOT_HEARD,
+    ),
     _drill(
         "shard-deaf",
         "one shard takes what the gateway sends and its answers do not arrive",
         partial(shard_away, fault=DEAF),
+        SAME_AGAIN,
     ),
     _drill(
         "kafka-slow",
@@ -147,5 +173,6 @@ DRILLS = (
         "postgres-cut",
         "workers and PostgreSQL: reset",
         partial(slow, link="postgres", fault=GONE),
+        ASKED_AGAIN,
     ),
 )
