@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # The parts of `make bench`, in their order.
-BENCHES := redis gateway orders board chain failover reconcile demo
+BENCHES := redis gateway orders costs board chain failover reconcile demo
 .PHONY: help setup up down status demo test check bench $(BENCHES:%=bench-%) bench-report drill zones \
 	reconcile capacity lock images audit check-deploy
 
@@ -68,6 +68,11 @@ bench-orders: setup
 	@$(MAKE) --no-print-directory up
 	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
 	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_confirm
+
+# Of each process of the whole stack, but of what watches.
+bench-costs: up
+	@$(STACK) down --profile $(PROFILE) --only prometheus,alertmanager
+	@$(STACK) run --profile $(PROFILE) -- $(PYTHON) -m tests.load.bench_costs --profile $(PROFILE)
 
 # Empty ones too: what is missing is named by the program, as the names are here.
 CAPACITY = $(if $(QUEUE),--queue "$(QUEUE)") $(if $(HUMAN_CHECK),--human-check "$(HUMAN_CHECK)") \

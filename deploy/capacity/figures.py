@@ -49,6 +49,7 @@ class Figures:
     webhook_us: float
     warehouse_postgres_us: float
     client_us: float
+    stack_us: float
     idle_stack_cores: float
     request_bytes: float
     answer_bytes: float
@@ -152,11 +153,30 @@ def above(figures: Figures, measures: Mapping[str, Mapping[str, Any]]) -> Figure
         found["relay_per_s"] = measures["P5"]["product"]
     if "P9" in measures:
         found["winner_bytes"] = measures["P9"]["before_trim"]
+    if "costs" in measures:
+        found |= _of_processes(measures["costs"])
     if "P3" in measures:
         scale = 1e6 / measures["P3"]["value"] / figures.redis_at_p3_us
         for name in ("redis_cycle_us", "redis_call_us", "redis_request_us"):
             found[name] = getattr(figures, name) * scale
     return replace(figures, **found)
+
+
+def _of_processes(costs: Mapping[str, Any]) -> dict[str, float]:
+    """What tests/load/bench_costs.py says."""
+    everything, alone = costs["of"], costs["alone"]
+    inventory, courier = alone["inventory-consumer"], alone["order-courier"]
+    return {
+        "stack_us": costs["us"],
+        "idle_stack_cores": sum(one["idle_cores"] for one in everything.values()),
+        "wal_bytes": costs["wal_bytes"],
+        # Each purchase of that flood was one event.
+        "scorer_us": everything["risk-scorer"]["us"],
+        "inventory_us": inventory["us"],
+        "courier_us": courier["us"],
+        "webhook_us": alone["webhook-consumer"]["us"],
+        "warehouse_postgres_us": inventory["postgres_us"] + courier["postgres_us"],
+    }
 
 
 def _json(path: Path) -> dict[str, Any]:

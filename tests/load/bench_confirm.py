@@ -103,6 +103,19 @@ def _put_up() -> Item:
 
 def _saturate(item: Item, folder: Path) -> tuple[float, int]:
     """Orders a second when as many click as wrk can send; and how many orders that were."""
+    clicks, refused = _flood(item, folder, 0)
+    orders, seconds = _settled(item.id)
+    rate = orders / seconds
+    print(
+        f"the stack takes {rate:,.0f} orders/s: {orders:,} in {seconds:.1f} s, of "
+        f"{clicks:,} clicks in {FLOOD_S} s, {refused:,} refused",
+        flush=True,
+    )
+    return rate, orders
+
+
+def _flood(item: Item, folder: Path, first: int) -> tuple[int, int]:
+    """For FLOOD_S, shoppers from this one on; how many clicks, how many of them were refused."""
     path = folder / "flood"
     length = purchases.write(
         path,
@@ -110,7 +123,7 @@ def _saturate(item: Item, folder: Path) -> tuple[float, int]:
         item=item.id,
         kid=item.kid,
         secret=item.secret,
-        first=0,
+        first=first,
         count=FLOOD_REQUESTS,
     )
     command = ["wrk", "-t1", f"-c{FLOOD_CONNECTIONS}", f"-d{FLOOD_S}s", "-s", str(REPLAY)]
@@ -122,17 +135,9 @@ def _saturate(item: Item, folder: Path) -> tuple[float, int]:
         text=True,
         timeout=FLOOD_S + 30,
     )
-    answers = re.search(r"(\d+) requests in", done.stdout)
+    clicks = re.search(r"(\d+) requests in", done.stdout)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
-    orders, seconds = _settled(item.id)
-    rate = orders / seconds
-    print(
-        f"the stack takes {rate:,.0f} orders/s: {orders:,} in {seconds:.1f} s, of "
-        f"{int(answers[1]) if answers else 0:,} clicks in {FLOOD_S} s, "
-        f"{int(refused[1]) if refused else 0:,} refused",
-        flush=True,
-    )
-    return rate, orders
+    return int(clicks[1]) if clicks else 0, int(refused[1]) if refused else 0
 
 
 def _settled(item: int) -> tuple[int, float]:

@@ -4,32 +4,46 @@
 
 The stack is flooded for some seconds as bench_confirm.py does it. Each process (its children with
 it) is looked at in /proc before, and after the last answer of the warehouse has come back; what it
-spends while nothing happens is taken off. Left in `var/bench/report.json` as `costs`, for the
-capacity planner (deploy/capacity). Processor time, unlike a rate, is about the same on a machine
-that others use too.
+spends while nothing happens is taken off. A stack that has few cores makes small batches
+everywhere, and this is what an order costs in such. Then it is flooded again while those that
+follow the orders are frozen, and they wake one after the other: so each is seen alone, in full
+batches, and what PostgreSQL does for it.
+
+Left in `var/bench/report.json` as `costs`, for the capacity planner (deploy/capacity). Processor
+time, unlike a rate, is about the same on a machine that others use too.
 
 Needs SLUICE_* of a running stack, and wrk. The campaign that it makes stays.
 """
 
 import argparse
 import os
+import signal
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import django
+from confluent_kafka import Consumer, TopicPartition
 
 from deploy.local import linux
 from deploy.local.site import Site
 from deploy.local.supervision import Supervisor
 from tests.load import bench_confirm, bench_report
+from tests.load.campaign import Item
 from tests.redis.waiting import until
+from workers.runtime.kafka import Names
 
 IDLE_S = 5.0
 DEADLINE_S = 180.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+# Processes of these names read topic `order-events`, each as a group of its name; in the order in
+# which an order needs them.
+FOLLOWERS = ("inventory-consumer", "order-courier", "webhook-consumer")
+Spent = dict[str, float]
 
 
 def main() -> None:
@@ -40,40 +54,127 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
     django.setup()
     item = bench_confirm._put_up()
+    idle = _idle_cores(supervisor)
+    with tempfile.TemporaryDirectory() as folder:
+        costs = _in_small_batches(supervisor, item, Path(folder), idle)
+        costs["alone"] = _one_by_one(supervisor, item, Path(folder), idle)
+    bench_report.record({"costs": costs})
+
+
+def _idle_cores(supervisor: Supervisor) -> Spent:
+    """What each process spends while nothing happens."""
     began, first = time.monotonic(), _spent_s(supervisor)
     time.sleep(IDLE_S)
-    idle_s, before = time.monotonic() - began, _spent_s(supervisor)
-    log_before, orders_before = _wal_bytes(), _answered()
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        bench_confirm._saturate(item, Path(folder))
-    orders = bench_confirm._settled(item.id)[0]
-    until(
-        lambda: _answered() - orders_before >= orders, "the warehouse has answered all", DEADLINE_S
-    )
-    took_s, after = time.monotonic() - started, _spent_s(supervisor)
-    costs: dict[str, dict[str, float]] = {}
+    last, took_s = _spent_s(supervisor), time.monotonic() - began
+    return {name: (last[name] - first[name]) / took_s for name in first}
+
+
+def _in_small_batches(
+    supervisor: Supervisor, item: Item, folder: Path, idle: Spent
+) -> dict[str, Any]:
+    """Of every process, while all of them share the machine."""
+    # Once before, not counted: a JVM that has just started costs five times as much.
+    _orders_of_flood(item, folder, 0)
+    log_before = _wal_bytes()
+    before, started = _spent_s(supervisor), time.monotonic()
+    orders = _orders_of_flood(item, folder, 1)
+    each = _each_us(before, _spent_s(supervisor), idle, time.monotonic() - started, orders)
     resident = _resident_mb(supervisor)
-    for name in sorted(after):
-        idle = (before[name] - first[name]) / idle_s
-        each_us = max(after[name] - before[name] - idle * took_s, 0) * 1e6 / orders
-        costs[name] = {
-            "us": round(each_us, 1),
-            "idle_cores": round(idle, 4),
-            "mb": round(resident[name]),
-        }
+    costs = {
+        name: {"us": us, "idle_cores": round(idle[name], 4), "mb": round(resident[name])}
+        for name, us in each.items()
+    }
+    for name, one in costs.items():
         print(
-            f"  {name:<20} {each_us:7.1f} µs an order   {idle:6.3f} of a core idle   "
-            f"{resident[name]:5.0f} MB"
+            f"  {name:<20} {one['us']:7.1f} µs an order   {one['idle_cores']:6.3f} of a core idle"
+            f"   {one['mb']:5.0f} MB"
         )
-    wal = (_wal_bytes() - log_before) / orders
-    total = sum(one["us"] for one in costs.values())
+    wal, total = (_wal_bytes() - log_before) / orders, sum(each.values())
     print(
         f"{orders:,} orders: {total:.0f} µs each in all; {wal:,.0f} bytes of write-ahead log each"
     )
-    bench_report.record(
-        {"costs": {"orders": orders, "wal_bytes": round(wal), "us": round(total), "of": costs}}
+    return {"orders": orders, "wal_bytes": round(wal), "us": round(total), "of": costs}
+
+
+def _orders_of_flood(item: Item, folder: Path, number: int) -> int:
+    """How many orders a flood has made, once the warehouse has answered all of them."""
+    from control_plane.orders.models import Order
+
+    known, answered = Order.objects.filter(item_id=item.id).count(), _answered()
+    bench_confirm._flood(item, folder, number * bench_confirm.FLOOD_REQUESTS)
+    orders = bench_confirm._settled(item.id)[0] - known
+    until(lambda: _answered() - answered >= orders, "the warehouse has answered all", DEADLINE_S)
+    return orders
+
+
+def _one_by_one(
+    supervisor: Supervisor, item: Item, folder: Path, idle: Spent
+) -> dict[str, dict[str, float]]:
+    """Of each that follows the orders, in full batches, and of PostgreSQL meanwhile."""
+    found: dict[str, dict[str, float]] = {}
+    with _frozen(supervisor) as wake:
+        known = bench_confirm._settled(item.id)[0]
+        bench_confirm._flood(item, folder, 2 * bench_confirm.FLOOD_REQUESTS)
+        orders = bench_confirm._settled(item.id)[0] - known
+        for name in FOLLOWERS:
+            before, started = _spent_s(supervisor), time.monotonic()
+            wake(name)
+            until(lambda name=name: _lag(name) == 0, f"{name} has read all", DEADLINE_S)  # type: ignore[misc]
+            took_s = time.monotonic() - started
+            each = _each_us(before, _spent_s(supervisor), idle, took_s, orders)
+            found[name] = {"us": each[name], "postgres_us": each["postgres"]}
+            print(
+                f"  {name:<20} {each[name]:7.1f} µs an order alone, in full batches; "
+                f"{each['postgres']:.1f} of PostgreSQL"
+            )
+    return found
+
+
+def _each_us(before: Spent, after: Spent, idle: Spent, took_s: float, orders: int) -> Spent:
+    """µs an order of each process, beside what it would have spent anyhow."""
+    return {
+        name: round(max(after[name] - before[name] - idle[name] * took_s, 0) * 1e6 / orders, 1)
+        for name in sorted(after)
+    }
+
+
+@contextmanager
+def _frozen(supervisor: Supervisor) -> Iterator[Callable[[str], None]]:
+    """The followers stand still inside; a function wakes one."""
+    trees = {name: _trees(supervisor)[name] for name in FOLLOWERS}
+
+    def tell(name: str, what: signal.Signals) -> None:
+        for pid in trees[name]:
+            os.kill(pid, what)
+
+    try:
+        for name in trees:
+            tell(name, signal.SIGSTOP)
+        yield lambda name: tell(name, signal.SIGCONT)
+    finally:
+        for name in trees:
+            tell(name, signal.SIGCONT)
+
+
+def _lag(group: str) -> int:
+    """How many messages of `order-events` a group has not committed yet."""
+    names = Names(os.environ.get("SLUICE_KAFKA_PREFIX", ""))
+    reader = Consumer(
+        {
+            "bootstrap.servers": os.environ["SLUICE_KAFKA_BROKERS"],
+            "group.id": names.group(group),
+        }
     )
+    try:
+        topic = reader.list_topics(names.order_events, timeout=30).topics[names.order_events]
+        partitions = [TopicPartition(names.order_events, number) for number in topic.partitions]
+        behind = 0
+        for one in reader.committed(partitions, timeout=30):
+            first, end = reader.get_watermark_offsets(one, timeout=30)
+            behind += end - max(one.offset, first)
+        return behind
+    finally:
+        reader.close()
 
 
 def _trees(supervisor: Supervisor) -> dict[str, list[int]]:

@@ -28,8 +28,13 @@ Json = dict[str, Any]
 
 
 def record(measures: Mapping[str, Json]) -> None:
-    """Add measures (P1, P3, …) to the report. Raises ValueError for one that lacks a field."""
+    """Add measures (P1, P3, …) to the report, and what else a part says of the same tree.
+
+    Raises ValueError for a measure that lacks a field.
+    """
     for name, measure in measures.items():
+        if name.split(" ")[0] not in MEASURES:
+            continue
         if missing := [field for field in FIELDS if field not in measure]:
             raise ValueError(f"{name} lacks {', '.join(missing)}")
     write(REPORT, merged(read(REPORT), about(), measures))
