@@ -55,9 +55,9 @@ def test_the_errors_on_the_machine_of_the_figures_are_as_stated() -> None:
         for one in check.compare(figures.Source(base, base, "", known))
     }
     whole_stack = errors.pop("P6")
-    assert all(-0.02 < error < 0.13 for error in errors.values()), errors
-    # Twice what was measured: the README says so, and why.
-    assert 1.0 < whole_stack < 1.2
+    assert all(-0.06 < error < 0.13 for error in errors.values()), errors
+    # It is measured from 2,900 to 5,300: the README says so, and why.
+    assert -0.3 < whole_stack < 0.3
 
 
 @pytest.mark.parametrize(
