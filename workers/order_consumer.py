@@ -62,6 +62,8 @@ class OrderHandler:
         # The newest ones of an outage of the work Redis.
         self._unwritten: deque[Landed] = deque(maxlen=UNWRITTEN_MAX)
         self._tried_at = -RETRY_S
+        # The last batch among them: an announcement may be repeated.
+        self._kept: Sequence[Landed] = ()
 
     def decode(self, message: Message) -> Intent | Barrier:
         """The intent or the barrier; raises InvalidMessage."""
@@ -146,11 +148,14 @@ class OrderHandler:
         except redis.RedisError as error:
             metrics.PROJECTION_FAILURES.inc()
             _log.warning("status of %d reservations not written: %s", len(outcomes), error)
+            if decided and decided is not self._kept:
+                self._unwritten.extend(decided)
+                self._kept = decided
             if len(outcomes) > UNWRITTEN_MAX:
                 projection.note_missed()
-            self._unwritten.extend(decided)
         else:
             self._unwritten.clear()
+            self._kept = ()
 
 
 def _followed_events(

@@ -81,6 +81,8 @@ class Relay:
         self._failed: list[_Delivery] = []
         # Whose intents did not all find room in the client's own queue.
         self._unqueued: deque[_Delivery] = deque()
+        # Why nothing goes on, as far as that is known.
+        self.problem: str | None = None
         self._turns = 0
         self._send_again_at = float("inf")
         self._idle_s = IDLE_FIRST_S
@@ -169,6 +171,7 @@ class Relay:
 
     def _queue_the_rest(self) -> None:
         """Go on where the client's queue was full; `poll` has made room if Kafka takes anything."""
+        self.problem = None
         for _ in range(len(self._unqueued)):
             self._produce(self._unqueued.popleft())
 
@@ -182,6 +185,7 @@ class Relay:
             topic, key, sent = self._names.reservations, None, headers
             told: followed.Report = note
             value: str | bytes = line
+            wrong: InvalidMessage | None = None
             try:
                 request = request_of(entry.shard, line)
                 key, value = request.shopper, request.value
@@ -190,25 +194,31 @@ class Relay:
                     sent = [*headers, (tracing.HEADER, span.traceparent)]
                     told = followed.ending(span, note)
             except InvalidMessage as error:
-                topic, sent = self._names.dead_letters, headers + self._explain(entry, error)
+                wrong, topic = error, self._names.dead_letters
+                sent = headers + self._explain(entry, error)
             try:
                 self._producer.produce(topic, value, key, headers=sent, on_delivery=told)
             except BufferError:
                 # Its queue is also bounded in bytes. The next turn polls and goes on from here.
                 self._unqueued.append(delivery)
                 return
-            except KafkaException as error:
-                if not kafka.is_missing(error.args[0]):
+            except KafkaException as fault:
+                if not kafka.is_missing(fault.args[0]):
                     raise
-                # Or there is no such topic now. When it comes again the process ends.
+                # When it comes again the process ends.
+                self.problem = f"Kafka: topic {topic}: {fault}"
                 self._unqueued.append(delivery)
                 return
+            if wrong is not None:
+                self._count(entry, wrong)
             delivery.queued += 1
 
     def _explain(self, entry: Entry, error: InvalidMessage) -> list[tuple[str, str | bytes | None]]:
+        return [("error", str(error).encode()), ("source_topic", entry.shard.outbox.encode())]
+
+    def _count(self, entry: Entry, error: InvalidMessage) -> None:
         _log.error("dead letter: %s", error, extra={"source": f"{entry.shard.outbox} {entry.id!r}"})
         metrics.RELAY_INVALID.inc()
-        return [("error", str(error).encode()), ("source_topic", entry.shard.outbox.encode())]
 
     def _note(self, delivery: _Delivery, error: KafkaError | None) -> None:
         delivery.missing -= 1
@@ -272,7 +282,7 @@ def run(
             for thread in others:
                 thread.check()
             relay.turn(keeper.shards, keeper.closed)
-            readiness.report(TURN)
+            readiness.report(TURN, relay.problem)
         # Nobody will take what is under way to a topic that is gone (relayed_topic.py).
         relay.finish(0 if reservations in topics.changed else STOP_WAIT_S)
     finally:

@@ -12,6 +12,7 @@ import redis
 
 from control_plane.orders.services import note_relayed_topic, relay_again, relayed_topic
 from workers.runtime.database import unavailable_when_down
+from workers.runtime.verdicts import Unavailable
 from workers.stock.cluster import StockClusters, is_refusal
 from workers.stock.keys import RELAY_GROUP, Shard
 
@@ -26,6 +27,7 @@ class RelayedTopic:
         self._topic = topic
         self._known = known
         self._rewound: set[Shard] = set()
+        self._rows: int | None = None
         # A process has one topic: with another one it ends (topic_watch.py).
         self._is_settled = False
 
@@ -47,15 +49,24 @@ class RelayedTopic:
         self._is_settled = True
 
     def _send_again(self, shards: Collection[Shard]) -> None:
+        silent: Unavailable | None = None
         for shard in shards:
-            if shard not in self._rewound:
+            if shard in self._rewound:
+                continue
+            try:
                 self._rewind(shard)
                 self._rewound.add(shard)
-        with unavailable_when_down("default"):
-            rows = relay_again()
+            except Unavailable as error:
+                # The others' shoppers need not wait for it.
+                silent = error
+        if self._rows is None:
+            with unavailable_when_down("default"):
+                self._rows = relay_again()
+        if silent is not None:
+            raise silent
         _log.critical(
             "topic %s is another one: what has no order is sent again, of %d outboxes and %d rows",
-            *(self._topic, len(self._rewound), rows),
+            *(self._topic, len(self._rewound), self._rows),
         )
 
     def _rewind(self, shard: Shard) -> None:

@@ -177,7 +177,11 @@ def note_relayed_topic(name: str, topic_id: str) -> None:
 
 
 def is_database_drained(allocation_id: int) -> bool:
-    """Everything that this database epoch reserved is in Kafka; final once it sells no more."""
+    """Everything that this database epoch reserved is in Kafka.
+
+    Final once it sells no more, unless the topic is lost (`relay_again`): before an epoch is closed
+    somebody looks at what is decided.
+    """
     ours = Allocation.objects.get(pk=allocation_id)
     waiting = DatabaseIntent.objects.filter(
         item_id=ours.item_id, shard=ours.shard, epoch=ours.epoch, relayed_at=None

@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from control_plane.orders.landed import Intent, Landed, Lease, Tag, read_lease
 
@@ -135,9 +135,15 @@ def _make(
     item, shard, epoch = tag
     decided: dict[str, Landed] = {}
     # Django does not translate the errors of this one call by itself.
-    with connection.wrap_database_errors:
-        rows = _Pieces(_written(tag, lease, group, order_ids, now, decided))
-        cursor.copy_expert(_COPY, rows, COPY_PIECE_BYTES)
+    rows = _Pieces(_written(tag, lease, group, order_ids, now, decided))
+    try:
+        with connection.wrap_database_errors:
+            cursor.copy_expert(_COPY, rows, COPY_PIECE_BYTES)
+    except DatabaseError:
+        if rows.error is not None:
+            # The client has made a cancelled statement of it, which would be tried for ever.
+            raise rows.error from None
+        raise
     quantities = list(map(_qty_of, group))
     cursor.execute(
         _BOOK,
@@ -189,9 +195,15 @@ class _Pieces:
 
     def __init__(self, pieces: Iterator[str]) -> None:
         self._pieces = pieces
+        # What was wrong with the writing.
+        self.error: Exception | None = None
 
     def read(self, _size: int) -> str:
-        return next(self._pieces, "")
+        try:
+            return next(self._pieces, "")
+        except Exception as error:
+            self.error = error
+            raise
 
 
 class _Seconds(dict[int, str]):

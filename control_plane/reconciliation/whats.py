@@ -1,5 +1,7 @@
 """What each finding means, in a sentence for whoever has to do something about it."""
 
+import re
+
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -53,11 +55,11 @@ WORDS: dict[tuple[str, str], Promise] = {
 
 # The actions of `rules`, which cannot be imported here: it needs ibis (a test compares).
 ACTIONS: dict[str, Promise] = {
-    "relay": _("sent to Kafka again"),
-    "tell": _("announced again"),
-    "expire": _("expired"),
-    "grant": _("given to its shard again"),
-    "reclaim": _("asked back again"),
+    "relay": _("send to Kafka again"),
+    "tell": _("announce again"),
+    "expire": _("expire the order"),
+    "grant": _("give to its shard again"),
+    "reclaim": _("ask its shard again"),
 }
 # What `workers/reconcile/repairs.py` says of a repair, beside the messages of errors.
 REPAIRS: dict[str, Promise] = {
@@ -69,6 +71,7 @@ REPAIRS: dict[str, Promise] = {
     "its epoch is unknown": _("its epoch is unknown"),
 }
 _REJECTED = "rejected: "
+_UNITS = re.compile(r"(\d+) units")
 
 
 def words(finding: Finding) -> str | Promise:
@@ -80,6 +83,8 @@ def repair_words(repair: Repair) -> str | Promise:
     """What was done, and what became of it; an error in its own words."""
     text = repair.text
     said: str | Promise = REPAIRS.get(text, text)
+    if (count := _UNITS.fullmatch(text)) is not None:
+        said = format_lazy(_("{count} units"), count=count[1])
     if text.startswith(_REJECTED):
         reason = text.removeprefix(_REJECTED)
         label = dict(RejectionReason.choices).get(reason, reason)

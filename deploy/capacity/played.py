@@ -15,7 +15,7 @@ def costs(figures: Figures) -> Costs:
         relay_s=1 / figures.relay_per_s,
         batch_s=figures.landing_batch_us / 1e6,
         order_s=figures.landing_order_us / 1e6,
-        between_s=figures.consumer_turn_us * figures.consumer_threads / 1e6,
+        between_s=figures.consumer_between_us / 1e6,
         kafka_ack_s=figures.kafka_ack_us / 1e6,
     )
 

@@ -217,7 +217,7 @@ def _kafka(sale: Sale, figures: Figures) -> Stage:
 
 def item_lands_per_s(figures: Figures) -> float:
     """Orders of one item a second, however many consumers: each batch holds the item's pool."""
-    return 1e6 / figures.postgres_us
+    return 1e6 / figures.landing_us
 
 
 def _orders(sale: Sale, figures: Figures) -> Stage:

@@ -72,7 +72,7 @@ def test_orders_that_one_item_cannot_make_in_time_are_refused_with_the_time_it_t
     assert stage("orders", units=1_000_000, confirm_within_s=least + 0.1).used <= 0.7 + 1e-9
     # Who says what he has wants to hear how full that is.
     had = stage("orders", units=1_000_000, confirm_within_s=1.0, have={"orders": 2})
-    assert had.used == pytest.approx(FIGURES.postgres_us)
+    assert had.used == pytest.approx(FIGURES.landing_us)
 
 
 def test_each_consumer_has_a_partition() -> None:
@@ -96,7 +96,7 @@ def test_each_consumer_has_a_partition() -> None:
         ([*ASKED, "--headroom", "1"], "HEADROOM must be from 0 to below 1, not 1.0"),
         ([*ASKED, "--headroom", "a lot"], "HEADROOM must be a number, not 'a lot'"),
         ([*ASKED, "--confirm-within-s", "0"], "CONFIRM_WITHIN_S must be from 0.1 to 3600, not 0.0"),
-        ([*ASKED, "--confirm-within-s", "1"], "CONFIRM_WITHIN_S must be at least 1.8 for 100,000"),
+        ([*ASKED, "--confirm-within-s", "1"], "CONFIRM_WITHIN_S must be at least 2.6 for 100,000"),
         ([*ASKED, "--have", "gateway"], "HAVE must be stage=count with commas between"),
         ([*ASKED, "--have", "gateways=3"], "HAVE knows no 'gateways'; it knows edge, gateway"),
         ([*ASKED, "--have", "edge=0"], "HAVE edge must be from 1 to 100,000, not 0"),
@@ -165,9 +165,10 @@ def test_a_report_says_what_each_process_costs(tmp_path: Path) -> None:
     alone = {"inventory-consumer": {"us": 1.0, "postgres_us": 2.0}}
     alone |= {"order-courier": {"us": 3.0, "postgres_us": 4.0}}
     alone |= {"webhook-consumer": {"us": 5.0, "postgres_us": 0.0}}
-    costs = {"orders": 7, "us": 20, "wal_bytes": 900, "of": everything, "alone": alone}
+    costs = {"orders": 7, "clicks": 14, "us": 20, "wal_bytes": 900}
+    costs |= {"of": everything, "alone": alone}
     found = figures.read(report_of(tmp_path, costs=costs)).figures
-    assert (found.stack_us, found.wal_bytes, found.scorer_us) == (20, 900, 11.0)
+    assert (found.stack_us, found.wal_bytes, found.scorer_us) == (20, 900, 5.5)
     assert (found.inventory_us, found.courier_us, found.webhook_us) == (1.0, 3.0, 5.0)
     assert found.warehouse_postgres_us == 6.0
     assert found.idle_stack_cores == pytest.approx(0.3)

@@ -196,9 +196,10 @@ def test_orders_of_one_item_are_made_one_batch_after_the_other() -> None:
         simulation.run(steady(100_000, units=40_000, consumers=n)).confirmed_at_s or 0.0
         for n in (1, 2, 8)
     ]
-    assert last[0] > last[1] * 1.2
+    # One holds the pool nearly all the time.
+    assert last[1] == pytest.approx(last[0], rel=0.1)
     assert min(last) > 40_000 / costs.item_lands_per_s
-    # Each batch costs its share however small it is, so beyond two consumers it gets slower.
+    # Each batch costs its share however small it is, so more consumers make it slower.
     assert last[2] >= last[1] * 0.95
 
 

@@ -32,6 +32,7 @@ class Promises:
     spoilt: somebody changed a counter by hand, so PostgreSQL has to refuse as over_granted.
     returns: orders are cancelled or expire. sells_out: there are more shoppers than units.
     to_the_last: so many more, until the end, that not one unit may be left over.
+    letters: something is sent that becomes dead letters; else no reservation may become one.
     rearms: reasons (substrings) of the re-arms that the drill brings about, besides the end.
     """
 
@@ -40,6 +41,7 @@ class Promises:
     returns: bool = False
     sells_out: bool = False
     to_the_last: bool = False
+    letters: bool = False
     rearms: tuple[str, ...] = ()
 
 
@@ -80,6 +82,7 @@ class Truth:
     open_epochs: Sequence[str] = ()
     open_rearms: Sequence[str] = ()
     rearm_reasons: Sequence[str] = ()
+    dead_letters: int = 0
 
     @property
     def live_units(self) -> int:
@@ -221,6 +224,8 @@ def _outside(evidence: Evidence) -> list[str]:
 
 def _at_rest(truth: Truth, allowed: Promises) -> list[str]:
     complaints = []
+    if truth.dead_letters and not allowed.letters:
+        complaints.append(f"{truth.dead_letters} reservations became dead letters")
     if truth.open_epochs:
         complaints.append(f"not closed after the end: {', '.join(truth.open_epochs)}")
     if truth.open_rearms:

@@ -5,8 +5,10 @@ import urllib.request
 from datetime import UTC, datetime
 
 from tests.drill import topics
+from tests.drill.decided import DECIDED_S, undecided, until_decided
 from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
 from tests.drill.ground import SECOND_PORT, Ground, memory_mb, wait_for
+from tests.drill.judge import Promises
 from tests.drill.process_drills import LANDED_ONCE
 from tests.drill.sale import Sale
 
@@ -18,7 +20,6 @@ GROWS_MB = 64
 SESSION_S = 10.0
 # … and go to somebody else then.
 MOVED_S = 30.0
-DECIDED_S = 60.0
 POISON = (
     *(b"", b"not json", b"\xff\xfe", b"[]", b"{}", b'{"v":99}', b"[" * 5000),
     *(b'{"v":1,"item":"seven"}', b'{"v":1,"item":1e400}', b"x" * 600_000),
@@ -45,7 +46,7 @@ def kafka_killed(ground: Ground, sale: Sale) -> Figures:
     if grown_mb > GROWS_MB:
         sale.complain(f"the relay grew by {grown_mb} MB")
     back = time.monotonic()
-    _wait_until_decided(sale)
+    until_decided(sale)
     return {
         "sold_meanwhile": len(sold),
         "relay_grew_mb": grown_mb,
@@ -65,7 +66,7 @@ def topic_lost(ground: Ground, sale: Sale) -> Figures:
     topics.make_again(ground)
     back = time.monotonic()
     sale.run_for(2.0)
-    _wait_until_decided(sale)
+    until_decided(sale)
     return {"stood_there": stood, "orders_follow_after_s": round(time.monotonic() - back, 1)}
 
 
@@ -77,11 +78,11 @@ def consumer_paused(ground: Ground, sale: Sale) -> Figures:
         with ground.frozen(CONSUMER):
             began = time.monotonic()
             sale.run_for(SESSION_S)
-            sale.while_shoppers_come(lambda: _undecided(sale, began) == 0, "the takeover", MOVED_S)
+            sale.while_shoppers_come(lambda: undecided(sale, began) == 0, "the takeover", MOVED_S)
             took = time.monotonic() - began
         sale.run_for(2.0)
     # The second one's partitions come back when its session is over.
-    _wait_until_decided(sale)
+    until_decided(sale)
     return {"taken_over_s": round(took, 1)}
 
 
@@ -96,7 +97,7 @@ def poison(ground: Ground, sale: Sale) -> Figures:
         lambda: topics.count(ground, topics.DEAD_LETTERS) - before >= len(POISON),
         "every one of them to be a dead letter",
     )
-    _wait_until_decided(sale)
+    until_decided(sale)
     letters = topics.count(ground, topics.DEAD_LETTERS) - before
     if letters != len(POISON):
         sale.complain(f"{letters} dead letters of {len(POISON)} messages")
@@ -139,30 +140,13 @@ def _mend(sale: Sale) -> None:
     def decided() -> bool:
         waiting = DeadLetter.objects.filter(item_number=sale.item, state="pending")
         waiting.update(next_at=datetime.now(UTC))
-        return not _undecided(sale)
+        return not undecided(sale)
 
     sale.crowd.join()
     try:
         wait_for(decided, "every reservation to be decided", DECIDED_S, 1.0)
     except DrillBroken as error:
         sale.complain(str(error))
-
-
-def _undecided(sale: Sale, until: float = float("inf")) -> int:
-    """Promises answered until then without order or rejection."""
-    truth = sale.books.read()
-    known = truth.orders.keys() | truth.rejections.keys()
-    promises = sale.crowd.recorder.promises
-    return sum(one.answered <= until and one.reservation_id not in known for one in promises)
-
-
-def _wait_until_decided(sale: Sale) -> None:
-    """The crowd goes, and orders follow. It is not the drill that is broken where they do not."""
-    sale.crowd.join()
-    try:
-        wait_for(lambda: not _undecided(sale), "every reservation to be decided", DECIDED_S, 0.2)
-    except DrillBroken as error:
-        sale.complain(f"{error}; {_undecided(sale)} are not")
 
 
 ALONE = Control(
@@ -195,6 +179,7 @@ FILLED_AGAIN = Control(
     new="",
     told="to be decided",
 )
+LETTERS = Promises(letters=True)
 DRILLS = (
     Drill(
         "kafka-killed", "Kafka killed -9, then kept down", kafka_killed, plan=PATIENT, group="kafka"
@@ -219,6 +204,7 @@ DRILLS = (
         "poison",
         "messages in the topic that nobody understands",
         poison,
+        promises=LETTERS,
         plan=PATIENT,
         group="kafka",
         controls=(ALONE,),
@@ -227,6 +213,7 @@ DRILLS = (
         "every-message-fails",
         "an order consumer that understands no message takes over",
         every_message_fails,
+        promises=LETTERS,
         plan=PATIENT,
         group="kafka",
         controls=(NOT_DRAINED,),

@@ -177,6 +177,11 @@ def test_a_unit_left_over_is_named_where_shoppers_go_away_without() -> None:
     assert said(Promises(to_the_last=True), total=UNITS, unallocated=0) == ""
 
 
+def test_a_reservation_that_became_a_dead_letter_is_named_unless_the_drill_sends_such() -> None:
+    assert said(dead_letters=2) == "2 reservations became dead letters"
+    assert said(Promises(letters=True), dead_letters=2) == ""
+
+
 def test_only_the_named_re_arms_may_happen() -> None:
     reasons = ["drill", "FENCED epoch 3", "campaign ended"]
     assert said(Promises(rearms=("drill",)), rearm_reasons=reasons) == (

@@ -52,6 +52,8 @@ SELECT allocation.shard, allocation.epoch, rearm.stage, rearm.reason
   FROM inventory_rearm rearm JOIN inventory_allocation allocation ON allocation.id = allocation_id
  WHERE allocation.item_id = %s ORDER BY rearm.created_at
 """
+# Also those that were landed later.
+_LETTERS = "SELECT count(*) FROM dead_letters_deadletter WHERE item_number = %s"
 _SELLING = """
 SELECT shard, epoch, source, granted, consumed, script_sha FROM inventory_allocation
  WHERE item_id = %s AND state = 'selling' ORDER BY shard
@@ -94,6 +96,7 @@ class Books:
                 if stage != "closed"
             ],
             rearm_reasons=[reason for *_, reason in rearms],
+            dead_letters=self.query(_LETTERS, self.item)[0][0],
         )
 
     def selling(self) -> dict[int, tuple[int, str]]:

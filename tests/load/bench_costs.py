@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,12 @@ from deploy.local.supervision import Supervisor
 from tests.load import bench_confirm, bench_report
 from tests.load.campaign import Item
 from tests.redis.waiting import until
+from workers import order_consumer
 from workers.runtime.kafka import Names
 
 IDLE_S = 5.0
 DEADLINE_S = 180.0
+LOOK_S = 0.5
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # Processes of these names read topic `order-events`, each as a group of its name; in the order in
 # which an order needs them.
@@ -74,11 +76,15 @@ def _in_small_batches(
 ) -> dict[str, Any]:
     """Of every process, while all of them share the machine."""
     # Once before, not counted: a JVM that has just started costs five times as much.
-    _orders_of_flood(item, folder, 0)
-    log_before = _wal_bytes()
+    bench_confirm._flood(item, folder, 0)
+    _until_at_rest()
+    log_before, known = _wal_bytes(), _orders(item)
     before, started = _spent_s(supervisor), time.monotonic()
-    orders = _orders_of_flood(item, folder, 1)
-    each = _each_us(before, _spent_s(supervisor), idle, time.monotonic() - started, orders)
+    clicks, refused = bench_confirm._flood(item, folder, bench_confirm.FLOOD_REQUESTS)
+    _until_at_rest()
+    after, took_s = _spent_s(supervisor), time.monotonic() - started
+    orders = _orders(item) - known
+    each = _each_us(before, after, idle, took_s, orders)
     resident = _resident_mb(supervisor)
     costs = {
         name: {"us": us, "idle_cores": round(idle[name], 4), "mb": round(resident[name])}
@@ -93,18 +99,26 @@ def _in_small_batches(
     print(
         f"{orders:,} orders: {total:.0f} µs each in all; {wal:,.0f} bytes of write-ahead log each"
     )
-    return {"orders": orders, "wal_bytes": round(wal), "us": round(total), "of": costs}
+    counted = {"clicks": clicks, "refused": refused, "orders": orders}
+    return counted | {"wal_bytes": round(wal), "us": round(total), "of": costs}
 
 
-def _orders_of_flood(item: Item, folder: Path, number: int) -> int:
-    """How many orders a flood has made, once the warehouse has answered all of them."""
+def _orders(item: Item) -> int:
     from control_plane.orders.models import Order
 
-    known, answered = Order.objects.filter(item_id=item.id).count(), _answered()
-    bench_confirm._flood(item, folder, number * bench_confirm.FLOOD_REQUESTS)
-    orders = bench_confirm._settled(item.id)[0] - known
-    until(lambda: _answered() - answered >= orders, "the warehouse has answered all", DEADLINE_S)
-    return orders
+    return Order.objects.filter(item_id=item.id).count()
+
+
+def _until_at_rest(*groups: str) -> None:
+    """Until these, or all, have read all there is. Asks Kafka: rows that are counted cost too."""
+
+    def at_rest() -> bool:
+        return not any(_lag(one) for one in groups or (order_consumer.GROUP, *FOLLOWERS))
+
+    # Twice: what one has read the next one does not have yet.
+    for _ in range(2):
+        time.sleep(LOOK_S)
+        until(at_rest, "all is read", DEADLINE_S, pause_s=LOOK_S)
 
 
 def _one_by_one(
@@ -113,13 +127,14 @@ def _one_by_one(
     """Of each that follows the orders, in full batches, and of PostgreSQL meanwhile."""
     found: dict[str, dict[str, float]] = {}
     with _frozen(supervisor) as wake:
-        known = bench_confirm._settled(item.id)[0]
+        known = _orders(item)
         bench_confirm._flood(item, folder, 2 * bench_confirm.FLOOD_REQUESTS)
-        orders = bench_confirm._settled(item.id)[0] - known
+        _until_at_rest(order_consumer.GROUP)
+        orders = _orders(item) - known
         for name in FOLLOWERS:
             before, started = _spent_s(supervisor), time.monotonic()
             wake(name)
-            until(lambda name=name: _lag(name) == 0, f"{name} has read all", DEADLINE_S)  # type: ignore[misc]
+            _until_at_rest(name)
             took_s = time.monotonic() - started
             each = _each_us(before, _spent_s(supervisor), idle, took_s, orders)
             found[name] = {"us": each[name], "postgres_us": each["postgres"]}
@@ -145,7 +160,9 @@ def _frozen(supervisor: Supervisor) -> Iterator[Callable[[str], None]]:
 
     def tell(name: str, what: signal.Signals) -> None:
         for pid in trees[name]:
-            os.kill(pid, what)
+            # A follower that has died must not leave the others standing still.
+            with suppress(ProcessLookupError):
+                os.kill(pid, what)
 
     try:
         for name in trees:
@@ -157,8 +174,9 @@ def _frozen(supervisor: Supervisor) -> Iterator[Callable[[str], None]]:
 
 
 def _lag(group: str) -> int:
-    """How many messages of `order-events` a group has not committed yet."""
+    """How many messages of its topic a group has not committed yet."""
     names = Names(os.environ.get("SLUICE_KAFKA_PREFIX", ""))
+    name = names.reservations if group == order_consumer.GROUP else names.order_events
     reader = Consumer(
         {
             "bootstrap.servers": os.environ["SLUICE_KAFKA_BROKERS"],
@@ -166,8 +184,8 @@ def _lag(group: str) -> int:
         }
     )
     try:
-        topic = reader.list_topics(names.order_events, timeout=30).topics[names.order_events]
-        partitions = [TopicPartition(names.order_events, number) for number in topic.partitions]
+        topic = reader.list_topics(name, timeout=30).topics[name]
+        partitions = [TopicPartition(name, number) for number in topic.partitions]
         behind = 0
         for one in reader.committed(partitions, timeout=30):
             first, end = reader.get_watermark_offsets(one, timeout=30)
@@ -232,12 +250,6 @@ def _wal_bytes() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
         return int(cursor.fetchone()[0])
-
-
-def _answered() -> int:
-    from control_plane.orders.models import StockAnswer
-
-    return StockAnswer.objects.count()
 
 
 if __name__ == "__main__":

@@ -75,10 +75,7 @@ class Barriers:
     def send_again(self, requests: list[Request]) -> None:
         """As the relay sends them; who cares whether they arrived looks into PostgreSQL."""
         for one in requests:
-            try:
-                self._producer.produce(self._names.reservations, one.value, one.shopper)
-            except BufferError as error:
-                raise Unavailable(f"Kafka: {error}") from error
+            kafka.produce_now(self._producer, self._names.reservations, one.value, key=one.shopper)
         self._producer.poll(0)
 
     def _produce(self, rearm: Rearm) -> _Sent:
@@ -94,12 +91,13 @@ class Barriers:
                 sent.missing.discard(message.partition())
 
         for partition in range(partitions):
-            try:
-                self._producer.produce(
-                    self._names.reservations, value, partition=partition, on_delivery=note
-                )
-            except BufferError as error:
-                raise Unavailable(f"Kafka: {error}") from error
+            kafka.produce_now(
+                self._producer,
+                self._names.reservations,
+                value,
+                partition=partition,
+                on_delivery=note,
+            )
         return sent
 
     def _partitions(self) -> int:

@@ -196,6 +196,18 @@ def deliver(
         raise_for(failures[0])
 
 
+def produce_now(producer: Producer, topic: str, value: str | bytes, **more: Any) -> None:
+    """Hand it to the client; raises Unavailable where that takes none, or knows no such topic."""
+    try:
+        producer.produce(topic, value, **more)
+    except BufferError as error:
+        raise Unavailable(f"Kafka: {error}") from error
+    except KafkaException as error:
+        if is_missing(error.args[0]):
+            raise Unavailable(f"Kafka: topic {topic}: {error}") from error
+        raise
+
+
 def _produce(producer: Producer, message: Outgoing, note: Any, stop: Event) -> None:
     topic, key, value, headers = message
     while True:

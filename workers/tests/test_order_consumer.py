@@ -4,6 +4,8 @@ import json
 import threading
 from contextlib import ExitStack
 from itertools import count, islice
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import redis
@@ -15,6 +17,8 @@ from control_plane.snapshot.document import epoch_ms
 from tests.redis.waiting import until
 from workers import order_consumer
 from workers.order_consumer import GROUP
+from workers.runtime.clock import SystemClock
+from workers.runtime.kafka import Names
 from workers.runtime.verdicts import DeadLetterCap, TooManyDeadLetters
 from workers.tests.consuming import all_committed, reserve, waiting_for_a_lock
 from workers.tests.messages import fields, intent, reservation_id
@@ -181,6 +185,23 @@ def test_who_has_forgotten_statuses_in_an_outage_has_all_of_them_written_again(
         assert work_redis.get(projection.MARKER)
         cache.is_away = False
         until(lambda: not work_redis.get(projection.MARKER), "the mark is taken away", 60)
+
+
+def test_a_batch_that_is_announced_again_in_an_outage_is_kept_once(monkeypatch):
+    class Away:
+        def eval(self, *_arguments):
+            raise redis.ConnectionError("away")
+
+    handler = order_consumer.OrderHandler(
+        cast(Any, None), cast(Any, Away()), SystemClock(), threading.Event(), Names()
+    )
+    first, second = ([cast(Any, SimpleNamespace(name=name))] for name in ("ann", "bob"))
+    monkeypatch.setattr(projection, "status", lambda _one: "{}")
+    for one in (*first, *second):
+        one.reservation_id = one.name
+    for batch in (first, first, first, second, second):
+        handler._write_statuses(batch)
+    assert [one.name for one in handler._unwritten] == ["ann", "bob"]
 
 
 def test_a_status_that_could_not_be_written_is_written_with_the_next_batch(

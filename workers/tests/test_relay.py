@@ -111,9 +111,11 @@ def test_a_relay_whose_topic_is_missing_waits_and_goes_on_where_it_was(
     monkeypatch.setattr(relay, "_producer", Missing())
     until(lambda: relay.turn([shard]) == 1, "the entry is read")
     assert relay.turn([shard]) == 0
+    assert relay.problem and "topic" in relay.problem
     assert pending(cluster, shard) == 1
     monkeypatch.setattr(relay, "_producer", client)
     run_until(relay, shard, nothing_left(cluster, shard))
+    assert relay.problem is None
     assert len(delivered(broker)) == 2
 
 

@@ -1,5 +1,7 @@
 """What a topic took with it is sent again, by whichever relay comes after it."""
 
+from dataclasses import replace
+
 import pytest
 
 from control_plane.orders.models import DatabaseIntent
@@ -72,10 +74,34 @@ def test_it_is_noted_only_when_every_outbox_was_rewound(
     monkeypatch.setattr(topic, "_rewind", away)
     assert keeper._settle_topic() == "node: no answer"
     assert relayed_topic(TOPIC) == "one"
+    assert len(delivered(broker)) == 1
     monkeypatch.setattr(topic, "_rewind", rewind)
     assert keeper._settle_topic() is None
     assert relayed_topic(TOPIC) == "another"
     run_until(new_relay(), shard, lambda: len(delivered(broker)) == 2)
+
+
+def test_a_node_that_is_away_holds_up_no_other_and_no_row(
+    new_relay, clusters, cluster, shard, broker, monkeypatch
+):
+    sell(cluster, shard, ["ann"])
+    run_until(new_relay(), shard, nothing_left(cluster, shard))
+    _settle(clusters, [shard], "one")
+    lost = replace(shard, epoch=99)
+    topic = RelayedTopic(clusters, TOPIC, {TOPIC: "another"})
+    rewind = topic._rewind
+
+    def away(one):
+        if one == lost:
+            raise Unavailable("node: no answer")
+        rewind(one)
+
+    monkeypatch.setattr(topic, "_rewind", away)
+    with pytest.raises(Unavailable):
+        topic.settle([lost, shard])
+    run_until(new_relay(), shard, lambda: len(delivered(broker)) == 2)
+    assert topic._rows == 0
+    assert relayed_topic(TOPIC) == "one"
 
 
 def test_an_outbox_that_is_gone_holds_up_nothing(clusters, cluster, shard):

@@ -63,6 +63,18 @@ def test_rows_that_are_written_while_postgresql_takes_them_are_whole(
     assert judged == set()
 
 
+def test_what_is_wrong_with_writing_the_rows_is_not_taken_for_an_outage(
+    allocation, intent, now, monkeypatch
+):
+    def broken(self, second):
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(undisputed._Seconds, "__missing__", broken)
+    with pytest.raises(ZeroDivisionError, match="a fault of ours"):
+        land([intent("ann")], now)
+    assert not Order.objects.exists()
+
+
 def test_only_who_has_an_order_or_asks_too_much_is_judged(allocation, intent, now, judged):
     land([intent("ann")], now)
     batch = [intent("bob"), intent("ann", key="2"), intent("cid"), intent("cid", key="2")]

@@ -185,14 +185,14 @@ def run(ended, now):
             "en",
             (
                 *("Findings by kind", "an order that nobody reserved", "for a person", "10"),
-                "sent to Kafka again · rejected: over limit",
+                "send to Kafka again · rejected: over limit",
             ),
         ),
         (
             "zh-hans",
             (
                 *("按种类的发现", "没有人预订过的订单", "待人工处理", "10"),
-                "已重新发送到 Kafka · 被拒绝：超出限购",
+                "重新发送到 Kafka · 被拒绝：超出限购",
             ),
         ),
     ],

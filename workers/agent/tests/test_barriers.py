@@ -109,3 +109,15 @@ def test_a_kafka_that_is_away_is_asked_seldom(slow, barriers, clock):
     with pytest.raises(Unavailable):
         barriers.send(REARM)
     assert slow.asked == 2
+
+
+def test_a_topic_that_is_missing_is_unavailable_and_no_reason_to_end(slow, barriers, monkeypatch):
+    def missing(*_args, **_options):
+        raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+
+    monkeypatch.setattr(slow, "produce", missing)
+    with pytest.raises(Unavailable, match="topic reservations"):
+        barriers.send(REARM)
+    request = SimpleNamespace(value="{}", shopper="ann")
+    with pytest.raises(Unavailable, match="topic reservations"):
+        barriers.send_again([cast(Any, request)])
