@@ -52,6 +52,14 @@ class _Call:
     late: bool = False
 
 
+class _Found(NamedTuple):
+    """What came of a search; `left` were not looked for any more and come first in the next."""
+
+    nodes: dict[Shard, Node]
+    problem: str
+    left: list[Shard]
+
+
 class NodeCalls:
     """For one thread. Nothing but this object may use `clusters`: its thread does."""
 
@@ -63,7 +71,10 @@ class NodeCalls:
         self._nodes: dict[Shard, Node] = {}
         self._rest_until: dict[Shard, float] = {}
         self._failures: list[tuple[Shard, Node, redis.RedisError]] = []
-        self._search: Future[tuple[dict[Shard, Node], str]] | None = None
+        # Whose node is looked for, whoever asked: of several who ask by turns the same one might
+        # always be in time for a search.
+        self._lost: dict[Shard, None] = {}
+        self._search: Future[_Found] | None = None
         self._problem = ""
         self._searched_at = float("-inf")
 
@@ -144,35 +155,39 @@ class NodeCalls:
 
     def _find(self, lost: list[Shard]) -> None:
         now = self._clock.monotonic()
-        if self._search is None and lost and now - self._searched_at >= SEARCH_EVERY_S:
+        self._lost |= dict.fromkeys(lost)
+        if self._search is None and self._lost and now - self._searched_at >= SEARCH_EVERY_S:
             self._searched_at = now
             failures, self._failures = self._failures, []
-            self._search = self._threads.submit(self._locate, lost, failures)
+            wanted, self._lost = list(self._lost), {}
+            self._search = self._threads.submit(self._locate, wanted, failures)
             wait([self._search], ANSWER_WAIT_S)
         if self._search is not None and self._search.done():
-            found, problem = self._search.result()
+            found = self._search.result()
             self._search = None
-            self._nodes |= found
-            if problem != self._problem:
-                _log.warning("outboxes out of reach: %s", problem or "none")
-            self._problem = problem
+            self._nodes |= found.nodes
+            self._lost = dict.fromkeys(found.left) | self._lost
+            if found.problem != self._problem:
+                _log.warning("outboxes out of reach: %s", found.problem or "none")
+            self._problem = found.problem
 
     def _locate(
         self, shards: list[Shard], failures: list[tuple[Shard, Node, redis.RedisError]]
-    ) -> tuple[dict[Shard, Node], str]:
+    ) -> _Found:
         """In a thread, one search at a time: StockCluster is for one user, and it may block."""
         end = self._clock.monotonic() + SEARCH_MAX_S
         for shard, node, error in failures:
             self._clusters.of(shard).failed(error, node)
-        found, problem = {}, ""
+        nodes, problem, looked_at = {}, "", 0
         for shard in shards:
+            looked_at += 1
             try:
-                found[shard] = self._clusters.of(shard).node_of(shard)
+                nodes[shard] = self._clusters.of(shard).node_of(shard)
             except Unavailable as error:
                 problem = str(error)
             if self._clock.monotonic() > end:
                 break
-        return found, problem
+        return _Found(nodes, problem, shards[looked_at:])
 
 
 def _execute(node: Node, commands: list[tuple[Any, ...]]) -> list[Any]:
