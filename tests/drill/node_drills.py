@@ -290,7 +290,6 @@ DRILLS = (
         fault="stock master replaced by a replica that had taken nothing over",
         act=stale_replica,
         promises=_LOST,
-        controls=(ARMED_ANEW,),
     ),
     Drill(
         name="there-and-back",
