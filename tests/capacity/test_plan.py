@@ -165,8 +165,8 @@ def test_a_report_says_what_each_process_costs(tmp_path: Path) -> None:
     alone = {"inventory-consumer": {"us": 1.0, "postgres_us": 2.0}}
     alone |= {"order-courier": {"us": 3.0, "postgres_us": 4.0}}
     alone |= {"webhook-consumer": {"us": 5.0, "postgres_us": 0.0}}
-    costs = {"orders": 7, "clicks": 14, "us": 20, "wal_bytes": 900}
-    costs |= {"of": everything, "alone": alone}
+    counted: dict[str, object] = {"orders": 7, "clicks": 14, "us": 20, "wal_bytes": 900}
+    costs = counted | {"of": everything, "alone": alone}
     found = figures.read(report_of(tmp_path, costs=costs)).figures
     assert (found.stack_us, found.wal_bytes, found.scorer_us) == (20, 900, 5.5)
     assert (found.inventory_us, found.courier_us, found.webhook_us) == (1.0, 3.0, 5.0)

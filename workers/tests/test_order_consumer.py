@@ -195,13 +195,11 @@ def test_a_batch_that_is_announced_again_in_an_outage_is_kept_once(monkeypatch):
     handler = order_consumer.OrderHandler(
         cast(Any, None), cast(Any, Away()), SystemClock(), threading.Event(), Names()
     )
-    first, second = ([cast(Any, SimpleNamespace(name=name))] for name in ("ann", "bob"))
+    first, second = ([cast(Any, SimpleNamespace(reservation_id=name))] for name in ("ann", "bob"))
     monkeypatch.setattr(projection, "status", lambda _one: "{}")
-    for one in (*first, *second):
-        one.reservation_id = one.name
     for batch in (first, first, first, second, second):
         handler._write_statuses(batch)
-    assert [one.name for one in handler._unwritten] == ["ann", "bob"]
+    assert [one.reservation_id for one in handler._unwritten] == ["ann", "bob"]
 
 
 def test_a_status_that_could_not_be_written_is_written_with_the_next_batch(

@@ -126,7 +126,7 @@ def test_rows_of_the_database_are_sent_again_too_unless_they_are_decided(
             created_at=clock.now(),
         )
     mark_relayed(DatabaseIntent.objects.values_list("pk", flat=True))
-    first = DatabaseIntent.objects.order_by("pk").first()
+    first = DatabaseIntent.objects.order_by("pk")[0]
     land([intents.decode(first.value.encode())], clock.now())
     _settle(clusters, [shard], "one")
     assert not DatabaseIntent.objects.filter(relayed_at=None).exists()
