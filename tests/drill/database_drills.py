@@ -181,7 +181,6 @@ DRILLS = (
         act=warehouse_away,
         promises=CANCELS,
         plan=MINUTE,
-        controls=(ASKED_AGAIN,),
         group="databases",
     ),
     Drill(

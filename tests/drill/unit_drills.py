@@ -86,7 +86,7 @@ NOT_FOR_LONG = Control(
     file="openresty/gateway/sold_out.lua",
     old="local BELIEVED_S = 0.25",
     new="local BELIEVED_S = 3600",
-    told="to sell again",
+    told="left over|to sell again",
 )
 RETURNED_ONCE = Control(
     guard="returned once",
