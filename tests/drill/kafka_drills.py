@@ -93,10 +93,13 @@ def poison(ground: Ground, sale: Sale) -> Figures:
     topics.put(ground, topics.RESERVATIONS, POISON)
     put = time.monotonic()
     sale.run_for(2.0)
-    sale.while_shoppers_come(
-        lambda: topics.count(ground, topics.DEAD_LETTERS) - before >= len(POISON),
-        "every one of them to be a dead letter",
-    )
+    try:
+        sale.while_shoppers_come(
+            lambda: topics.count(ground, topics.DEAD_LETTERS) - before >= len(POISON),
+            "every one of them to be a dead letter",
+        )
+    except DrillBroken as error:
+        sale.complain(str(error))
     until_decided(sale)
     letters = topics.count(ground, topics.DEAD_LETTERS) - before
     if letters != len(POISON):
