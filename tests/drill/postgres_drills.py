@@ -7,7 +7,6 @@ from threading import Event, Thread
 
 import psycopg2
 
-from tests.drill.database_drills import ASKED_AGAIN
 from tests.drill.drill import PATIENT, Drill, DrillBroken, Figures
 from tests.drill.ground import Ground, wait_for
 from tests.drill.sale import Sale
@@ -109,7 +108,6 @@ DRILLS = (
         "PostgreSQL's postmaster killed -9, recovered; then kept down",
         postgres_killed,
         plan=PATIENT,
-        controls=(ASKED_AGAIN,),
         group="databases",
     ),
     Drill(
@@ -117,7 +115,6 @@ DRILLS = (
         "every connection of PostgreSQL taken while workers start anew",
         connections_exhausted,
         plan=PATIENT,
-        controls=(ASKED_AGAIN,),
         group="databases",
     ),
 )

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from tests.drill.database_drills import ASKED_AGAIN
 from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
 from tests.drill.gateway_drills import SAME_AGAIN
 from tests.drill.ground import Ground, memory_mb
@@ -173,6 +172,5 @@ DRILLS = (
         "postgres-cut",
         "workers and PostgreSQL: reset",
         partial(slow, link="postgres", fault=GONE),
-        ASKED_AGAIN,
     ),
 )
