@@ -5,9 +5,9 @@ import urllib.request
 from datetime import UTC, datetime
 
 from tests.drill import topics
-from tests.drill.decided import DECIDED_S, undecided, until_decided
+from tests.drill.decided import undecided, until_decided
 from tests.drill.drill import PATIENT, Control, Drill, DrillBroken, Figures
-from tests.drill.ground import SECOND_PORT, Ground, memory_mb, wait_for
+from tests.drill.ground import SECOND_PORT, Ground, memory_mb
 from tests.drill.judge import Promises
 from tests.drill.process_drills import LANDED_ONCE
 from tests.drill.sale import Sale
@@ -140,16 +140,11 @@ def _mend(sale: Sale) -> None:
     """The good release is back; what the bad one put aside is tried at once, not in a minute."""
     from control_plane.dead_letters.models import DeadLetter
 
-    def decided() -> bool:
+    def try_now() -> None:
         waiting = DeadLetter.objects.filter(item_number=sale.item, state="pending")
         waiting.update(next_at=datetime.now(UTC))
-        return not undecided(sale)
 
-    sale.crowd.join()
-    try:
-        wait_for(decided, "every reservation to be decided", DECIDED_S, 1.0)
-    except DrillBroken as error:
-        sale.complain(str(error))
+    until_decided(sale, before_each_look=try_now)
 
 
 ALONE = Control(

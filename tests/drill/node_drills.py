@@ -233,11 +233,13 @@ ONE_LIFE = Control(
     new=" then",
     told="state that was rolled back|over_granted",
 )
+# Where a fenced shard is armed anew.
+_BEGINS = """            inventory.begin_rearm(allocation_id, RearmMode.FAST, fault[:200])
+"""
 ARMED_ANEW = Control(
     guard="NOSCRIPT: armed anew, never loaded again",
     file="workers/agent/rounds.py",
-    old="""            inventory.begin_rearm(allocation_id, RearmMode.FAST, fault[:200])
-""",
+    old=_BEGINS,
     # And the new life written down, which would refuse all the same.
     new="""            node = self._clusters.of(shard).node_of(shard)
             node.hset(shard.ctl, "life", str(node.info("replication")["master_replid"]))
@@ -255,11 +257,9 @@ ON_DISK = Control(
 AT_ONCE = Control(
     guard="armed anew at once",
     file="workers/agent/rounds.py",
-    old="""            inventory.begin_rearm(allocation_id, RearmMode.FAST, fault[:200])
-""",
-    new="""            __import__("time").sleep(3)
-            inventory.begin_rearm(allocation_id, RearmMode.FAST, fault[:200])
-""",
+    old=_BEGINS,
+    new=f"""            __import__("time").sleep(3)
+{_BEGINS}""",
     told="P8",
 )
 CAP = Control(

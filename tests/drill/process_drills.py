@@ -216,18 +216,7 @@ def _left_by_others(sale: Sale, relay: str) -> int:
 
 def _duplicates(ground: Ground, sale: Sale) -> Figures:
     """How many events were in Kafka more than once; none means that the fault did not happen."""
-    sale.crowd.join()
-
-    def all_landed() -> bool:
-        truth = sale.books.read()
-        known = truth.orders.keys() | truth.rejections.keys()
-        return all(one.reservation_id in known for one in sale.crowd.recorder.promises)
-
-    try:
-        wait_for(all_landed, "every reservation to be decided", 10.0, 0.2)
-    except DrillBroken as error:
-        # Not the drill is broken: who takes in the events is.
-        sale.complain(str(error))
+    until_decided(sale, 10.0)
     times = Counter(topics.reservations_of(ground, sale.item))
     if not (twice := sum(times.values()) - len(times)):
         raise DrillBroken("no event was delivered twice")

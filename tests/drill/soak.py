@@ -19,9 +19,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.drill import plan
+from tests.drill.decided import until_decided
 from tests.drill.drill import Drill, DrillBroken, Figures, Plan
 from tests.drill.gateway_drills import kill_workers
-from tests.drill.ground import Ground, wait_for
+from tests.drill.ground import Ground
 from tests.drill.judge import Promises
 from tests.drill.promotions import Promotion, RolesWatch, promotions, since
 
@@ -109,7 +110,8 @@ def _soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault], watch: Rol
     done = sum(not one.get("error") for one in timeline)
     if done * 4 < len(faults) * 3:
         raise DrillBroken(f"only {done} of {len(faults)} faults happened: {timeline}")
-    _land(sale)
+    # Before the books are read.
+    until_decided(sale, LANDED_S)
     return {
         "faults": f"{done} of {len(faults)}",
         "well_again_s": round(well - ended, 1),
@@ -198,21 +200,3 @@ def _note_promotions(
             sold = sale.crowd.recorder.reserved([shard], one.at)
             until = min((first.answered for first in sold), default=sells[shard])
             sale.lost_in([shard], since(one, begun, opened) - LAG_S, until)
-
-
-def _land(sale: "Sale") -> None:
-    """The crowd goes; every promise is decided before the books are read."""
-    sale.crowd.join()
-
-    def undecided() -> int:
-        truth = sale.books.read()
-        known = truth.orders.keys() | truth.rejections.keys()
-        return sum(
-            one.reservation_id not in known and one.shard not in sale.lost_shards
-            for one in sale.crowd.recorder.promises
-        )
-
-    try:
-        wait_for(lambda: not undecided(), "every reservation to be decided", LANDED_S, 0.2)
-    except DrillBroken as error:
-        sale.complain(f"{error}; {undecided()} are not")

@@ -203,9 +203,7 @@ def produce_now(producer: Producer, topic: str, value: str | bytes, **more: Any)
     except BufferError as error:
         raise Unavailable(f"Kafka: {error}") from error
     except KafkaException as error:
-        if is_missing(error.args[0]):
-            raise Unavailable(f"Kafka: topic {topic}: {error}") from error
-        raise
+        raise _of_topic(topic, error) from error
 
 
 def _produce(producer: Producer, message: Outgoing, note: Any, stop: Event) -> None:
@@ -223,9 +221,14 @@ def _produce(producer: Producer, message: Outgoing, note: Any, stop: Event) -> N
             if stop.is_set():
                 raise Unavailable("Kafka took no more messages before the stop") from None
         except KafkaException as error:
-            if is_missing(error.args[0]):
-                raise Unavailable(f"Kafka: topic {topic}: {error}") from error
-            raise
+            raise _of_topic(topic, error) from error
+
+
+def _of_topic(topic: str, error: KafkaException) -> Exception:
+    """What to raise for a message that the client refused: Unavailable where the topic may come."""
+    if is_missing(error.args[0]):
+        return Unavailable(f"Kafka: topic {topic}: {error}")
+    return error
 
 
 def raise_for(error: KafkaError) -> None:

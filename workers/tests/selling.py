@@ -1,15 +1,17 @@
 """A gateway's part for tests: batches taken from a shard by its published script."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from control_plane.inventory import services as inventory
 from control_plane.inventory.models import Allocation
+from control_plane.orders.models import DatabaseIntent
 from workers.stock import scripts
 from workers.stock import shard as shards
 from workers.stock.cluster import StockCluster
 from workers.stock.keys import Shard
-from workers.tests.messages import line
+from workers.tests.messages import intent, line, reservation_id
 
 NOW_MS = 1_800_000_000_000
 
@@ -43,3 +45,17 @@ def put_lines(cluster: StockCluster, shard: Shard, *lines: bytes) -> None:
     entry: dict[Any, Any] = {"v": "2", "n": len(lines), "lines": b"\n".join(lines)}
 
     cluster.node_of(shard).xadd(shard.outbox, entry)
+
+
+def reserve_in_database(item: int, shopper: str, now: datetime) -> DatabaseIntent:
+    """A row of the stock source `database`, of the item's first epoch; no relay has seen it."""
+    return DatabaseIntent.objects.create(
+        reservation_id=reservation_id(item, shopper),
+        item_id=item,
+        shard=0,
+        epoch=1,
+        shopper=shopper,
+        qty=1,
+        value=intent(item, shopper).decode(),
+        created_at=now,
+    )

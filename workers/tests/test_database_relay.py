@@ -15,10 +15,9 @@ from workers.runtime.readiness import Readiness
 from workers.runtime.topic_watch import TopicWatch
 from workers.runtime.verdicts import Unavailable
 from workers.tests import relaying
-from workers.tests.messages import intent, reservation_id
 from workers.tests.relaying import delivered
 from workers.tests.running import in_thread
-from workers.tests.selling import sell
+from workers.tests.selling import reserve_in_database, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,21 +43,8 @@ def put(item, clock):
     """Reserve in PostgreSQL for these shoppers; the values as the gateway wrote them."""
 
     def rows(*shoppers):
-        values = [intent(item.pk, shopper) for shopper in shoppers]
-        DatabaseIntent.objects.bulk_create(
-            DatabaseIntent(
-                reservation_id=reservation_id(item.pk, shopper),
-                item_id=item.pk,
-                shard=0,
-                epoch=1,
-                shopper=shopper,
-                qty=1,
-                value=value.decode(),
-                created_at=clock.now(),
-            )
-            for shopper, value in zip(shoppers, values, strict=True)
-        )
-        return values
+        made = [reserve_in_database(item.pk, shopper, clock.now()) for shopper in shoppers]
+        return [row.value.encode() for row in made]
 
     return rows
 

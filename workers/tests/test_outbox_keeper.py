@@ -14,7 +14,6 @@ from tests.redis.waiting import until
 from workers import intent as intents
 from workers.runtime.clock import SystemClock
 from workers.stock.keys import Shard
-from workers.tests.messages import intent, reservation_id
 from workers.tests.relaying import (
     delivered,
     nothing_left,
@@ -22,7 +21,7 @@ from workers.tests.relaying import (
     requests_in,
     run_until,
 )
-from workers.tests.selling import close, sell
+from workers.tests.selling import close, reserve_in_database, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -238,19 +237,7 @@ def test_intents_of_the_database_are_forgotten_when_they_are_decided(
     keeper, allocation, item, clock
 ):
     now = clock.now()
-    rows = [
-        DatabaseIntent.objects.create(
-            reservation_id=reservation_id(item.pk, name),
-            item_id=item.pk,
-            shard=0,
-            epoch=1,
-            shopper=name,
-            qty=1,
-            value=intent(item.pk, name).decode(),
-            created_at=now,
-        )
-        for name in ("ann", "bob")
-    ]
+    rows = [reserve_in_database(item.pk, name, now) for name in ("ann", "bob")]
     mark_relayed([row.pk for row in rows])
     land([intents.decode(rows[0].value.encode())], now)
     keeper.turn()

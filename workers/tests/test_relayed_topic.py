@@ -10,9 +10,8 @@ from tests.redis.waiting import until
 from workers import intent as intents
 from workers.relayed_topic import RelayedTopic
 from workers.runtime.verdicts import Unavailable
-from workers.tests.messages import intent, reservation_id
 from workers.tests.relaying import delivered, nothing_left, run_until
-from workers.tests.selling import sell
+from workers.tests.selling import reserve_in_database, sell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOPIC = "reservations"
@@ -114,19 +113,8 @@ def test_an_outbox_that_is_gone_holds_up_nothing(clusters, cluster, shard):
 def test_rows_of_the_database_are_sent_again_too_unless_they_are_decided(
     clusters, shard, allocation, clock
 ):
-    for shopper in ("ann", "bob"):
-        DatabaseIntent.objects.create(
-            reservation_id=reservation_id(shard.item, shopper),
-            item_id=shard.item,
-            shard=0,
-            epoch=1,
-            shopper=shopper,
-            qty=1,
-            value=intent(shard.item, shopper).decode(),
-            created_at=clock.now(),
-        )
-    mark_relayed(DatabaseIntent.objects.values_list("pk", flat=True))
-    first = DatabaseIntent.objects.order_by("pk")[0]
+    first, second = (reserve_in_database(shard.item, name, clock.now()) for name in ("ann", "bob"))
+    mark_relayed([first.pk, second.pk])
     land([intents.decode(first.value.encode())], clock.now())
     _settle(clusters, [shard], "one")
     assert not DatabaseIntent.objects.filter(relayed_at=None).exists()
