@@ -9,10 +9,9 @@ The exit code is 1 unless every drill passed and every control run failed as it 
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -20,7 +19,7 @@ from rich.console import Console
 from deploy.local.ports import PROFILES
 from deploy.local.process import CannotStart
 from deploy.local.site import ROOT
-from tests.drill import page, report, running, soak
+from tests.drill import child, page, report, running, soak
 from tests.drill.catalog import DRILLS
 from tests.drill.control import Copies
 from tests.drill.drill import Drill, Result
@@ -31,6 +30,7 @@ CONSOLE = running.CONSOLE
 
 def main() -> int:
     """Run the drills that were asked for."""
+    child.leave_tidily()
     arguments = _arguments()
     chosen = _chosen(arguments)
     if arguments.list:
@@ -47,16 +47,16 @@ def main() -> int:
     except CannotStart as error:
         CONSOLE.print(f"drill: {error}")
         return 2
+    # Controls take longer than the drills: what is known is kept, whatever becomes of them.
+    _keep(results, arguments)
     if not arguments.no_controls:
-        _controls(results)
-    target = arguments.report
-    report.write(results, target, seed=arguments.seed if arguments.soak else None)
-    page.write(json.loads(target.read_text()), target.with_suffix(".html"))
+        for _ in _controls(results):
+            _keep(results, arguments)
     report.show(Console(width=160), results)
     red = [result.drill.name for result in results if not result.green]
     CONSOLE.print(
         f"{len(results) - len(red)} of {len(results)} drills green in "
-        f"{time.monotonic() - began:.0f} s; report in {os.path.relpath(target, ROOT)}, "
+        f"{time.monotonic() - began:.0f} s; report in {os.path.relpath(arguments.report, ROOT)}, "
         "and the page beside it"
     )
     if arguments.soak:
@@ -120,7 +120,7 @@ def _elsewhere(
     if not arguments.no_controls and any(drill.controls for drill in chosen):
         words.append("--keep-template")
     words += [f"--{name}" for name in ("keep-data", "stay-up") if vars(arguments)[_field(name)]]
-    subprocess.run([sys.executable, "-m", "tests.drill", *words], check=False, cwd=ROOT)
+    child.run("tests.drill", words, ROOT)
     try:
         return report.read(path, chosen)
     except OSError as error:
@@ -131,8 +131,15 @@ def _field(option: str) -> str:
     return option.replace("-", "_")
 
 
-def _controls(results: Sequence[Result]) -> None:
-    """The stack is down now, so a copy's can have its ports."""
+def _keep(results: Sequence[Result], arguments: argparse.Namespace) -> None:
+    """The report as far as it goes, and its page."""
+    target = arguments.report
+    report.write(results, target, seed=arguments.seed if arguments.soak else None)
+    page.write(json.loads(target.read_text()), target.with_suffix(".html"))
+
+
+def _controls(results: Sequence[Result]) -> Iterator[str]:
+    """Each one's outcome; the stack is down now, so a copy's can have its ports."""
     for result in results:
         copies = Copies(running.template(result.drill.profile))
         for control in result.drill.controls:
@@ -141,6 +148,7 @@ def _controls(results: Sequence[Result]) -> None:
             said = copies.run(result.drill, control)
             result.controls[control.guard] = said
             CONSOLE.print(f"   {said} ({time.monotonic() - began:.1f} s)")
+            yield said
 
 
 if __name__ == "__main__":

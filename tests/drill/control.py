@@ -10,13 +10,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.site import ROOT
+from tests.drill import child
 from tests.drill.drill import AS_IT_MUST, Control, Drill
 
 # Installed, not built: the copy may use the original's.
@@ -89,7 +89,10 @@ def copy_tree(target: Path) -> None:
 
 def _verdict(tree: Path, drill: Drill, control: Control) -> str:
     (tree / "var" / "drill" / "report.json").unlink(missing_ok=True)
-    done = _run(tree, "tests.drill", "--name", drill.name, "--no-controls", "--keep-data")
+    try:
+        done = _run(tree, "tests.drill", "--name", drill.name, "--no-controls", "--keep-data")
+    except subprocess.TimeoutExpired:
+        return f"the control did not come to a verdict within {DEADLINE_S} s"
     try:
         [found] = json.loads((tree / "var" / "drill" / "report.json").read_text())["drills"]
     except (OSError, ValueError) as error:
@@ -101,19 +104,10 @@ def _verdict(tree: Path, drill: Drill, control: Control) -> str:
 
 
 def _run(tree: Path, module: str, *words: str) -> str:
-    """A module of the copy; what it printed."""
+    """A module of the copy; what it printed. Raises subprocess.TimeoutExpired."""
     if not tree.exists():
         return ""
     names = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
     names.pop("DJANGO_SETTINGS_MODULE", None)
-    done = subprocess.run(
-        [sys.executable, "-m", module, *words],
-        check=False,
-        cwd=tree,
-        env=names | {"PYTHONPATH": str(tree)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=DEADLINE_S,
-    )
-    return done.stdout
+    names["PYTHONPATH"] = str(tree)
+    return child.run(module, words, tree, names=names, deadline_s=DEADLINE_S, quiet=True)

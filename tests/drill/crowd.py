@@ -31,7 +31,6 @@ UNKNOWN = ("busy", "pending", "connection")
 AGAIN = {"Purchase-Retry": "1"}
 # Of those who want more: who comes back for it later.
 LATER_SHARE = 0.7
-CROWD_MAX_S = 40.0
 WAITS = ("queued", "busy", "rate_limited", "pending", "not_found", "connection")
 # When the crowd is sent home, requests on their way get this long.
 LEAVE_S = 3.0
@@ -51,7 +50,11 @@ class Counter:
 
 
 class Crowd:
-    """`start` at `opens` (Unix seconds); `leave` ends it, whatever they are waiting for."""
+    """`start` at `opens` (Unix seconds); `leave` ends it, whatever they are waiting for.
+
+    Shoppers come until `join`, and for `seconds` at least, but not longer than `most_s`: once
+    nobody comes any more, nobody comes back.
+    """
 
     def __init__(
         self,
@@ -59,16 +62,16 @@ class Crowd:
         rate_per_s: int,
         seconds: float,
         seed: int,
-        most_s: float = CROWD_MAX_S,
+        most_s: float,
     ) -> None:
         self.recorder = Recorder()
         self._most_s = most_s
         self._counter, self._rate, self._seconds = counter, rate_per_s, seconds
         self._choice = random.Random(seed)
         self._leave = threading.Event()
+        self._is_joined = False
         self._thread: threading.Thread | None = None
         self._failed: BaseException | None = None
-        self._opened = 0.0
         self.arrived = 0
 
     def start(self, opens: float) -> None:
@@ -90,15 +93,10 @@ class Crowd:
 
     def join(self) -> None:
         """Wait until everybody who was to come has come, then as `leave`."""
+        self._is_joined = True
         if self._thread:
-            self._thread.join(CROWD_MAX_S + PATIENCE_S)
+            self._thread.join(self._most_s + PATIENCE_S)
         self.leave()
-
-    def keep_coming(self, seconds: float) -> None:
-        """Shoppers go on coming for at least so much longer, within `most_s` in all."""
-        if self._opened:
-            wanted = time.monotonic() - self._opened + seconds
-            self._seconds = min(max(self._seconds, wanted), self._most_s)
 
     def _run(self, opens: float) -> None:
         try:
@@ -112,9 +110,9 @@ class Crowd:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
             tasks: set[asyncio.Task[None]] = set()
-            self._opened = time.monotonic()
-            while (since := time.monotonic() - self._opened) < self._seconds:
-                if self._leave.is_set():
+            opened = time.monotonic()
+            while (since := time.monotonic() - opened) < self._most_s:
+                if self._leave.is_set() or (self._is_joined and since > self._seconds):
                     break
                 due = int(since * self._rate) + 1
                 while self.arrived < due:

@@ -37,17 +37,18 @@ class Control:
 
 @dataclass(frozen=True)
 class Plan:
-    """The sale meanwhile: `rate_per_s` shoppers arrive for `seconds`, longer if need be."""
+    """The sale meanwhile: `rate_per_s` shoppers arrive as long as the fault takes.
 
-    units: int = 4000
+    At least for `seconds`, and at most for `most_s`, whatever it still needs.
+    """
+
+    # More than anybody can buy before they leave, however slow the machine makes the drill.
+    units: int = 30_000
     limit: int = 2
     rate_per_s: int = 180
     seconds: float = 6.0
-    # They leave then, whatever the fault still needs.
-    most_s: float = 40.0
+    most_s: float = 90.0
     lead_s: float = 3.0
-    # Beyond what a drill has asked for: nobody comes back once they have gone.
-    stay_s: float = 1.0
     queue_mode: str = "off"
     queue_k: int = 4
 
@@ -55,7 +56,7 @@ class Plan:
 STRICT = Promises()
 USUAL = Plan()
 # Few shoppers for long: for drills that wait for something, on a machine with other work too.
-PATIENT = Plan(units=8000, rate_per_s=40, seconds=20.0, most_s=150.0, stay_s=10.0)
+PATIENT = Plan(units=8000, rate_per_s=40, seconds=20.0, most_s=150.0)
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,14 @@ def check(
     truth: Truth,
     *,
     may_end: bool = False,
-    spoilt: bool = False,
+    by_hand: int = 0,
     lost: Collection[int] = (),
 ) -> list[str]:
     """Every broken promise of the history, one line each; empty when there is none.
 
     may_end: orders are cancelled or a node lost state, so that who had a unit may lose it.
-    lost: the shards of which alone that is true. spoilt: somebody added units by hand, so more were
-    promised than there are.
+    lost: the shards of which alone that is true. by_hand: units that somebody added to a counter,
+    so that as many more may be promised.
     """
     purchases = [one for one in heard if one.what in KEY_OF]
     # A shopper has one shard, so that what the others of it are told says nothing of his.
@@ -42,7 +42,7 @@ def check(
         *_one_reservation_one_shopper(heard),
         *_orders_were_asked_for(purchases, truth, lost, may_end=may_end),
         *([] if may_end else _held_stays_held(kept)),
-        *([] if may_end or spoilt else _no_more_than_there_is(kept, truth)),
+        *([] if may_end else _no_more_than_there_is(kept, truth, by_hand)),
     ]
 
 
@@ -117,10 +117,11 @@ def _held_stays_held(purchases: Iterable[Heard]) -> list[str]:
     return _told("told no after RESERVED", wrong)
 
 
-def _no_more_than_there_is(purchases: Iterable[Heard], truth: Truth) -> list[str]:
+def _no_more_than_there_is(purchases: Iterable[Heard], truth: Truth, by_hand: int) -> list[str]:
     units = {one.reservation_id: one.qty for one in purchases if one.outcome in HELD}
-    if (promised := sum(units.values())) > truth.total:
-        return [f"{promised} units were promised, and there are {truth.total}"]
+    there_are = truth.total + by_hand
+    if (promised := sum(units.values())) > there_are:
+        return [f"{promised} units were promised, and there are {there_are}"]
     return []
 
 

@@ -29,7 +29,7 @@ class Promises:
 
     failover: a node lost state, so an answered RESERVED may be lost, late or honestly rejected,
     within the spans that the drill measured (`Evidence.may_be_lost`).
-    spoilt: somebody changed a counter by hand, so PostgreSQL has to refuse as over_granted.
+    by_hand: units somebody adds to a counter; PostgreSQL has to refuse them as over_granted.
     returns: orders are cancelled or expire. sells_out: there are more shoppers than units.
     to_the_last: so many more, until the end, that not one unit may be left over.
     letters: something is sent that becomes dead letters; else no reservation may become one.
@@ -37,7 +37,7 @@ class Promises:
     """
 
     failover: bool = False
-    spoilt: bool = False
+    by_hand: int = 0
     returns: bool = False
     sells_out: bool = False
     to_the_last: bool = False
@@ -189,7 +189,7 @@ def _what_became(evidence: Evidence, allowed: Promises) -> list[str]:
     # All of them, also those whose answer never arrived.
     for reason, times in Counter(truth.rejections.values()).items():
         honest = (allowed.failover and reason in HONEST_REJECTIONS) or (
-            allowed.spoilt and reason == "over_granted"
+            allowed.by_hand and reason == "over_granted"
         )
         if not honest:
             complaints.append(f"{times} reservations rejected as {reason}")

@@ -1,7 +1,6 @@
 """Faults of the stock Redis: killed, rolled back, taken over, frozen, held down."""
 
 import time
-from dataclasses import replace
 
 from tests.drill.drill import Control, Drill, DrillBroken, Figures, Plan
 from tests.drill.ground import Ground
@@ -16,6 +15,8 @@ SHARD = 0
 SELLS_AFTER_PROMOTION_S = 1.0
 # How far a replica, or the disk, may be behind what was answered.
 LAG_S, FSYNC_S = 0.5, 1.5
+# Units added to a counter.
+BY_HAND = 120
 
 
 def master_killed(ground: Ground, sale: Sale) -> Figures:
@@ -134,21 +135,20 @@ def master_held_down(ground: Ground, sale: Sale) -> Figures:
 
 def counter_changed(ground: Ground, sale: Sale) -> Figures:
     """Somebody adds units to a shard by hand while no agent looks: PostgreSQL has the last word."""
-    extra = 120
     selling = sale.books.selling()
     where = tag(sale.item, SHARD, selling[SHARD][0])
     with ground.frozen("stock-agent"):
         with sale.nodes.client(sale.nodes.master_of(where)) as client:
-            client.incrby(f"{where}:avail", extra)
+            client.incrby(f"{where}:avail", BY_HAND)
         granted = sale.books.granted()[SHARD][0]
 
         def oversells() -> bool:
             sold = sale.crowd.recorder.reserved([SHARD], 0.0)
-            return sum(one.qty for one in sold) > granted + extra // 2
+            return sum(one.qty for one in sold) > granted + BY_HAND // 2
 
         sale.while_shoppers_come(oversells, "the shard to sell more than it was granted")
     _wait_for_next_epoch(sale, selling[SHARD][0])
-    return {"added_by_hand": extra}
+    return {"added_by_hand": BY_HAND}
 
 
 def _outage(sale: Sale, shards: list[int], since: float, promoted: float, sold: float) -> Figures:
@@ -163,8 +163,11 @@ def _outage(sale: Sale, shards: list[int], since: float, promoted: float, sold: 
     served = [one for one in sale.crowd.recorder.reserved(others, since) if one.asked <= sold]
     before = sale.crowd.recorder.reserved(others, 0.0)[: len(served)]
     after_s = sold - promoted
+    p99_ms = [_p99_ms(before), _p99_ms(served)]
     if after_s > SELLS_AFTER_PROMOTION_S:
-        sale.complain(f"P8: sold again only {after_s:.2f} s after the promotion")
+        # On a full machine that is what it says.
+        steady = f"the others' p99 was {p99_ms[0]:g} ms before"
+        sale.complain(f"P8: sold again only {after_s:.2f} s after the promotion; {steady}")
     return {
         "P8": {
             "value": round(after_s, 2),
@@ -177,7 +180,7 @@ def _outage(sale: Sale, shards: list[int], since: float, promoted: float, sold: 
         "refused_meanwhile": len(mine),
         "others_refused": len(refused),
         "others_sold": len(served),
-        "others_p99_ms": [_p99_ms(before), _p99_ms(served)],
+        "others_p99_ms": p99_ms,
     }
 
 
@@ -295,8 +298,7 @@ DRILLS = (
         name="there-and-back",
         fault="A → stale B → A without a restart, stock agent frozen",
         act=there_and_back,
-        promises=replace(_LOST, sells_out=True),
-        plan=Plan(units=1200, seconds=12.0),
+        promises=_LOST,
         controls=(ONE_LIFE,),
     ),
     Drill(
@@ -317,7 +319,7 @@ DRILLS = (
         name="counter-changed",
         fault="units added to a shard by hand, stock agent frozen",
         act=counter_changed,
-        promises=Promises(spoilt=True, sells_out=True, rearms=("its books do not balance",)),
+        promises=Promises(by_hand=BY_HAND, sells_out=True, rearms=("its books do not balance",)),
         plan=Plan(units=450),
         controls=(CAP,),
     ),

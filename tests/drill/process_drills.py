@@ -339,7 +339,7 @@ DRILLS = (
         fault="full re-arm under load, orders lagging behind",
         act=full_rearm,
         promises=Promises(rearms=("drill",), sells_out=True),
-        plan=Plan(units=1800, seconds=10.0),
+        plan=Plan(units=1800, rate_per_s=90, seconds=20.0),
         controls=(AFTER_THE_BARRIER,),
     ),
     Drill(

@@ -79,7 +79,7 @@ def run(ground: Ground, drill: Drill) -> Result:
         if sale.lost_shards:
             allowed = replace(allowed, failover=True)
         evidence, counted = sale.close(allowed)
-        complaints = judge(evidence, allowed) + _of_the_way_there(sale, drill.name, drill.promises)
+        complaints = judge(evidence, allowed) + _of_the_way_there(sale, drill.promises)
         verdict = "fail" if complaints else "pass"
         figures |= counted
     except BROKEN as error:
@@ -90,6 +90,8 @@ def run(ground: Ground, drill: Drill) -> Result:
         if sale is not None:
             # What came of the sale may explain why the drill could not be done.
             figures = sale.abandon()
+    if sale is not None:
+        _keep_history(sale, drill.name)
     result = Result(drill, verdict, complaints, figures, time.monotonic() - began)
     colour = report.COLOURS[verdict]
     CONSOLE.print(f"   [{colour}]{verdict}[/] in {result.seconds:.1f} s: {report.figures(figures)}")
@@ -103,18 +105,20 @@ def template(profile: str) -> Path:
     return ROOT / "var" / f"{profile}-template"
 
 
-def _of_the_way_there(sale: "Sale", name: str, allowed: Promises) -> list[str]:
-    """The history: written down, and checked."""
+def _keep_history(sale: "Sale", name: str) -> None:
     heard = sale.crowd.recorder.heard()
     HISTORIES.mkdir(parents=True, exist_ok=True)
     began = min((one.asked for one in heard), default=0.0)
     with (HISTORIES / f"{name}.jsonl").open("w") as file:
         file.writelines(json.dumps(row) + "\n" for row in history.rows(heard, began))
+
+
+def _of_the_way_there(sale: "Sale", allowed: Promises) -> list[str]:
     return history.check(
-        heard,
+        sale.crowd.recorder.heard(),
         sale.books.read(),
         may_end=allowed.failover or allowed.returns,
-        spoilt=allowed.spoilt,
+        by_hand=allowed.by_hand,
         lost=sale.lost_shards,
     )
 

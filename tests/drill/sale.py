@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import jwt
@@ -24,6 +25,8 @@ REST_S = 60.0
 LANDED_S = 40.0
 SELLS_S = 60.0
 HOPELESS_S = 3.0
+# Shoppers go on for so long after the fault.
+STAY_S = 1.0
 # Less than that sold, and the drill has shown nothing.
 SOLD_AT_LEAST = 0.25
 # An answer may have been on its way when its node died; looking at the clock takes time too.
@@ -77,7 +80,6 @@ class Sale:
 
     def run_for(self, seconds: float) -> None:
         """Let the sale go on."""
-        self.crowd.keep_coming(seconds + self.plan.stay_s)
         time.sleep(seconds)
 
     def until_sells(self, shard: int, since: float, deadline_s: float = SELLS_S) -> float:
@@ -92,13 +94,8 @@ class Sale:
     def while_shoppers_come(
         self, look: Callable[[], T], what: str, deadline_s: float = SELLS_S
     ) -> T:
-        """As `wait_for`; the crowd goes on as long as it takes, and a little longer."""
-
-        def look_on() -> T:
-            self.crowd.keep_coming(self.plan.stay_s)
-            return look()
-
-        return wait_for(look_on, what, deadline_s)
+        """As `wait_for`; shoppers come meanwhile (`crowd.py`)."""
+        return wait_for(look, what, deadline_s)
 
     def until_sold_out(self) -> float:
         """Until the last unit is in an order; when it was."""
@@ -106,6 +103,11 @@ class Sale:
             lambda: (truth := self.books.read()).live_units == truth.total, "the last unit"
         )
         return time.monotonic()
+
+    def sell_to_the_last(self) -> None:
+        """Give shoppers the time for it; the judge has what is left over (`to_the_last`)."""
+        with suppress(DrillBroken):
+            self.until_sold_out()
 
     @property
     def complaints(self) -> list[str]:
@@ -125,8 +127,9 @@ class Sale:
 
     def close(self, allowed: Promises) -> tuple[Evidence, Figures]:
         """The crowd goes, everything comes to rest, the campaign ends, every epoch is closed."""
+        time.sleep(STAY_S)
         self.crowd.join()
-        if not allowed.spoilt:
+        if not allowed.by_hand:
             self._wait_for_the_shards_books()
         self._end()
         self._settle(self._closed)

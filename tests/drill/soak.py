@@ -71,7 +71,6 @@ def drills(seconds: float, seed: int) -> list[Drill]:
                 rate_per_s=RATE_PER_S,
                 seconds=plan.ROUND_S,
                 most_s=plan.ROUND_S + STAYS_S,
-                stay_s=20.0,
             ),
             group="soak",
             profile=PROFILE,

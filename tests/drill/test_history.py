@@ -90,8 +90,9 @@ def test_where_orders_end_a_unit_may_be_lost_again_and_sold_twice() -> None:
 
 def test_where_units_were_added_by_hand_more_may_be_promised_and_held_stays_held() -> None:
     more = heard(6.0, "dan", "buy", "reserved", "r-dan", 2)
-    assert check([*GOOD, more], TRUTH, spoilt=True) == []
-    told = check([*GOOD, heard(6.0, "ann", "repeat", "sold_out")], TRUTH, spoilt=True)
+    assert check([*GOOD, more], TRUTH, by_hand=1) == []
+    assert "4 units were promised, and there are 3" in check([*GOOD, more], TRUTH)[0]
+    told = check([*GOOD, heard(6.0, "ann", "repeat", "sold_out")], TRUTH, by_hand=1)
     assert "told no after RESERVED" in "; ".join(told)
 
 

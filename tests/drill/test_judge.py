@@ -138,13 +138,13 @@ def test_units_that_were_never_granted_are_no_failovers_fault(reason: str) -> No
 
 
 def test_a_counter_changed_by_hand_may_be_refused_and_nothing_else() -> None:
-    spoilt = Promises(spoilt=True)
+    by_hand = Promises(by_hand=120)
     over_granted = {**without("7-0-2"), "rejections": {"7-0-2": "over_granted"}}
-    assert said(spoilt, **over_granted) == ""
+    assert said(by_hand, **over_granted) == ""
     assert "over_limit" in said(
-        spoilt, **{**without("7-0-2"), "rejections": {"7-0-2": "over_limit"}}
+        by_hand, **{**without("7-0-2"), "rejections": {"7-0-2": "over_limit"}}
     )
-    assert "lost" in said(spoilt, **without("7-0-2"))
+    assert "lost" in said(by_hand, **without("7-0-2"))
 
 
 def test_a_rejection_whose_answer_never_arrived_is_seen_too() -> None:

@@ -51,8 +51,6 @@ CUTS = (
 
 def act(ground: ZonesGround, sale: Sale, cut: Cut) -> Figures:
     """Sell, cut, sell on, heal, sell on."""
-    # Until they are sent home: a look at nodes behind a cut wire takes longer than a crowd waits.
-    sale.crowd.keep_coming(PLAN.most_s)
     sale.run_for(BEFORE_S)
     masters = {shard: sale.master_of(shard) for shard in range(sale.shards)}
     lost = [shard for shard, node in masters.items() if STOCK[node] == cut.zone]

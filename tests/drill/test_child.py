@@ -1,0 +1,93 @@
+"""Who interrupts the drills leaves no stack up: the child cleans up, and is waited for."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.local.site import ROOT
+from tests.drill import child
+
+# A stack in small: what is up is a file, and taking it down takes a moment.
+STACK = """
+import sys, time
+from pathlib import Path
+from tests.drill.child import leave_tidily
+leave_tidily()
+up = Path(sys.argv[1])
+up.touch()
+try:
+    time.sleep(30)
+finally:
+    time.sleep(1)
+    up.unlink()
+"""
+# Itself a parent, as `make drill` is of the drills of a profile.
+PARENT = """
+import sys
+from pathlib import Path
+from tests.drill import child
+child.leave_tidily()
+child.run("stack", sys.argv[1:], Path.cwd())
+"""
+PROMPT_S = 20.0
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "stack.py").write_text(STACK)
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    return tmp_path
+
+
+def wait_until(up: Path, there: bool = True) -> None:
+    give_up = time.monotonic() + PROMPT_S
+    while up.exists() is not there:
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_ends_the_parent_waits_for_the_childs_stack(tree: Path, number: int) -> None:
+    up = tree / "up"
+    parent = subprocess.Popen([sys.executable, "-m", "parent", str(up)], cwd=tree)
+    try:
+        wait_until(up)
+        parent.send_signal(number)
+        assert parent.wait(PROMPT_S) == 128 + number
+        assert not up.exists()
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_a_second_signal_does_not_interrupt_the_cleaning_up(tree: Path) -> None:
+    up = tree / "up"
+    stack = subprocess.Popen([sys.executable, "-m", "stack", str(up)], cwd=tree)
+    try:
+        wait_until(up)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            stack.send_signal(number)
+            time.sleep(0.2)
+        assert stack.wait(PROMPT_S) == 128 + signal.SIGINT
+        assert not up.exists()
+    finally:
+        stack.kill()
+        stack.wait()
+
+
+def test_what_takes_too_long_cleans_up_too(tree: Path) -> None:
+    up = tree / "up"
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.run("stack", [str(up)], tree, deadline_s=5.0, quiet=True)
+    assert not up.exists()
+
+
+def test_what_it_printed_is_kept_when_quiet(tree: Path) -> None:
+    (tree / "says.py").write_text("import sys; print(*sys.argv[1:])")
+    assert child.run("says", ["this", "and that"], tree, quiet=True) == "this and that\n"
