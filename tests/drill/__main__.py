@@ -42,13 +42,17 @@ def main() -> int:
         CONSOLE.print("no drill of that name; --list shows them")
         return 2
     began = time.monotonic()
+    results: list[Result] = []
+    arguments.report.unlink(missing_ok=True)
     try:
-        results = _run(chosen, arguments)
+        # What is known is kept, whatever becomes of the others and of the controls.
+        for result in _run(chosen, arguments):
+            result.with_controls = not arguments.no_controls
+            results.append(result)
+            _keep(results, arguments)
     except CannotStart as error:
         CONSOLE.print(f"drill: {error}")
         return 2
-    # Controls take longer than the drills: what is known is kept, whatever becomes of them.
-    _keep(results, arguments)
     if not arguments.no_controls:
         for _ in _controls(results):
             _keep(results, arguments)
@@ -91,23 +95,22 @@ def _chosen(arguments: argparse.Namespace) -> list[Drill]:
     ]
 
 
-def _run(chosen: Sequence[Drill], arguments: argparse.Namespace) -> list[Result]:
+def _run(chosen: Sequence[Drill], arguments: argparse.Namespace) -> Iterator[Result]:
     """One stack after another; of several each in a process, as Django is set up but once."""
     profiles = list(dict.fromkeys(arguments.profile or drill.profile for drill in chosen))
     with_controls = not arguments.no_controls and any(drill.controls for drill in chosen)
     if len(profiles) == 1:
-        return running.on_the_stack(
+        yield from running.on_the_stack(
             profiles[0],
             chosen,
             keep_template=with_controls or arguments.keep_template,
             keep_data=arguments.keep_data,
             stay_up=arguments.stay_up,
         )
-    results = []
+        return
     for profile in profiles:
         here = [drill for drill in chosen if drill.profile == profile]
-        results += _elsewhere(profile, here, arguments)
-    return results
+        yield from _elsewhere(profile, here, arguments)
 
 
 def _elsewhere(
@@ -121,6 +124,7 @@ def _elsewhere(
         words.append("--keep-template")
     words += [f"--{name}" for name in ("keep-data", "stay-up") if vars(arguments)[_field(name)]]
     child.run("tests.drill", words, ROOT)
+    child.leave_if_asked()
     try:
         return report.read(path, chosen)
     except OSError as error:
@@ -145,6 +149,7 @@ def _controls(results: Sequence[Result]) -> Iterator[str]:
         for control in result.drill.controls:
             CONSOLE.print(f"── control of {result.drill.name}: without {control.guard!r}")
             began = time.monotonic()
+            child.leave_if_asked()
             said = copies.run(result.drill, control)
             result.controls[control.guard] = said
             CONSOLE.print(f"   {said} ({time.monotonic() - began:.1f} s)")

@@ -1,21 +1,51 @@
-"""A program run to its end, whose own stack comes down also when this one is interrupted."""
+"""Programs with stacks of their own, which come down also when this one is interrupted."""
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 # A stack takes so long to come down.
 GOODBYE_S = 90.0
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+# Who insists is not kept waiting.
+INSISTS = 3
+
+
+class _Leaving:
+    code = 0
+    asked = 0
+    # Depth of `undisturbed`.
+    cleaning = 0
 
 
 def leave_tidily() -> None:
-    """SIGINT and SIGTERM raise SystemExit, once: what cleans up afterwards is not interrupted."""
-    for number in _INTERRUPTS:
+    """SIGINT and SIGTERM raise SystemExit, once: what cleans up afterwards is not interrupted.
+
+    The third one ends the process at once.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
+
+
+def leave_if_asked() -> None:
+    """Raise it again where another exception has taken its place."""
+    if _Leaving.code:
+        raise SystemExit(_Leaving.code)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """For cleaning up: a signal is obeyed behind the block."""
+    _Leaving.cleaning += 1
+    try:
+        yield
+    finally:
+        _Leaving.cleaning -= 1
+    leave_if_asked()
 
 
 def run(
@@ -42,22 +72,29 @@ def run(
     )
     try:
         return child.communicate(timeout=deadline_s)[0] or ""
+    except subprocess.TimeoutExpired as error:
+        error.output = _goodbye(child)
+        raise
     except BaseException:
         _goodbye(child)
         raise
 
 
-def _goodbye(child: "subprocess.Popen[str]") -> None:
+def _goodbye(child: "subprocess.Popen[str]") -> str:
     child.terminate()
     try:
-        child.communicate(timeout=GOODBYE_S)
+        return child.communicate(timeout=GOODBYE_S)[0] or ""
     except subprocess.TimeoutExpired:
         child.kill()
-        child.wait()
+        return child.communicate()[0] or ""
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    for each in _INTERRUPTS:
-        # Not SIG_IGN, which what is started now would inherit.
-        signal.signal(each, lambda *_: None)
-    raise SystemExit(128 + number)
+    _Leaving.asked += 1
+    if _Leaving.asked >= INSISTS:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    if not _Leaving.code:
+        _Leaving.code = 128 + number
+        if not _Leaving.cleaning:
+            raise SystemExit(_Leaving.code)

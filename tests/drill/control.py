@@ -65,8 +65,11 @@ class Copies:
                 subprocess.run(command, check=True)
             yield tree
         finally:
-            _run(tree, "deploy.local", "down", "--profile", profile)
-            shutil.rmtree(folder, ignore_errors=True)
+            with child.undisturbed():
+                try:
+                    _run(tree, "deploy.local", "down", "--profile", profile)
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy_tree(target: Path) -> None:
@@ -91,8 +94,8 @@ def _verdict(tree: Path, drill: Drill, control: Control) -> str:
     (tree / "var" / "drill" / "report.json").unlink(missing_ok=True)
     try:
         done = _run(tree, "tests.drill", "--name", drill.name, "--no-controls", "--keep-data")
-    except subprocess.TimeoutExpired:
-        return f"the control did not come to a verdict within {DEADLINE_S} s"
+    except subprocess.TimeoutExpired as error:
+        return f"the control did not come to a verdict within {DEADLINE_S} s: {error.output[-400:]}"
     try:
         [found] = json.loads((tree / "var" / "drill" / "report.json").read_text())["drills"]
     except (OSError, ValueError) as error:

@@ -31,6 +31,8 @@ UNKNOWN = ("busy", "pending", "connection")
 AGAIN = {"Purchase-Retry": "1"}
 # Of those who want more: who comes back for it later.
 LATER_SHARE = 0.7
+# Shoppers go on for so long after what they came for.
+STAY_S = 1.0
 WAITS = ("queued", "busy", "rate_limited", "pending", "not_found", "connection")
 # When the crowd is sent home, requests on their way get this long.
 LEAVE_S = 3.0
@@ -92,7 +94,9 @@ class Crowd:
             raise self._failed
 
     def join(self) -> None:
-        """Wait until everybody who was to come has come, then as `leave`."""
+        """Wait until everybody who was to come has come, and a moment longer; then as `leave`."""
+        if not self._is_joined and not self._leave.is_set():
+            time.sleep(STAY_S)
         self._is_joined = True
         if self._thread:
             self._thread.join(self._most_s + PATIENCE_S)

@@ -173,7 +173,7 @@ ASKED_AGAIN = Control(
     told="to be decided|lost|later: ",
 )
 CANCELS = Promises(returns=True)
-MINUTE = Plan(units=3000, rate_per_s=25, most_s=AWAY_S + 30.0)
+MINUTE = Plan(rate_per_s=25)
 DRILLS = (
     Drill(
         name="warehouse-away",

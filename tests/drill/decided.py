@@ -7,6 +7,7 @@ from tests.drill.ground import wait_for
 from tests.drill.sale import Sale
 
 DECIDED_S = 60.0
+AFTERWARDS_S = 3.0
 
 
 def undecided(sale: Sale, until: float = float("inf")) -> int:
@@ -24,7 +25,11 @@ def undecided(sale: Sale, until: float = float("inf")) -> int:
 def until_decided(
     sale: Sale, within_s: float = DECIDED_S, before_each_look: Callable[[], object] | None = None
 ) -> None:
-    """The crowd goes, and orders follow. It is not the drill that is broken where they do not."""
+    """The crowd goes, and orders follow. It is not the drill that is broken where they do not.
+
+    Some come before that: what was mended has to work for those who were not there.
+    """
+    sale.run_for(AFTERWARDS_S)
     sale.crowd.join()
 
     def all_are() -> bool:

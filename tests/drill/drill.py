@@ -56,7 +56,7 @@ class Plan:
 STRICT = Promises()
 USUAL = Plan()
 # Few shoppers for long: for drills that wait for something, on a machine with other work too.
-PATIENT = Plan(units=8000, rate_per_s=40, seconds=20.0, most_s=150.0)
+PATIENT = Plan(rate_per_s=40, seconds=20.0, most_s=150.0)
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,16 @@ class Result:
     figures: Figures
     seconds: float
     controls: dict[str, str] = field(default_factory=dict)
+    # Whether its controls are to run, too.
+    with_controls: bool = False
 
     @property
     def control(self) -> str:
         """The control runs in a phrase."""
         if not self.drill.controls:
             return "none"
+        if self.with_controls and len(self.controls) < len(self.drill.controls):
+            return f"{len(self.controls)} of {len(self.drill.controls)} run"
         if not self.controls:
             return "not run"
         bad = [f"{guard}: {said}" for guard, said in self.controls.items() if said != AS_IT_MUST]

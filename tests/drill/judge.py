@@ -189,7 +189,7 @@ def _what_became(evidence: Evidence, allowed: Promises) -> list[str]:
     # All of them, also those whose answer never arrived.
     for reason, times in Counter(truth.rejections.values()).items():
         honest = (allowed.failover and reason in HONEST_REJECTIONS) or (
-            allowed.by_hand and reason == "over_granted"
+            reason == "over_granted" and times <= allowed.by_hand
         )
         if not honest:
             complaints.append(f"{times} reservations rejected as {reason}")

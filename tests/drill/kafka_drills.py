@@ -78,7 +78,7 @@ def consumer_paused(ground: Ground, sale: Sale) -> Figures:
         with ground.frozen(CONSUMER):
             began = time.monotonic()
             sale.run_for(SESSION_S)
-            sale.while_shoppers_come(lambda: undecided(sale, began) == 0, "the takeover", MOVED_S)
+            sale.wait_for(lambda: undecided(sale, began) == 0, "the takeover", MOVED_S)
             took = time.monotonic() - began
         sale.run_for(2.0)
     # The second one's partitions come back when its session is over.
@@ -94,7 +94,7 @@ def poison(ground: Ground, sale: Sale) -> Figures:
     put = time.monotonic()
     sale.run_for(2.0)
     try:
-        sale.while_shoppers_come(
+        sale.wait_for(
             lambda: topics.count(ground, topics.DEAD_LETTERS) - before >= len(POISON),
             "every one of them to be a dead letter",
         )
@@ -115,7 +115,7 @@ def every_message_fails(ground: Ground, sale: Sale) -> Figures:
         sale.run_for(2.0)
         with ground.second(CONSUMER, "tests.drill.bad_release"):
             try:
-                sale.while_shoppers_come(_has_halted, "it to stop", MOVED_S * 2)
+                sale.wait_for(_has_halted, "it to stop", MOVED_S * 2)
             except DrillBroken:
                 sale.complain("the bad release does not stop by itself")
         letters = topics.count(ground, topics.DEAD_LETTERS) - before

@@ -33,7 +33,7 @@ def payment_against_expiry(ground: Ground, sale: Sale) -> Figures:
     """Each payment is told twice and its order expired twice, at once; then it is told again."""
     from control_plane.orders.models import EventType, Order, OrderEvent
 
-    sale.while_shoppers_come(
+    sale.wait_for(
         lambda: sale.books.read().live_units > 2 * PAYMENTS,
         "orders to pay",
     )

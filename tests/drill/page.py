@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.drill.report import NOT_SHOWN
+from tests.drill.report import NOT_SHOWN, replace
 
 STYLE = Path(__file__).with_name("page.css")
 # Figures that are drawn, or stand in a column of their own.
@@ -21,7 +21,7 @@ LANE_PX, LEFT_PX, WIDTH_PX = 18, 240, 1000
 
 def write(told: dict[str, Any], path: Path) -> None:
     """The page of a report.json."""
-    path.write_text(render(told))
+    replace(path, render(told))
 
 
 def render(told: dict[str, Any]) -> str:

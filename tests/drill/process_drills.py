@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tests.drill import operator, topics
 from tests.drill.decided import until_decided
-from tests.drill.drill import Control, Drill, DrillBroken, Figures, Plan
+from tests.drill.drill import Control, Drill, DrillBroken, Figures
 from tests.drill.ground import Ground, wait_for
 from tests.drill.judge import Promises
 from tests.drill.sale import Sale
@@ -186,7 +186,7 @@ def _consumer_frozen_at_rest(ground: Ground, sale: Sale) -> Iterator[None]:
 
 
 def _wait_for_next_epoch(sale: Sale, epoch: int) -> None:
-    sale.while_shoppers_come(
+    sale.wait_for(
         lambda: sale.books.selling().get(SHARD, (0, ""))[0] > epoch,
         f"shard {SHARD} to be armed anew",
     )
@@ -338,8 +338,7 @@ DRILLS = (
         name="full-rearm",
         fault="full re-arm under load, orders lagging behind",
         act=full_rearm,
-        promises=Promises(rearms=("drill",), sells_out=True),
-        plan=Plan(units=1800, rate_per_s=90, seconds=20.0),
+        promises=Promises(rearms=("drill",)),
         controls=(AFTER_THE_BARRIER,),
     ),
     Drill(

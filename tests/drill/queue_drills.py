@@ -22,7 +22,7 @@ def controller_killed(ground: Ground, sale: Sale) -> Figures:
         sale.run_for(random.uniform(0.2, 0.6))
         ground.kill_and_wait(CONTROLLER)
         _look(sale, seen)
-    sale.while_shoppers_come(lambda: _look(sale, seen) > seen[0], "the window to move")
+    sale.wait_for(lambda: _look(sale, seen) > seen[0], "the window to move")
     with ground.held_down(CONTROLLER) as died:
         stands = _look(sale, seen)
         sale.run_for(GONE_S)
@@ -31,7 +31,7 @@ def controller_killed(ground: Ground, sale: Sale) -> Figures:
         waits = sum(one.outcome == "queued" for one in sale.crowd.recorder.heard(died))
     if not waits:
         raise DrillBroken("nobody had to wait while the controller was gone")
-    sale.while_shoppers_come(lambda: _look(sale, seen) > stands, "the window to move again")
+    sale.wait_for(lambda: _look(sale, seen) > stands, "the window to move again")
     moved = time.monotonic()
     sale.until_sold_out()
     _look(sale, seen)

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Recorder:
         self._places: dict[tuple[int, int], str] = {}
 
     def note(self, heard: Heard) -> None:
-        """One answer; a RESERVED, or a status that says as much, is a promise."""
+        """One answer, the newest; a RESERVED, or a status that says as much, is a promise."""
         with self._lock:
             self._heard.append(heard)
             if heard.outcome not in ("reserved", "confirmed"):
@@ -98,7 +99,9 @@ class Recorder:
     def heard(self, since: float = 0.0, until: float = float("inf")) -> list[Heard]:
         """Answers to what was asked in this span."""
         with self._lock:
-            return [one for one in self._heard if since <= one.asked <= until]
+            # They stand as they were answered, and nothing is answered before it is asked.
+            first = bisect_left(self._heard, since, key=lambda one: one.answered)
+            return [one for one in self._heard[first:] if since <= one.asked <= until]
 
     def outcomes(self) -> Counter[str]:
         """How often each outcome was answered to a purchase."""

@@ -41,7 +41,14 @@ def write(results: Sequence[Result], path: Path, seed: int | None = None) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds")}
     told |= {"commit": _commit(), "machine": _machine(), "seed": seed, "drills": drills}
-    path.write_text(json.dumps(told, indent=2, default=str) + "\n")
+    replace(path, json.dumps(told, indent=2, default=str) + "\n")
+
+
+def replace(path: Path, text: str) -> None:
+    """Whole or not at all, also when somebody is interrupted in it."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(text)
+    fresh.replace(path)
 
 
 def read(path: Path, drills: Sequence[Drill]) -> list[Result]:

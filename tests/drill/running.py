@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from rich.console import Console
 
 from deploy.local.process import CannotStart
 from deploy.local.site import ROOT
-from tests.drill import history, report
+from tests.drill import child, history, report
 from tests.drill.drill import Drill, DrillBroken, Result
 from tests.drill.ground import Ground
 from tests.drill.judge import Promises, judge
@@ -43,21 +44,23 @@ def on_the_stack(
     keep_template: bool = False,
     keep_data: bool = False,
     stay_up: bool = False,
-) -> list[Result]:
-    """Every drill on the profile's stack. Raises CannotStart."""
+) -> Iterator[Result]:
+    """Every drill on the profile's stack, as it ends. Raises CannotStart."""
     ground = Ground(profile)
     if not keep_data:
         ground.down()
         _remove_data(ground)
         ground = Ground(profile)  # with new secrets
-    ground.up()
     try:
+        ground.up()
         if keep_template:
             _keep_template(ground)
         os.environ.update(ground.environment)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
         django.setup()
-        return [run(ground, drill) for drill in chosen]
+        for drill in chosen:
+            child.leave_if_asked()
+            yield run(ground, drill)
     finally:
         if not stay_up:
             ground.down()
@@ -83,13 +86,15 @@ def run(ground: Ground, drill: Drill) -> Result:
         verdict = "fail" if complaints else "pass"
         figures |= counted
     except BROKEN as error:
+        child.leave_if_asked()
         verdict, complaints, figures = "broken", [f"{type(error).__name__}: {error}"], {}
         if sale is not None and sale.complaints:
             # It was red before it could not go on.
             verdict, complaints = "fail", [*sale.complaints, *complaints]
         if sale is not None:
             # What came of the sale may explain why the drill could not be done.
-            figures = sale.abandon()
+            with suppress(*BROKEN):
+                figures = sale.abandon()
     if sale is not None:
         _keep_history(sale, drill.name)
     result = Result(drill, verdict, complaints, figures, time.monotonic() - began)

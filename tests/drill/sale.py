@@ -25,10 +25,8 @@ REST_S = 60.0
 LANDED_S = 40.0
 SELLS_S = 60.0
 HOPELESS_S = 3.0
-# Shoppers go on for so long after the fault.
-STAY_S = 1.0
-# Less than that sold, and the drill has shown nothing.
-SOLD_AT_LEAST = 0.25
+# Less than that share of the shoppers, or of so many, bought: the drill has shown nothing.
+SOLD_AT_LEAST, OF_SO_MANY = 0.25, 2000
 # An answer may have been on its way when its node died; looking at the clock takes time too.
 ON_ITS_WAY_S = 0.5
 LOCK_TIMEOUT = "SET lock_timeout = '15s'"
@@ -64,11 +62,9 @@ class Sale:
         """Wait until every shard has its units, and let the crowd come at the start."""
         self._watch.start()
         self.crowd.start(self.opens)
-        self.while_shoppers_come(self._armed, "every shard to be armed and granted", self.armed_s)
+        self.wait_for(self._armed, "every shard to be armed and granted", self.armed_s)
         time.sleep(max(0.0, self.opens - time.time()))
-        self.while_shoppers_come(
-            self._sells_everywhere, "the first reservations of every shard", self.armed_s
-        )
+        self.wait_for(self._sells_everywhere, "the first reservations of every shard", self.armed_s)
 
     def complain(self, what: str) -> None:
         """Something the drill has seen that must not be."""
@@ -84,23 +80,21 @@ class Sale:
 
     def until_sells(self, shard: int, since: float, deadline_s: float = SELLS_S) -> float:
         """Until a purchase of this shard, clicked since then, is answered RESERVED; when it was."""
-        found = self.while_shoppers_come(
+        found = self.wait_for(
             lambda: self.crowd.recorder.reserved([shard], since),
             f"shard {shard} to sell again",
             deadline_s,
         )
         return min(one.answered for one in found)
 
-    def while_shoppers_come(
-        self, look: Callable[[], T], what: str, deadline_s: float = SELLS_S
-    ) -> T:
-        """As `wait_for`; shoppers come meanwhile (`crowd.py`)."""
+    def wait_for(self, look: Callable[[], T], what: str, deadline_s: float = SELLS_S) -> T:
+        """As `ground.wait_for`, and as long as shops are patient."""
         return wait_for(look, what, deadline_s)
 
     def until_sold_out(self) -> float:
         """Until the last unit is in an order; when it was."""
-        self.while_shoppers_come(
-            lambda: (truth := self.books.read()).live_units == truth.total, "the last unit"
+        self.wait_for(
+            lambda: (truth := self.books.read()).live_units >= truth.total, "the last unit"
         )
         return time.monotonic()
 
@@ -127,7 +121,6 @@ class Sale:
 
     def close(self, allowed: Promises) -> tuple[Evidence, Figures]:
         """The crowd goes, everything comes to rest, the campaign ends, every epoch is closed."""
-        time.sleep(STAY_S)
         self.crowd.join()
         if not allowed.by_hand:
             self._wait_for_the_shards_books()
@@ -276,7 +269,7 @@ class Sale:
     def _evidence(self) -> Evidence:
         recorder = self.crowd.recorder
         promises = recorder.promises
-        if len(promises) < SOLD_AT_LEAST * min(self.crowd.arrived, self.plan.units / 2):
+        if len(promises) < SOLD_AT_LEAST * min(self.crowd.arrived, self.plan.units / 2, OF_SO_MANY):
             raise DrillBroken(f"only {len(promises)} reservations of {self.crowd.arrived} shoppers")
         return Evidence(
             promises=promises,

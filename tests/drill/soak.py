@@ -88,19 +88,28 @@ def soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault]) -> Figures:
 def _soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault], watch: RolesWatch) -> Figures:
     opened = time.monotonic()
     timeline: list[dict[str, Any]] = [{} for _ in faults]
+    over = threading.Event()
     threads = [
-        threading.Thread(target=_carry_out, args=(ground, sale, fault, opened, timeline[number]))
+        threading.Thread(
+            target=_carry_out,
+            args=(ground, sale, fault, opened, timeline[number], over),
+            daemon=True,
+        )
         for number, fault in enumerate(faults)
     ]
     for thread in threads:
         thread.start()
-    sale.run_for(plan.ROUND_S)
-    sale.while_shoppers_come(
-        lambda: not any(thread.is_alive() for thread in threads), "the faults to end", WELL_S
-    )
+    try:
+        sale.run_for(plan.ROUND_S)
+        sale.wait_for(
+            lambda: not any(thread.is_alive() for thread in threads), "the faults to end", WELL_S
+        )
+    finally:
+        # Who is asked to leave begins no fault any more.
+        over.set()
     ground.wires.clear_all()
     ended = time.monotonic()
-    sale.while_shoppers_come(lambda: not ground.unhealthy(), "every process to be well", WELL_S)
+    sale.wait_for(lambda: not ground.unhealthy(), "every process to be well", WELL_S)
     well = time.monotonic()
     sells = {shard: sale.until_sells(shard, ended, SELLS_S) for shard in range(sale.shards)}
     sold = time.monotonic()
@@ -121,16 +130,22 @@ def _soak(ground: Ground, sale: "Sale", faults: Sequence[plan.Fault], watch: Rol
 
 
 def _carry_out(
-    ground: Ground, sale: "Sale", fault: plan.Fault, opened: float, noted: dict[str, Any]
+    ground: Ground,
+    sale: "Sale",
+    fault: plan.Fault,
+    opened: float,
+    noted: dict[str, Any],
+    over: threading.Event,
 ) -> None:
     """One fault; whatever keeps it from happening is noted, the others go on."""
-    time.sleep(max(0.0, opened + fault.at_s - time.monotonic()))
+    if over.wait(max(0.0, opened + fault.at_s - time.monotonic())):
+        return
     began = time.monotonic()
     noted |= {"fault": fault.told(), "planned_s": [fault.at_s, fault.at_s + fault.lasts_s]}
     try:
         with _happening(ground, sale, fault):
             noted["began_s"] = round(time.monotonic() - opened, 2)
-            time.sleep(max(0.0, opened + fault.at_s + fault.lasts_s - time.monotonic()))
+            over.wait(max(0.0, opened + fault.at_s + fault.lasts_s - time.monotonic()))
     except Exception as error:  # noqa: BLE001  # a fault that hits the hand of another one
         noted["error"] = f"{type(error).__name__}: {error}"[:300]
         noted.setdefault("began_s", round(began - opened, 2))

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.crc import key_slot
@@ -111,6 +111,21 @@ class StockNodes:
         with self.client(self.master_of(where)) as client:
             found: Any = client.xpending(f"{where}:outbox", RELAY_GROUP)
         return {str(one["name"]): int(one["pending"]) for one in found["consumers"]}
+
+    def unsent_since(self, where: str) -> float:
+        """When the oldest entry came that the relay has not acknowledged; else now (Unix)."""
+        outbox = f"{where}:outbox"
+        with self.client(self.master_of(where)) as client:
+            [group] = cast(list[dict[str, Any]], client.xinfo_groups(outbox))
+            unread: Any = client.xrange(outbox, f"({group['last-delivered-id']}", count=1)
+            unsent = [str(entry) for entry, _ in unread]
+            if group["pending"]:
+                read: Any = client.xpending(outbox, RELAY_GROUP)
+                unsent.append(str(read["min"]))
+            now: Any = client.time()
+        came = [int(entry.split("-")[0]) / 1000 for entry in unsent]
+        came.append(float(now[0]) + float(now[1]) / 1e6)
+        return min(came)
 
     def complaints(self) -> list[str]:
         """What keeps the cluster from being whole."""

@@ -15,15 +15,18 @@ from tests.drill import child
 STACK = """
 import sys, time
 from pathlib import Path
-from tests.drill.child import leave_tidily
+from tests.drill.child import leave_tidily, undisturbed
 leave_tidily()
 up = Path(sys.argv[1])
 up.touch()
+print("up", flush=True)
 try:
     time.sleep(30)
 finally:
-    time.sleep(1)
-    up.unlink()
+    with undisturbed():
+        time.sleep(1)
+        up.unlink()
+        print("down", flush=True)
 """
 # Itself a parent, as `make drill` is of the drills of a profile.
 PARENT = """
@@ -33,6 +36,31 @@ from tests.drill import child
 child.leave_tidily()
 child.run("stack", sys.argv[1:], Path.cwd())
 """
+BUSY = {
+    "in the cleaning up": """
+import os, signal
+from tests.drill.child import leave_tidily, undisturbed
+leave_tidily()
+with undisturbed():
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("cleaned up")
+print("went on")
+""",
+    "hidden by another error": """
+import os, signal
+from tests.drill.child import leave_if_asked, leave_tidily
+leave_tidily()
+try:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        print("cleaned up")
+        raise OSError
+except OSError:
+    leave_if_asked()
+print("went on")
+""",
+}
 PROMPT_S = 20.0
 
 
@@ -71,7 +99,7 @@ def test_a_second_signal_does_not_interrupt_the_cleaning_up(tree: Path) -> None:
     stack = subprocess.Popen([sys.executable, "-m", "stack", str(up)], cwd=tree)
     try:
         wait_until(up)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGINT, signal.SIGTERM):
             stack.send_signal(number)
             time.sleep(0.2)
         assert stack.wait(PROMPT_S) == 128 + signal.SIGINT
@@ -81,11 +109,35 @@ def test_a_second_signal_does_not_interrupt_the_cleaning_up(tree: Path) -> None:
         stack.wait()
 
 
+def test_the_third_signal_ends_it_at_once(tree: Path) -> None:
+    up = tree / "up"
+    stack = subprocess.Popen([sys.executable, "-m", "stack", str(up)], cwd=tree)
+    try:
+        wait_until(up)
+        for _ in range(3):
+            stack.send_signal(signal.SIGTERM)
+            time.sleep(0.1)
+        assert stack.wait(PROMPT_S) == -signal.SIGTERM
+        assert up.exists()
+    finally:
+        stack.kill()
+        stack.wait()
+
+
+@pytest.mark.parametrize("way", ["in the cleaning up", "hidden by another error"])
+def test_a_signal_is_obeyed_behind_what_must_not_be_disturbed(tree: Path, way: str) -> None:
+    (tree / "busy.py").write_text(BUSY[way])
+    busy = subprocess.run(
+        [sys.executable, "-m", "busy"], cwd=tree, check=False, capture_output=True, text=True
+    )
+    assert (busy.returncode, busy.stdout) == (128 + signal.SIGTERM, "cleaned up\n")
+
+
 def test_what_takes_too_long_cleans_up_too(tree: Path) -> None:
     up = tree / "up"
-    with pytest.raises(subprocess.TimeoutExpired):
+    with pytest.raises(subprocess.TimeoutExpired) as told:
         child.run("stack", [str(up)], tree, deadline_s=5.0, quiet=True)
-    assert not up.exists()
+    assert (told.value.output, up.exists()) == ("up\ndown\n", False)
 
 
 def test_what_it_printed_is_kept_when_quiet(tree: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from deploy.local.site import ROOT
+from tests.drill import soak
 from tests.drill.catalog import DRILLS
 from tests.drill.control import Stale, without
 from tests.drill.drill import AS_IT_MUST, Control, Drill, Result
@@ -36,6 +37,23 @@ def test_a_drill_is_green_only_with_its_controls(
 ) -> None:
     drill = Drill("some", "a fault", lambda ground, sale: {}, controls=(GUARD,))
     assert Result(drill, verdict, [], {}, 1.0, controls).green is green
+
+
+def test_a_report_that_was_interrupted_before_its_controls_is_not_green() -> None:
+    drill = Drill("some", "a fault", lambda ground, sale: {}, controls=(GUARD, GUARD))
+    result = Result(drill, "pass", [], {}, 1.0, {}, with_controls=True)
+    assert (result.control, result.green) == ("0 of 2 run", False)
+    result.controls["once"] = AS_IT_MUST
+    assert (result.control, result.green) == ("1 of 2 run", False)
+
+
+def test_nobody_can_be_told_sold_out_where_that_is_a_complaint() -> None:
+    # Each buys 1.25 units, and one in ten another one or two.
+    a_shopper = 1.4
+    for drill in (*DRILLS, *soak.drills(600.0, 7)):
+        if not drill.promises.sells_out:
+            plan = drill.plan
+            assert plan.units > plan.rate_per_s * plan.most_s * a_shopper, drill.name
 
 
 @pytest.mark.parametrize(

@@ -138,13 +138,15 @@ def test_units_that_were_never_granted_are_no_failovers_fault(reason: str) -> No
 
 
 def test_a_counter_changed_by_hand_may_be_refused_and_nothing_else() -> None:
-    by_hand = Promises(by_hand=120)
+    by_hand = Promises(by_hand=1)
     over_granted = {**without("7-0-2"), "rejections": {"7-0-2": "over_granted"}}
     assert said(by_hand, **over_granted) == ""
     assert "over_limit" in said(
         by_hand, **{**without("7-0-2"), "rejections": {"7-0-2": "over_limit"}}
     )
     assert "lost" in said(by_hand, **without("7-0-2"))
+    two = {**over_granted, "rejections": {"7-0-2": "over_granted", "7-0-9": "over_granted"}}
+    assert said(by_hand, **two) == "2 reservations rejected as over_granted"
 
 
 def test_a_rejection_whose_answer_never_arrived_is_seen_too() -> None:

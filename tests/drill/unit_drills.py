@@ -11,6 +11,8 @@ from tests.drill.judge import Promises
 from tests.drill.sale import Sale
 
 ENDED_BY_HAND, EXPIRED = 60, 120
+# The withdrawal has to be done before shoppers have bought the difference.
+TOPPED_UP, WITHDRAWN = 1500, 500
 RUNNERS = 3
 
 
@@ -18,17 +20,18 @@ def top_up_and_withdraw(ground: Ground, sale: Sale) -> Figures:
     """Sold out, topped up, some of it withdrawn while it sells, to the last unit."""
     sale.until_sold_out()
     began = time.monotonic()
-    operator.top_up(sale, 500)
+    operator.top_up(sale, TOPPED_UP)
     try:
         sold = min(sale.until_sells(shard, began) for shard in range(sale.shards))
     except DrillBroken as error:
         sale.complain(str(error))
         return {}
-    operator.withdraw(sale, 150)
-    if (total := sale.books.read().total) > sale.plan.units + 500:
+    operator.withdraw(sale, WITHDRAWN)
+    if (total := sale.books.read().total) > sale.plan.units + TOPPED_UP:
         raise DrillBroken(f"{total} units after the top-up")
-    sale.while_shoppers_come(
-        lambda: sale.books.read().total == sale.plan.units + 350, "the withdrawal to be done"
+    sale.wait_for(
+        lambda: sale.books.read().total == sale.plan.units + TOPPED_UP - WITHDRAWN,
+        "the withdrawal to be done",
     )
     sale.sell_to_the_last()
     return {"sells_again_s": round(sold - began, 2), "total": sale.books.read().total}

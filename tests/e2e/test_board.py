@@ -11,6 +11,7 @@ from typing import Any
 import psycopg2
 import pytest
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as WaitedInVain
 
 from deploy.local.site import ROOT, Site
 from tests.e2e.accounts import administrator, console_of, log_in
@@ -20,6 +21,24 @@ from tests.e2e.storefront.shop import serious_findings
 
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 SOLD = {"shoppers": 400, "units": 80}
+
+
+def wait_until_live(page: Page) -> None:
+    """It has heard of now; else why not, as far as the page knows."""
+    try:
+        page.wait_for_selector(".age[data-trust=live]")
+    except WaitedInVain as error:
+        told = page.evaluate(
+            """() => ({
+                hidden: document.hidden,
+                text: document.body.innerText.slice(0, 300),
+                asked: performance.getEntriesByType("resource")
+                    .filter((call) => call.name.includes("/board/"))
+                    .map((call) => [call.name, call.responseStatus, Math.round(call.duration)])
+                    .slice(-8),
+            })"""
+        )
+        raise AssertionError(f"the board is not live: {told}") from error
 
 
 class Watched:
@@ -55,7 +74,7 @@ def watched(
         page = open_page(browser)
         heard = complaints(page)
         log_in(page, console_of(site), administrator(site), "/board/")
-        page.wait_for_selector(".age[data-trust=live]")
+        wait_until_live(page)
         folder = tmp_path_factory.mktemp("sale")
         running = begin_sale(module_environment, folder, seed=71, spike_s=3.0, **SOLD)
         watched = Watched(page, heard, {})
@@ -126,7 +145,7 @@ def test_it_says_how_old_it_is_and_comes_back(watched: Watched) -> None:
     page.wait_for_selector(".age[data-trust=late]")
     assert re.search(r"data is \d+ s old", page.inner_text(".age"))
     page.unroute("**/board/now.json")
-    page.wait_for_selector(".age[data-trust=live]")
+    wait_until_live(page)
 
 
 def test_an_alert_that_wakes_somebody_is_on_the_board_in_seconds(
@@ -201,7 +220,7 @@ def test_a_past_sale_is_chosen_moved_through_and_left_by_clicking(
     page = open_page(watched.page.context.browser)
     heard = complaints(page)
     log_in(page, console_of(site), administrator(site), "/board/")
-    page.wait_for_selector(".age[data-trust=live]")
+    wait_until_live(page)
     page.get_by_label("Replay").select_option(slug)
     page.wait_for_selector(".age[data-trust=replay]")
     slider = page.locator(".replay input[type=range]")
@@ -221,7 +240,7 @@ def test_a_past_sale_is_chosen_moved_through_and_left_by_clicking(
     wait_for(lambda: left.inner_text() == "0", "the last frame", 30)
     assert serious_findings(page) == []
     page.get_by_role("button", name="back to now").click()
-    page.wait_for_selector(".age[data-trust=live]")
+    wait_until_live(page)
     assert not page.locator(".replay").is_visible()
     assert heard == []
 
@@ -238,7 +257,7 @@ def test_a_wall_needs_a_link_only_and_everybody_can_read_it(watched: Watched) ->
     wall = open_page(page.context.browser, "phone", "dark", "zh-CN")
     heard = complaints(wall)
     wall.goto(href)
-    wall.wait_for_selector(".age[data-trust=live]")
+    wait_until_live(wall)
     assert wall.locator("select").count() == 0
     assert "库存守恒" in wall.inner_text("main")
     assert serious_findings(wall) == []

@@ -65,8 +65,8 @@ def act(ground: ZonesGround, sale: Sale, cut: Cut) -> Figures:
     for shard in range(sale.shards):
         sale.until_sells(shard, healed, RETURNS_S)
     for url in gateways().values():
-        sale.while_shoppers_come(partial(_sold_by, sale, url, healed), f"{url} to sell", RETURNS_S)
-    landed = sale.while_shoppers_come(
+        sale.wait_for(partial(_sold_by, sale, url, healed), f"{url} to sell", RETURNS_S)
+    landed = sale.wait_for(
         partial(_landed, sale, healed), "an order of what was sold after the cut", RETURNS_S
     )
     sale.nodes.wait_until_whole()
