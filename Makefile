@@ -14,7 +14,7 @@ PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: system packages, .venv, node_modules, Kafka's jars
 	@deploy/local/setup.sh
@@ -128,5 +128,5 @@ audit: setup ## list every dependency with its licence, and ask which have known
 	@deploy/audit/audit.sh
 
 # Installs helm and others into var/tools at its first run, which takes minutes.
-check-deploy: setup
+check-deploy: setup ## check what is for other machines: Compose, Helm, Terraform
 	@deploy/check.sh
