@@ -91,18 +91,35 @@ class Planning:
         now, demands = self._clock.monotonic(), sight.demands
         is_settled = now - self._tail_moved_at.get(sight.item.id, float("-inf")) >= TAIL_REST_S
         wanted = levelling.targets(demands, self._rng, is_settled)
-        moved = 0
+        missing = {
+            number: target - demands[number].avail
+            for number, target in wanted.items()
+            if target > demands[number].avail
+        }
+        # Who has none, as after a failover, does not wait until all others have given theirs.
+        empty = [number for number in missing if not demands[number].avail]
+        moved, in_hand = 0, 0
         for number, target in wanted.items():
             if demands[number].avail > target:
-                moved += self._take(sight, number, demands[number].avail - target, target)
+                taken = self._take(sight, number, demands[number].avail - target, target)
+                moved, in_hand = moved + taken, in_hand + taken
+                if empty and in_hand:
+                    in_hand -= self._give_missing(sight, empty.pop(0), missing, in_hand)
         if moved and any(demand.need for demand in demands.values()):
             self._tail_moved_at[sight.item.id] = now
-        for number, target in wanted.items():
-            qty = min(target - demands[number].avail, moved)
-            if qty > 0:
-                moved -= qty
-                self._give(sight, number, qty)
+        for number in missing:
+            in_hand -= self._give_missing(sight, number, missing, in_hand)
         return bool(wanted)
+
+    def _give_missing(
+        self, sight: Sight, number: int, missing: dict[int, int], in_hand: int
+    ) -> int:
+        """As much as there is of what it lacks; how much that was."""
+        qty = min(missing[number], in_hand)
+        if qty > 0:
+            missing[number] -= qty
+            self._give(sight, number, qty)
+        return max(qty, 0)
 
     def _mark(self, sight: Sight) -> None:
         """Tell shards whose shoppers ask for more than all shards have together.

@@ -33,6 +33,23 @@ def test_an_empty_shard_gets_units_of_the_full_ones(open_sale, agent):
     assert Pool.objects.get().unallocated == 0
 
 
+def test_an_empty_shard_does_not_wait_until_all_others_have_given(open_sale, agent, monkeypatch):
+    """As after a failover, of many shards: each reclaim takes its time."""
+    open_sale.sell_out(0)
+    moves = []
+    for name in ("reclaim", "grant"):
+        real = getattr(shards, name)
+
+        def noted(cluster, shard, *rest, name=name, real=real):
+            moves.append((name, shard.shard == 0))
+            return real(cluster, shard, *rest)
+
+        monkeypatch.setattr(shards, name, noted)
+    agent.round()
+    assert moves == [("reclaim", False), ("grant", True)] * 2
+    assert sorted(open_sale.avails()) == [6, 7, 7]
+
+
 def test_the_last_unit_reaches_the_shard_that_asks_for_it(open_sale, agent):
     for shard, leave in ((0, 0), (1, 0), (2, 1)):
         open_sale.sell_out(shard, leave=leave)
