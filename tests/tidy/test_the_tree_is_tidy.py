@@ -69,7 +69,9 @@ def test_it_lets_the_limit_itself_pass(rule: Rule, path: str, text: str) -> None
 
 def test_make_without_a_target_prints_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    # The parts of a bench are chosen by ONLY.
+    targets = {target for target in targets if not target.startswith("bench-")}
     printed = subprocess.run(
         ["make", "--no-print-directory"], check=True, cwd=ROOT, capture_output=True, text=True
     ).stdout
