@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -80,9 +81,9 @@ def test_down_says_in_one_line_what_does_not_end(
 
 @pytest.fixture
 def runners(tmp_path: Path) -> Path:
-    """A tree with run_all.sh and nothing else real; its `timeout` waits a tenth of a second."""
+    """A tree with run_all.sh and nothing else real; its `timeout` waits three seconds."""
     log, programs = tmp_path / "limits", tmp_path / "programs"
-    shorter = f'echo "$5" "$6" >>{log}\nshift 5\nexec {{timeout}} --kill-after 5 0.1 "$@"'
+    shorter = f'echo "$5" "$6" >>{log}\nshift 5\nexec {{timeout}} --kill-after 5 3 "$@"'
     fakes = {
         programs / "timeout": shorter.format(timeout="/usr/bin/timeout"),
         programs / "busted": "exec sleep 60",
@@ -120,6 +121,21 @@ def test_a_runner_that_hangs_is_ended_and_the_others_have_their_say(runners: Pat
     busted = next(seconds for seconds, program in limits if program == "busted")
     ended = f"busted (ended after {busted} s)"
     assert done.stderr == f"\nfailed: {ended},pytest in-the-stack,pytest in-databases\n"
+
+
+@pytest.mark.parametrize("ended", ["workers", "--ignore"])
+def test_a_lane_that_was_ended_is_no_lane_with_few_failures(runners: Path, ended: str) -> None:
+    """A test of it failed before that, and would pass: the others have not run at all."""
+    (runners / "programs/busted").write_text("#!/bin/sh\nexit 0\n")
+    (runners / ".venv/bin/pytest").write_text(
+        f"#!/bin/sh\ncase $* in *--last-failed*) ;; *{ended}*) exec sleep 60 ;; *) exit 3 ;; esac\n"
+    )
+    (runners / ".venv/bin/python").write_text(
+        '#!/bin/sh\n[ "$1" = -c ] || exit 0\necho tests/test_one.py::test\n'
+    )
+    done = _test(runners)
+    assert done.returncode == 1
+    assert re.search(r"\nfailed: pytest in-[a-z-]+ \(ended.*\)\n$", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize("named", [1, 6])
