@@ -54,8 +54,7 @@ def main() -> int:
         CONSOLE.print(f"drill: {error}")
         return 2
     if not arguments.no_controls:
-        for _ in _controls(results):
-            _keep(results, arguments)
+        _controls(results, arguments)
     report.show(Console(width=160), results)
     red = [result.drill.name for result in results if not result.green]
     CONSOLE.print(
@@ -142,8 +141,8 @@ def _keep(results: Sequence[Result], arguments: argparse.Namespace) -> None:
     page.write(json.loads(target.read_text()), target.with_suffix(".html"))
 
 
-def _controls(results: Sequence[Result]) -> Iterator[str]:
-    """Each one's outcome; the stack is down now, so a copy's can have its ports."""
+def _controls(results: Sequence[Result], arguments: argparse.Namespace) -> None:
+    """The stack is down now, so a copy's can have its ports."""
     for result in results:
         copies = Copies(running.template(result.drill.profile))
         for control in result.drill.controls:
@@ -153,7 +152,7 @@ def _controls(results: Sequence[Result]) -> Iterator[str]:
             said = copies.run(result.drill, control)
             result.controls[control.guard] = said
             CONSOLE.print(f"   {said} ({time.monotonic() - began:.1f} s)")
-            yield said
+            _keep(results, arguments)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class Sale:
         return min(one.answered for one in found)
 
     def wait_for(self, look: Callable[[], T], what: str, deadline_s: float = SELLS_S) -> T:
-        """As `ground.wait_for`, and as long as shops are patient."""
+        """As `ground.wait_for`, with the patience of a sale."""
         return wait_for(look, what, deadline_s)
 
     def until_sold_out(self) -> float:

@@ -109,7 +109,7 @@ class StockNodes:
     def pending(self, where: str) -> dict[str, int]:
         """Relay → outbox entries that it has read and not acknowledged."""
         with self.client(self.master_of(where)) as client:
-            found: Any = client.xpending(f"{where}:outbox", RELAY_GROUP)
+            found = _unacknowledged(client, where)
         return {str(one["name"]): int(one["pending"]) for one in found["consumers"]}
 
     def unsent_since(self, where: str) -> float:
@@ -120,8 +120,7 @@ class StockNodes:
             unread: Any = client.xrange(outbox, f"({group['last-delivered-id']}", count=1)
             unsent = [str(entry) for entry, _ in unread]
             if group["pending"]:
-                read: Any = client.xpending(outbox, RELAY_GROUP)
-                unsent.append(str(read["min"]))
+                unsent.append(str(_unacknowledged(client, where)["min"]))
             now: Any = client.time()
         came = [int(entry.split("-")[0]) / 1000 for entry in unsent]
         came.append(float(now[0]) + float(now[1]) / 1e6)
@@ -149,3 +148,8 @@ class StockNodes:
         folder = self._site.state / node / "appendonlydir"
         shutil.rmtree(folder)
         shutil.copytree(kept, folder)
+
+
+def _unacknowledged(client: redis.Redis, where: str) -> dict[str, Any]:
+    """XPENDING in short, of what the relays have read."""
+    return client.xpending(f"{where}:outbox", RELAY_GROUP)

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -73,55 +75,46 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wait_until(up: Path, there: bool = True) -> None:
-    give_up = time.monotonic() + PROMPT_S
-    while up.exists() is not there:
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
+@contextmanager
+def running(tree: Path, module: str) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """It, once its stack is up, and what shows that."""
+    up = tree / "up"
+    process = subprocess.Popen([sys.executable, "-m", module, str(up)], cwd=tree)
+    try:
+        give_up = time.monotonic() + PROMPT_S
+        while not up.exists():
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        yield process, up
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_who_ends_the_parent_waits_for_the_childs_stack(tree: Path, number: int) -> None:
-    up = tree / "up"
-    parent = subprocess.Popen([sys.executable, "-m", "parent", str(up)], cwd=tree)
-    try:
-        wait_until(up)
+    with running(tree, "parent") as (parent, up):
         parent.send_signal(number)
         assert parent.wait(PROMPT_S) == 128 + number
         assert not up.exists()
-    finally:
-        parent.kill()
-        parent.wait()
 
 
 def test_a_second_signal_does_not_interrupt_the_cleaning_up(tree: Path) -> None:
-    up = tree / "up"
-    stack = subprocess.Popen([sys.executable, "-m", "stack", str(up)], cwd=tree)
-    try:
-        wait_until(up)
+    with running(tree, "stack") as (stack, up):
         for number in (signal.SIGINT, signal.SIGTERM):
             stack.send_signal(number)
             time.sleep(0.2)
         assert stack.wait(PROMPT_S) == 128 + signal.SIGINT
         assert not up.exists()
-    finally:
-        stack.kill()
-        stack.wait()
 
 
 def test_the_third_signal_ends_it_at_once(tree: Path) -> None:
-    up = tree / "up"
-    stack = subprocess.Popen([sys.executable, "-m", "stack", str(up)], cwd=tree)
-    try:
-        wait_until(up)
+    with running(tree, "stack") as (stack, up):
         for _ in range(3):
             stack.send_signal(signal.SIGTERM)
             time.sleep(0.1)
         assert stack.wait(PROMPT_S) == -signal.SIGTERM
         assert up.exists()
-    finally:
-        stack.kill()
-        stack.wait()
 
 
 @pytest.mark.parametrize("way", ["in the cleaning up", "hidden by another error"])

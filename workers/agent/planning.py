@@ -116,10 +116,10 @@ class Planning:
     ) -> int:
         """As much as there is of what it lacks; how much that was."""
         qty = min(missing[number], in_hand)
-        if qty > 0:
+        if qty:
             missing[number] -= qty
             self._give(sight, number, qty)
-        return max(qty, 0)
+        return qty
 
     def _mark(self, sight: Sight) -> None:
         """Tell shards whose shoppers ask for more than all shards have together.
