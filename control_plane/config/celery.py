@@ -2,15 +2,17 @@
 
 import logging
 import os
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.conf import settings
+from django.db import close_old_connections
 from django.db.backends.signals import connection_created
 
 from control_plane.metrics import celery as figures
@@ -73,6 +75,8 @@ app.conf.update(
     beat_max_loop_interval=1,
     # Results are not kept, and the scheduler would add a task of its own that clears them.
     result_expires=None,
+    # Celery would connect anew for every task; `close_what_is_old` closes what has to be closed.
+    CELERY_DB_REUSE_MAX=sys.maxsize,
 )
 app.autodiscover_tasks(
     [
@@ -104,6 +108,13 @@ def bound_statements(**_: object) -> None:
 def _bound_statements(connection: Any, **_: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = %s", [TASK_LIMIT_S * 1000])
+
+
+@task_prerun.connect
+@task_postrun.connect
+def close_what_is_old(**_: object) -> None:
+    """A connection older than CONN_MAX_AGE, or one that an error left unusable."""
+    close_old_connections()
 
 
 @setup_logging.connect

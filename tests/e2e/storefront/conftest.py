@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from deploy.local.site import ROOT, Site
 from deploy.local.stack import Stack
+from deploy.local.supervision import Supervisor
 from tests.e2e.chromium import chromium as system_chromium
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.storefront.shop import PATIENCE_MS, Shop
@@ -100,7 +101,7 @@ def frozen(site: Site) -> Callable[..., object]:
 
     @contextmanager
     def freeze(name: str) -> Iterator[None]:
-        pid = next(info["pid"] for process, info, _ in Stack(site).state() if process.name == name)
+        pid = Supervisor(site).programs()[name]["pid"]
         os.kill(pid, signal.SIGSTOP)
         try:
             yield

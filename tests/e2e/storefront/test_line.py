@@ -69,6 +69,7 @@ def test_who_joined_the_draw_goes_in_by_himself(
 
 
 def wait_until(moment_ms: int) -> None:
+    assert time.time() * 1000 < moment_ms, "what comes before took longer"
     wait_for(lambda: time.time() * 1000 >= moment_ms, "the moment before the start")
 
 

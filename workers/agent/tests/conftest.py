@@ -12,6 +12,7 @@ from control_plane.inventory import services as inventory
 from deploy.local.servers.redis import SLOTS
 from tests.redis.server import PASSWORDS, StockServer
 from tests.redis.waiting import until
+from workers.agent import rounds
 from workers.agent.barriers import Barriers
 from workers.agent.rounds import StockAgent
 from workers.agent.tests.sale import Sale
@@ -28,8 +29,16 @@ LEAD = timedelta(seconds=60)
 MASTERS = 3
 # Longer than in production: here every server of the machine waits for the same disk.
 CALL_TIMEOUT_S = 2.0
+# As long: a round arms all that is missing, so that a test can count rounds.
+ARMING_S = 60.0
 
 NewAgent = Callable[..., StockAgent]
+
+
+@pytest.fixture(autouse=True)
+def time_to_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What arming may take of a round."""
+    monkeypatch.setattr(rounds, "ARMING_S", ARMING_S)
 
 
 @pytest.fixture(scope="session")
