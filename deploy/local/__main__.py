@@ -9,7 +9,7 @@ import time
 from deploy.local import environment
 from deploy.local.ports import PROFILES
 from deploy.local.process import CannotStart
-from deploy.local.processes import steps
+from deploy.local.processes import CLIENTS, named, steps
 from deploy.local.servers.control_plane import password_file
 from deploy.local.site import Site
 from deploy.local.stack import Stack
@@ -24,6 +24,7 @@ def main() -> int:
         return 2
     arguments.words = words
     site = Site(arguments.profile)
+    arguments.only = [name for word in arguments.only for name in named(site, word)]
     known = [step.name for step in steps(site)]
     if unknown := [name for name in arguments.only if name not in known]:
         print(f"--only: {', '.join(unknown)}: not one of {', '.join(known)}", file=sys.stderr)
@@ -110,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         type=lambda text: text.split(","),
         default=[],
-        help="comma separated process names",
+        help=f"comma separated process names; {CLIENTS} are all that only use the servers",
     )
     return parser
 

@@ -55,3 +55,13 @@ def processes(site: Site) -> tuple[Process, ...]:
 
 # `down` stops everything from here on first: what is before holds the data they still write.
 CLIENTS_BEGIN = control_plane.WEB.name
+# The word for all of them where processes are named.
+CLIENTS = "clients"
+
+
+def named(site: Site, word: str) -> list[str]:
+    """The processes a word stands for: itself, unless it is the one for the clients."""
+    if word != CLIENTS:
+        return [word]
+    names = [process.name for process in processes(site)]
+    return names[names.index(CLIENTS_BEGIN) :]

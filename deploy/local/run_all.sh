@@ -32,29 +32,29 @@ limited() {
 
 stop_stack() { "$BIN/python" -m deploy.local down --profile test >/dev/null; }
 
-# Two lanes side by side: what works in Django's test databases, and what works in the stack or in
-# servers of its own. Most of either is waiting, for a group to meet or for a sale to start.
+# Two lanes side by side: what works in Django's test databases; and what works in the whole stack, then
+# what has servers of its own. Most of either is waiting, for a group to meet or for a sale to start.
 readonly IN_DATABASES=(control_plane workers tests/deploy tests/race)
+readonly IN_THE_STACK=(tests/e2e)
 readonly LANE_LOG=var/test/in-databases.log
+# Enough for a machine of half the speed; with all the rest less than the 90 minutes that CI has.
+readonly LANE_S=4200
 
 cache_of() { echo "var/cache/pytest-$1"; }
 
-# lane NAME LIMIT_S ARGUMENT…: pytest, which remembers what failed under this name. A job in the
-# background would ignore the INT that asks it to say where it was.
+# lane NAME ARGUMENT…: pytest, which remembers what failed under this name; it has what is left of the
+# lane's time. A job in the background would ignore the INT that asks it to say where it was.
 lane() {
-  local name=$1 seconds=$2
-  shift 2
-  limited "$seconds" "pytest $name" env --default-signal=INT \
+  local name=$1 seconds=$((lanes_end - SECONDS))
+  shift
+  limited $((seconds > 60 ? seconds : 60)) "pytest $name" env --default-signal=INT \
     "$BIN/pytest" -o cache_dir="$(cache_of "$name")" "$@"
 }
-
-# Enough for a machine of half the speed; with all the rest less than the 90 minutes that CI has.
-readonly LANE_S=4200
 
 # The second lane, whose failures the shell it runs in cannot hand on but by its exit code: 1 for tests
 # that failed, 2 when it was ended.
 in_databases() {
-  lane in-databases "$LANE_S" "${IN_DATABASES[@]}"
+  lane in-databases "${IN_DATABASES[@]}"
   case "${failed[*]}" in
     "") ;;
     *"(ended after"*) return 2 ;;
@@ -63,12 +63,20 @@ in_databases() {
 }
 
 in_the_stack() {
+  lane in-the-stack "${IN_THE_STACK[@]}"
+  # Idle they take a third of a core; nothing that follows asks them.
+  "$BIN/python" -m deploy.local down --profile test --only clients
+}
+
+with_own_servers() {
   limited 300 busted busted
   limited 600 vitest npm --prefix edge-workers test
   local elsewhere
-  mapfile -t elsewhere < <(printf '%s\n' "${IN_DATABASES[@]}" | sed -n 's,^tests/,--ignore=&,p')
-  lane in-the-stack "$LANE_S" tests "${elsewhere[@]}"
+  mapfile -t elsewhere < <(printf '%s\n' "${IN_DATABASES[@]}" "${IN_THE_STACK[@]}" | sed -n 's,^tests/,--ignore=&,p')
+  lane with-own-servers tests "${elsewhere[@]}"
 }
+
+start_stack() { "$BIN/python" -m deploy.local up --profile test; }
 
 beside=""
 end_tests() {
@@ -81,11 +89,13 @@ run_tests() {
   stop_stack # a run that was interrupted may have left an older one
   trap end_tests EXIT
   printf '\n── start the test stack\n'
-  "$BIN/python" -m deploy.local up --profile test || return 1
+  start_stack || return 1
   mkdir -p "${LANE_LOG%/*}"
+  lanes_end=$((SECONDS + LANE_S))
   in_databases >"$LANE_LOG" 2>&1 &
   beside=$!
   in_the_stack
+  with_own_servers
   printf '\n── beside it: pytest %s\n' "${IN_DATABASES[*]}"
   local code=0
   wait "$beside" || code=$?
@@ -103,6 +113,7 @@ run_tests() {
 # A test that fails on a busy machine is not the same as one that fails: up to ten get a second try, by
 # themselves. What passes only then is named at the end, since it may also be a rare fault of ours.
 readonly SECOND_TRIES=10
+readonly AGAIN_S=900
 
 failed_of() { # failed_of LANE…: the names, one a line
   local name
@@ -116,7 +127,7 @@ again_if_few() {
   local again=() others=() name names
   for name in "${failed[@]}"; do
     case $name in
-      "pytest in-databases" | "pytest in-the-stack") again+=("${name#pytest }") ;;
+      "pytest in-databases" | "pytest in-the-stack" | "pytest with-own-servers") again+=("${name#pytest }") ;;
       *) others+=("$name") ;;
     esac
   done
@@ -124,8 +135,10 @@ again_if_few() {
   names=$(failed_of "${again[@]}")
   [ -n "$names" ] && [ "$(wc -l <<<"$names")" -le "$SECOND_TRIES" ] || return 0
   failed=("${others[@]}")
+  lanes_end=$((SECONDS + AGAIN_S))
+  start_stack
   for name in "${again[@]}"; do
-    lane "$name" 900 --last-failed
+    lane "$name" --last-failed
   done
   printf '\nfailed at the first try, and has to be looked at:\n%s\n' "$names" >&2
 }

@@ -8,6 +8,7 @@ import pytest
 from redis import exceptions as redis_errors
 
 from deploy.local import environment, linux, supervision
+from deploy.local.processes import CLIENTS, named
 from deploy.local.servers import redis
 from tests.stack.conftest import StackTool, eventually
 
@@ -92,6 +93,14 @@ def test_down_of_a_part_stops_that_part_only(stack: StackTool) -> None:
     done = stack.run("down", "redis-work")
     assert (done.returncode, "redis-work of stacktest is down" in done.stdout) == (0, True)
     assert (stack.pid("redis-work"), stack.pid("postgres")) == (0, kept)
+
+
+def test_the_clients_are_all_that_comes_behind_the_servers(stack: StackTool) -> None:
+    names = named(stack.site, CLIENTS)
+    assert {"control-plane", "celery-beat", "stock-agent", "gateway", "edge"} < set(names)
+    stack.up("redis-work")
+    assert stack.run("down", CLIENTS).returncode == 0
+    assert stack.pid("redis-work")
 
 
 def test_down_of_a_stack_that_does_not_run_is_no_error(stack: StackTool) -> None:
