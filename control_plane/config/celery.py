@@ -5,14 +5,15 @@ import os
 import sys
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
+from celery.states import SUCCESS
 from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "control_plane.config.settings")
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.db.backends.signals import connection_created
 
 from control_plane.metrics import celery as figures
@@ -75,7 +76,7 @@ app.conf.update(
     beat_max_loop_interval=1,
     # Results are not kept, and the scheduler would add a task of its own that clears them.
     result_expires=None,
-    # Celery would connect anew for every task; `close_what_is_old` closes what has to be closed.
+    # Celery would connect anew for every task; see `close_what_is_old`.
     CELERY_DB_REUSE_MAX=sys.maxsize,
 )
 app.autodiscover_tasks(
@@ -111,10 +112,17 @@ def _bound_statements(connection: Any, **_: object) -> None:
 
 
 @task_prerun.connect
-@task_postrun.connect
-def close_what_is_old(**_: object) -> None:
+def close_what_is_old(task: Task, **_: object) -> None:
     """A connection older than CONN_MAX_AGE, or one that an error left unusable."""
-    close_old_connections()
+    if not task.request.is_eager:
+        close_old_connections()
+
+
+@task_postrun.connect
+def close_what_failed(task: Task, state: str = "", **_: object) -> None:
+    """A task that was interrupted may have left its session a lock (`singleton.alone`)."""
+    if not task.request.is_eager and state != SUCCESS:
+        connections.close_all()
 
 
 @setup_logging.connect

@@ -111,7 +111,7 @@ class RunningSale:
         return summary
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 60) -> Any:
     """Poll until the condition gives something true; its value."""
     give_up = time.monotonic() + deadline_s
     while not (value := condition()):

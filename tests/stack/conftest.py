@@ -11,7 +11,7 @@ import pytest
 from deploy.local.site import ROOT, Site
 from deploy.local.supervision import Supervisor
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 class StackTool:
@@ -38,7 +38,7 @@ class StackTool:
             env=dict(os.environ) | dict(environment or {}),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     def up(self, only: str) -> subprocess.CompletedProcess[str]:

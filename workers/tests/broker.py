@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from workers.runtime import kafka
 from workers.runtime.kafka import Names
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 PARTITIONS = {"reservations": 8, "order_events": 8, "gateway_events": 4, "dead_letters": 1}
 
 

@@ -1,7 +1,9 @@
-"""A task finds the connection of the one before it, unless that is too old or broken."""
+"""A task finds the connection of the one before it, unless it is too old, broken or left behind."""
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 import psycopg2
 import pytest
@@ -14,45 +16,70 @@ from control_plane.config.celery import app
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+LOCK = 4711
+
+Run = Callable[..., Any]
+
+
+def ask(statement: str) -> Any:
+    """The only value it gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+
+def ask_elsewhere(statement: str) -> Any:
+    """The same, of a session of its own."""
+    parameters = connection.get_connection_params()
+    parameters.pop("cursor_factory", None)
+    with closing(psycopg2.connect(**parameters)) as other, other.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+
 @pytest.fixture
-def run() -> Iterator[Callable[[], int]]:
-    """Run a task as a worker does; the number of the backend that answered it."""
+def run() -> Iterator[Run]:
+    """Run a task as a worker does: it asks one statement, and fails where it is told to."""
     fixup = DjangoWorkerFixup(app).install()
 
-    def ask() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            return int(cursor.fetchone()[0])
+    def work(statement: str, fails: bool) -> Any:
+        said = ask(statement)
+        if fails:
+            raise InterruptedError
+        return said
 
-    task = app.task(name="tests.ask")(ask)
+    task = app.task(name="tests.ask")(work)
     trace = build_tracer(task.name, task, app=app)
     numbers = iter(range(100))
 
-    def once() -> int:
-        return int(trace(f"task-{next(numbers)}", (), {}, {"is_eager": False}).retval)
+    def once(statement: str = "SELECT pg_backend_pid()", fails: bool = False) -> Any:
+        return trace(f"task-{next(numbers)}", (statement, fails), {}, {"is_eager": False}).retval
 
     yield once
     app.tasks.pop(task.name)
     del fixup
 
 
-def test_the_next_task_uses_the_connection_again(run: Callable[[], int]) -> None:
+def test_the_next_task_uses_the_connection_again(run: Run) -> None:
     assert run() == run() == run()
 
 
-def test_an_old_connection_is_closed(run: Callable[[], int]) -> None:
+def test_an_old_connection_is_closed(run: Run) -> None:
     first = run()
     assert connection.close_at is not None
     connection.close_at = time.monotonic()
     assert run() != first
 
 
-def test_a_connection_that_broke_is_not_used_again(run: Callable[[], int]) -> None:
+def test_a_connection_that_broke_is_not_used_again(run: Run) -> None:
     first = run()
-    parameters = connection.get_connection_params()
-    parameters.pop("cursor_factory", None)
-    other = psycopg2.connect(**parameters)
-    with other.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [first])
-    other.close()
-    assert run() != first
+    assert ask_elsewhere(f"SELECT pg_terminate_backend({first})")
+    again = run()
+    assert isinstance(again, int) and again != first
+
+
+def test_a_task_that_failed_leaves_no_lock_behind(run: Run) -> None:
+    assert run(f"SELECT pg_try_advisory_lock({LOCK})")
+    assert not ask_elsewhere(f"SELECT pg_try_advisory_lock({LOCK})")
+    run(f"SELECT pg_try_advisory_lock({LOCK})", fails=True)
+    assert ask_elsewhere(f"SELECT pg_try_advisory_lock({LOCK})")
