@@ -12,3 +12,6 @@ from deploy.local.site import Site
 os.environ.update(environment.values(Site("test")))
 
 from control_plane.config.settings import *  # noqa: F403
+
+# Each client of a test makes the middleware anew, and it would list all files anew.
+WHITENOISE_AUTOREFRESH = True

@@ -3,6 +3,11 @@
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def as_delivered(settings):
+    settings.WHITENOISE_AUTOREFRESH = False
+
+
 def test_a_file_is_served_from_its_package(client):
     answer = client.get("/static/sluice/admin.css")
     assert answer.status_code == 200
