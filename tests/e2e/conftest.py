@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from deploy.local import environment
 from deploy.local.site import ROOT, Site
+from tests.e2e.commands import Commands
 
 JsonObject = dict[str, Any]
 
@@ -30,31 +31,27 @@ def stack_environment(site: Site) -> dict[str, str]:
     return os.environ | environment.values(site)
 
 
+@pytest.fixture(scope="session")
+def manage(stack_environment: dict[str, str]) -> Iterator[Commands]:
+    """`manage("create_campaign", …)`: a command of the control plane."""
+    commands = Commands(stack_environment)
+    yield commands
+    commands.close()
+
+
 @pytest.fixture
-def create_campaign(
-    stack_environment: dict[str, str],
-) -> Callable[..., JsonObject]:
+def create_campaign(manage: Commands) -> Callable[..., JsonObject]:
     """A function that creates and approves a campaign of one item; returns its description."""
 
     def create(
         slug: str, *, units: int, starts_in_s: float, lasts_s: float, human_check: bool = False
     ) -> JsonObject:
-        command = [sys.executable, "-m", "control_plane", "create_campaign", "--approve"]
-        command += [
-            "--slug",
-            f"{slug}-{time.time_ns():x}",
-            "--title",
-            slug,
-            "--price-minor",
-            "1999",
-        ]
+        command = ["create_campaign", "--approve", "--price-minor", "1999"]
+        command += ["--slug", f"{slug}-{time.time_ns():x}", "--title", slug]
         command += ["--units", str(units), "--starts-in-s", str(starts_in_s)]
         command += ["--lasts-s", str(lasts_s)]
         command += [] if human_check else ["--without-human-check"]
-        done = subprocess.run(
-            command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
-        )
-        described: JsonObject = json.loads(done.stdout)
+        described: JsonObject = manage(*command)
         return described
 
     return create

@@ -1,15 +1,12 @@
 """The page that checks a draw, in a real browser: right records hold, changed ones do not."""
 
-import json
-import subprocess
-import sys
 from hashlib import sha256
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from control_plane.queues.places import Places
-from deploy.local.site import ROOT, Site
+from deploy.local.site import Site
 from tests.e2e.chromium import chromium, complaints, keeps_nobody_out, open_page, shoot
 
 SIZES = [5, 40]
@@ -47,13 +44,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def drawn(stack_environment):
+def drawn(manage):
     """Items `drawn` and `waiting`, and what was drawn."""
-    command = [sys.executable, "-m", "control_plane", "shell", "--verbosity", "0", "-c", MAKE]
-    done = subprocess.run(
-        command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
-    )
-    return json.loads(done.stdout)
+    return manage("shell", "--verbosity", "0", "-c", MAKE)
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """A purchase through the human check, every part real; and the edge in the switch console."""
 
 import json
-import subprocess
-import sys
 import uuid
 
 import pytest
 
-from deploy.local.site import ROOT
 from tests.e2e.conftest import wait_for
 from tests.e2e.test_campaign_on_time import ask, entered, query, reserved
 from tests.load.human_check import answer
@@ -74,11 +71,10 @@ def test_who_passes_the_check_buys_and_who_does_not_is_challenged(shopper):
     assert bought["reservation_id"]
 
 
-def test_operators_switch_the_check_off_for_an_item(shopper, stack_environment):
+def test_operators_switch_the_check_off_for_an_item(shopper, manage):
     wait_for(lambda: past_the_clock(shopper.enter()), "the start")
-    command = [sys.executable, "-m", "control_plane", "switch", "human_check", "off"]
-    command += ["--item", str(shopper.item), "--reason", "test", "--for", "5m"]
-    subprocess.run(command, cwd=ROOT, env=stack_environment, check=True, capture_output=True)
+    words = ["--item", str(shopper.item), "--reason", "test", "--for", "5m"]
+    manage("switch", "human_check", "off", *words)
 
     wait_for(lambda: entered(shopper.enter()), "the edge to let people in without it", 10)
     assert shopper.question() == {"provider": "none"}

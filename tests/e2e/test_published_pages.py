@@ -3,14 +3,12 @@
 import io
 import itertools
 import json
-import subprocess
-import sys
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from deploy.local.site import ROOT, Site
+from deploy.local.site import Site
 from tests.e2e import browser
 from tests.e2e.accounts import administrator, console_of, log_in
 from tests.e2e.chromium import (
@@ -23,6 +21,7 @@ from tests.e2e.chromium import (
     open_page,
     shoot,
 )
+from tests.e2e.commands import Commands
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.storefront.shop import Shop
 
@@ -44,7 +43,7 @@ def _published(edge: browser.Browser, slug: str):
 
 
 def write_head(
-    environment: dict[str, str],
+    manage: Commands,
     campaign: JsonObject,
     texts: dict[str, str] | None = None,
     addresses: dict[str, str] | None = None,
@@ -57,8 +56,7 @@ def write_head(
         f"texts = dict.fromkeys(TEXTS, '') | {texts or {}!r}\n"
         f"write_page(campaign, Writing(texts, addresses={addresses or {}!r}), {{}})\n"
     )
-    command = [sys.executable, "-m", "control_plane", "shell", "-c", write]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    manage("shell", "-c", write)
 
 
 def test_an_approved_campaign_has_its_page_within_moments(site: Site, create_campaign):
@@ -74,13 +72,11 @@ def test_an_approved_campaign_has_its_page_within_moments(site: Site, create_cam
     assert item["path_key"] not in facts.text
 
 
-def test_the_page_follows_what_somebody_writes_and_the_end(
-    site: Site, create_campaign, stack_environment
-):
+def test_the_page_follows_what_somebody_writes_and_the_end(site: Site, create_campaign, manage):
     campaign = create_campaign("words", units=1, starts_in_s=2, lasts_s=3)
     edge = _edge(site)
     _published(edge, campaign["slug"])
-    write_head(stack_environment, campaign, texts={"title_en": "A <b>new</b> title"})
+    write_head(manage, campaign, texts={"title_en": "A <b>new</b> title"})
 
     def shows(text: str):
         return lambda: text in edge.get(f"/c/{campaign['slug']}", NO_LANGUAGE).text
@@ -198,10 +194,10 @@ def test_somebody_buys_and_pays_on_the_page(site: Site, create_campaign, lang: s
         assert heard == shop.errors == []
 
 
-def test_an_order_is_paid_where_the_merchant_says(site: Site, create_campaign, stack_environment):
+def test_an_order_is_paid_where_the_merchant_says(site: Site, create_campaign, manage):
     campaign = create_campaign("Teapot", units=3, starts_in_s=5, lasts_s=600)
     pay_href = "https://shop.example/pay?order={order}"
-    write_head(stack_environment, campaign, addresses={"pay_href": pay_href})
+    write_head(manage, campaign, addresses={"pay_href": pay_href})
     wait_for(lambda: "pay-href" in page_text(site, campaign["slug"]), "the address")
     with chromium() as running:
         shop = visit(running, site, campaign["slug"])
@@ -213,9 +209,7 @@ def test_an_order_is_paid_where_the_merchant_says(site: Site, create_campaign, s
         shop.page.wait_for_url(f"https://shop.example/pay?order={order}")
 
 
-def test_outside_the_demo_the_page_leads_into_the_shop(
-    site: Site, create_campaign, stack_environment
-):
+def test_outside_the_demo_the_page_leads_into_the_shop(site: Site, create_campaign, manage):
     campaign = create_campaign("Teapot", units=3, starts_in_s=2, lasts_s=600)
     _published(_edge(site), campaign["slug"])
     with chromium() as running:
@@ -223,9 +217,7 @@ def test_outside_the_demo_the_page_leads_into_the_shop(
         stranger.buy()
         # Nobody is signed in: that is no failure, and not asked again and again.
         stranger.expect_state("no_session")
-        write_head(
-            stack_environment, campaign, addresses={"shop_href": "https://shop.example/spring"}
-        )
+        write_head(manage, campaign, addresses={"shop_href": "https://shop.example/spring"})
         wait_for(lambda: "to-shop" in page_text(site, campaign["slug"]), "the address")
         stranger.page.goto(address(site, campaign["slug"], "zh"))
         way = stranger.page.get_by_role("link", name="前往商店购买")

@@ -98,19 +98,16 @@ class Sale:
 
 
 @pytest.fixture
-def put_up(stack_environment):
+def put_up(manage, stack_environment):
     """Create and approve a campaign of one item with a queue."""
 
     def create(mode, units=UNITS):
-        command = [sys.executable, "-m", "control_plane", "create_campaign", "--approve"]
+        command = ["create_campaign", "--approve"]
         command += ["--slug", f"{mode}-{time.time_ns():x}", "--title", mode]
         command += ["--price-minor", "1999", "--units", str(units)]
         command += ["--starts-in-s", str(LEAD_S), "--lasts-s", "120", "--queue-mode", mode]
         command += ["--without-human-check"]
-        done = subprocess.run(
-            command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
-        )
-        return Sale(json.loads(done.stdout), stack_environment)
+        return Sale(manage(*command), stack_environment)
 
     return create
 

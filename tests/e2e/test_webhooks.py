@@ -3,9 +3,6 @@
 `-s` prints how long it took from `paid` at the shopper to `order.paid` at the merchant.
 """
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +10,7 @@ from typing import Any
 import pytest
 
 from control_plane.outgoing.tests.merchant import MerchantServer, serving
-from deploy.local.site import ROOT
+from tests.e2e.commands import Commands
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.test_payment import EXPIRE, LIMIT_S, _sold, edge, in_database
 from tests.vectors.webhook import verify
@@ -28,15 +25,9 @@ def shop() -> Iterator[MerchantServer]:
 
 
 @pytest.fixture
-def secret(
-    shop: MerchantServer, stack_environment: dict[str, str], in_database: Any
-) -> Iterator[str]:
+def secret(shop: MerchantServer, manage: Commands, in_database: Any) -> Iterator[str]:
     """Of an endpoint of the demo's merchant, which is switched off afterwards."""
-    command = [sys.executable, "-m", "control_plane", "create_endpoint", "demo", shop.url()]
-    done = subprocess.run(
-        command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
-    )
-    made = json.loads(done.stdout)
+    made = manage("create_endpoint", "demo", shop.url())
     yield made["secret"]
     in_database(
         "UPDATE webhooks_endpoint SET active = false, off_reason = 'people' WHERE id = %s",

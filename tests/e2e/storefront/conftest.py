@@ -1,10 +1,7 @@
 """Real headless Chromium before the real stack."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +9,11 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from deploy.local.site import ROOT, Site
+from deploy.local.site import Site
 from deploy.local.stack import Stack
 from deploy.local.supervision import Supervisor
 from tests.e2e.chromium import chromium as system_chromium
+from tests.e2e.commands import Commands
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.storefront.shop import PATIENCE_MS, Shop
 from tests.e2e.test_campaign_on_time import ask
@@ -53,7 +51,7 @@ def edge(stack_environment: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def put_up(stack_environment: dict[str, str], edge: str) -> Callable[..., JsonObject]:
+def put_up(manage: Commands, edge: str) -> Callable[..., JsonObject]:
     """A function that puts up a campaign of one item; returns when the edge knows it.
 
     Without the human check unless asked for: a driven browser says so and gets a puzzle.
@@ -63,16 +61,13 @@ def put_up(stack_environment: dict[str, str], edge: str) -> Callable[..., JsonOb
         title: str, *, units: int, starts_in_s: float, human_check: bool = False, **more: object
     ) -> JsonObject:
         slug = f"page-{time.time_ns():x}"
-        command = [sys.executable, "-m", "control_plane", "create_campaign", "--approve"]
+        command = ["create_campaign", "--approve"]
         command += ["--slug", slug, "--title", title, "--price-minor", "19900"]
         command += ["--units", str(units), "--starts-in-s", str(starts_in_s)]
         command += [] if human_check else ["--without-human-check"]
         for name, value in {"lasts_s": 600, **more}.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
-        done = subprocess.run(
-            command, cwd=ROOT, env=stack_environment, check=True, capture_output=True, text=True
-        )
-        described: JsonObject = json.loads(done.stdout)
+        described: JsonObject = manage(*command)
         item = described["items"][0]["id"]
         wait_for(lambda: ask(f"{edge}/v1/items/{item}")[0] == 200, "the edge to know the item")
         path = f"{edge}/v1/campaigns/{slug}"

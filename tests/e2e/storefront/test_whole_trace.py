@@ -1,8 +1,6 @@
 """One purchase, followed from the shopper's click to the merchant's server, read at a receiver."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +8,7 @@ import pytest
 
 from control_plane.outgoing.tests.merchant import MerchantServer, serving
 from deploy.local.ports import TRACES_OF_TESTS
-from deploy.local.site import ROOT
+from tests.e2e.commands import Commands
 from tests.e2e.conftest import JsonObject, wait_for
 from tests.e2e.otlp import Receiver, Span, receiving
 from tests.e2e.storefront.shop import Shop
@@ -39,38 +37,26 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def merchant(stack_environment: dict[str, str]) -> Iterator[MerchantServer]:
+def merchant(manage: Commands) -> Iterator[MerchantServer]:
     """An endpoint of the demo's merchant, switched off afterwards."""
-
-    def command(*words: str) -> JsonObject:
-        done = subprocess.run(
-            [sys.executable, "-m", "control_plane", *words],
-            cwd=ROOT,
-            env=stack_environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        said: JsonObject = json.loads(done.stdout or "{}")
-        return said
-
     with serving() as merchant:
-        made = command("create_endpoint", "demo", merchant.url())
+        made = manage("create_endpoint", "demo", merchant.url())
         yield merchant
         code = "from control_plane.webhooks.models import Endpoint\n"
         code += f"Endpoint.objects.filter(pk={made['id']})"
-        command("shell", "-v", "0", "-c", code + ".update(active=False, off_reason='people')")
+        manage("shell", "-v", "0", "-c", code + ".update(active=False, off_reason='people')")
 
 
 def test_one_trace_goes_from_the_click_to_the_merchant(
     put_up: Callable[..., JsonObject],
     visit: Callable[..., Shop],
-    stack_environment: dict[str, str],
+    manage: Commands,
     receiver: Receiver,
     merchant: MerchantServer,
 ) -> None:
     campaign = put_up("Followed lamp", units=5, starts_in_s=8)
-    _follow(campaign, stack_environment)
+    words = ["--campaign", campaign["slug"], "--reason", "a whole trace", "--for", "5m"]
+    manage("switch", "trace_sampling", "100", *words)
     shop = visit(campaign)
     shop.buy()
     shop.expect_state("confirmed", "paid")
@@ -94,12 +80,6 @@ def test_one_trace_goes_from_the_click_to_the_merchant(
     (heard,) = [one for one in merchant.heard if reservation & {_reservation(one.body)}]
     assert heard.headers["traceparent"] == f"00-{trace}-{_named(spans, WAY[-1]).id}-01"
     _expect_nothing_personal(spans, purchase.headers)
-
-
-def _follow(campaign: JsonObject, environ: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "control_plane", "switch", "trace_sampling", "100"]
-    command += ["--campaign", campaign["slug"], "--reason", "a whole trace", "--for", "5m"]
-    subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
 
 
 def _named(spans: list[Span], what: str) -> Span:
