@@ -6,32 +6,17 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from control_plane.reconciliation.models import Finding, Run
 
 CHUNK = 2_000
 # A cell that begins so is a formula to a spreadsheet.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-COLUMNS = {
-    "kind": pa.string(),
-    "what": pa.string(),
-    "is_notice": pa.bool_(),
-    "item_number": pa.int64(),
-    "shard": pa.int64(),
-    "epoch": pa.int64(),
-    "shopper": pa.string(),
-    "reservation_id": pa.string(),
-    "order_number": pa.int64(),
-    "ref": pa.string(),
-    "expected": pa.int64(),
-    "found": pa.int64(),
-    "repair__action": pa.string(),
-    "repair__outcome": pa.string(),
-    "repair__at": pa.timestamp("ms", "UTC"),
-    "repair__text": pa.string(),
-}
+COLUMNS = (
+    *("kind", "what", "is_notice", "item_number", "shard", "epoch", "shopper", "reservation_id"),
+    *("order_number", "ref", "expected", "found"),
+    *("repair__action", "repair__outcome", "repair__at", "repair__text"),
+)
+NUMBERS = ("item_number", "shard", "epoch", "order_number", "expected", "found")
 NAMES = [name.replace("__", "_") for name in COLUMNS]
 
 
@@ -96,7 +81,13 @@ class _Pieces(io.RawIOBase):
 
 def as_parquet(run: Run) -> Iterator[bytes]:
     """Bytes, a row group for some rows; the footer comes last."""
-    schema = pa.schema(list(zip(NAMES, COLUMNS.values(), strict=True)))
+    # Every process loads the admin, and few ever need this.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = dict.fromkeys(NAMES, pa.string()) | dict.fromkeys(NUMBERS, pa.int64())
+    types |= {"is_notice": pa.bool_(), "repair_at": pa.timestamp("ms", "UTC")}
+    schema = pa.schema(list(types.items()))
     pieces = _Pieces()
     file = pq.ParquetWriter(pieces, schema, compression="zstd")
     for some in _rows(run):

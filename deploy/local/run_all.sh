@@ -38,7 +38,7 @@ readonly IN_DATABASES=(control_plane workers tests/deploy tests/race)
 readonly IN_THE_STACK=(tests/e2e)
 readonly LANE_LOG=var/test/in-databases.log
 # Enough for a machine of half the speed; with all the rest less than the 90 minutes that CI has.
-readonly LANE_S=4080
+readonly LANE_S=4400
 
 cache_of() { echo "var/cache/pytest-$1"; }
 
@@ -113,7 +113,7 @@ run_tests() {
 # A test that fails on a busy machine is not the same as one that fails: up to ten get a second try, by
 # themselves. What passes only then is named at the end, since it may also be a rare fault of ours.
 readonly SECOND_TRIES=10
-readonly AGAIN_S=600
+readonly AGAIN_S=480
 
 failed_of() { # failed_of LANE…: the names, one a line
   local name
