@@ -85,6 +85,16 @@ class StockNodes:
         )
         return began
 
+    def go_home(self) -> None:
+        """The first half of the nodes are the masters again, as they were laid out."""
+        first = self.names[: len(self.names) // 2]
+        for node, role in self.roles().items():
+            if node in first and role.startswith("replica of "):
+                master = f"{node.rpartition('-')[0]}-{role.removeprefix('replica of ')}"
+                self.wait_for_copy(master, node)
+                self.take_over(node)
+        self.wait_until_whole()
+
     def wait_for_copy(self, master: str, replica: str) -> None:
         """Until `replica` copies `master` and has all of it."""
 

@@ -76,6 +76,8 @@ def _run(ground: ZonesGround, cut: Cut) -> dict[str, object]:
     try:
         ground.wait_until_healthy(HEALTHY_S)
         sale = StreetSale(ground, cut.name, PLAN)
+        # The cut before may have left two masters in one zone: without it nobody could be promoted.
+        sale.nodes.go_home()
         sale.open()
         figures = act(ground, sale, cut)
         evidence, counted = sale.close(PROMISES)
