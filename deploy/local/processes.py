@@ -53,15 +53,17 @@ def processes(site: Site) -> tuple[Process, ...]:
     return tuple(step for step in steps(site) if isinstance(step, Process))
 
 
-# `down` stops everything from here on first: what is before holds the data they still write.
-CLIENTS_BEGIN = control_plane.WEB.name
-# The word for all of them where processes are named.
+# The word for all clients where processes are named.
 CLIENTS = "clients"
+
+
+def servers_and_clients(site: Site) -> tuple[list[str], list[str]]:
+    """Names of what holds the data, and of all that writes it, which has to stop first."""
+    names = [process.name for process in processes(site)]
+    first_client = names.index(control_plane.WEB.name)
+    return names[:first_client], names[first_client:]
 
 
 def named(site: Site, word: str) -> list[str]:
     """The processes a word stands for: itself, unless it is the one for the clients."""
-    if word != CLIENTS:
-        return [word]
-    names = [process.name for process in processes(site)]
-    return names[names.index(CLIENTS_BEGIN) :]
+    return servers_and_clients(site)[1] if word == CLIENTS else [word]

@@ -136,8 +136,9 @@ again_if_few() {
   [ -n "$names" ] && [ "$(wc -l <<<"$names")" -le "$SECOND_TRIES" ] || return 0
   failed=("${others[@]}")
   lanes_end=$((SECONDS + AGAIN_S))
-  start_stack
   for name in "${again[@]}"; do
+    # The others have their servers still.
+    [ "$name" != in-the-stack ] || start_stack
     lane "$name" --last-failed
   done
   printf '\nfailed at the first try, and has to be looked at:\n%s\n' "$names" >&2

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from deploy.local import environment, linux, sources
 from deploy.local.process import CannotStart, OneShot, Process, Unhealthy
-from deploy.local.processes import CLIENTS_BEGIN, processes, steps
+from deploy.local.processes import processes, servers_and_clients, steps
 from deploy.local.site import Site
 from deploy.local.supervision import Supervisor
 from deploy.local.supervisord_conf import Program
@@ -52,9 +52,7 @@ class Stack:
         with self._one_at_a_time():
             if not self.supervisor.running():
                 return self.supervisor.clean()
-            names = [process.name for process in processes(self.site)]
-            first_client = names.index(CLIENTS_BEGIN)
-            for side in (names[first_client:], names[:first_client]):
+            for side in reversed(servers_and_clients(self.site)):
                 self.supervisor.stop([name for name in side if not only or name in only])
             if only:
                 return True

@@ -12,6 +12,7 @@ from celery.fixups.django import DjangoWorkerFixup
 from django.db import connection
 
 from control_plane.config.celery import app
+from control_plane.conftest import dsn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,11 +31,9 @@ def ask(statement: str) -> Any:
 
 def ask_elsewhere(statement: str) -> Any:
     """The same, of a session of its own."""
-    parameters = connection.get_connection_params()
-    parameters.pop("cursor_factory", None)
-    with closing(psycopg2.connect(**parameters)) as other, other.cursor() as cursor:
+    with closing(psycopg2.connect(dsn("default"))) as other, other.cursor() as cursor:
         cursor.execute(statement)
-        return cursor.fetchone()[0]
+        return cursor.fetchall()[0][0]
 
 
 @pytest.fixture
